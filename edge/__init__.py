@@ -1,0 +1,1 @@
+"""The box in the classroom: camera, registration, reading, ledger, live page."""

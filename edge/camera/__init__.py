@@ -1,0 +1,1 @@
+"""Sources of pages: cameras over the desk, folders, videos, the simulated classroom."""

@@ -1,0 +1,22 @@
+"""`classbox`: the box and its tools. Each command lives in `edge/commands/` and is loaded when called."""
+
+from __future__ import annotations
+
+from ui.terminal import LazyGroup
+
+COMMANDS = {
+    "print": "edge.commands.print:command",
+    "grade": "edge.commands.grade:command",
+    "load": "edge.commands.load:command",
+    "run": "edge.commands.run:command",
+    "status": "edge.commands.status:command",
+    "export": "edge.commands.export:command",
+    "camera": "edge.commands.camera:command",
+    "enrol": "edge.commands.enrol:command",
+}
+
+main = LazyGroup(
+    "classbox",
+    commands=COMMANDS,
+    help="Print worksheets, grade them from paper, run the classroom box.",
+)

@@ -1,0 +1,68 @@
+"""The pictures that walk through the box: `Frame → Capture → RegisteredPage → FieldCrop`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from homework.layout import Field, Page, SheetLayout
+from homework.page_code import PageCode
+from homework.results import Problem
+
+Image = NDArray[np.uint8]
+"""(height, width) grey or (height, width, 3) BGR, 0 = black."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a camera, `at_ms` on the monotonic clock."""
+
+    image: Image
+    at_ms: int
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A picture of a page at rest. `source` names where it came from; pages of a source count from 1."""
+
+    image: Image
+    source: str
+    page_of_source: int = 1
+    original: bytes | None = None
+    """The file as it came, when there was one (JPEG bytes are kept as they are)."""
+
+
+@dataclass(frozen=True)
+class RegisteredPage:
+    """A page that is proven to be in place, or refused.
+
+    `mm_to_px` (3×3) maps the page's millimetres to the capture's pixels; `px_per_mm` is the resolution at
+    its centre. When `problems` holds a refusal, `layout` or `page` may be None and nothing may be graded.
+    """
+
+    capture: Capture
+    layout: SheetLayout | None
+    page: Page | None
+    code: PageCode | None
+    mm_to_px: NDArray[np.float64] | None
+    px_per_mm: float
+    error_mm: float
+    problems: tuple[Problem, ...] = field(default=())
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class FieldCrop:
+    """One field cut straight from the capture, upright.
+
+    `image` is grey (uint8, paper bright, red ink suppressed) and covers the field's box grown by
+    `margin_mm` on every side, at `px_per_mm`. `box_px` is the frame's inside within it (x, y, w, h).
+    """
+
+    field: Field
+    image: Image
+    px_per_mm: float
+    margin_mm: float
+    box_px: tuple[int, int, int, int]

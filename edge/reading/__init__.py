@@ -1,0 +1,1 @@
+"""Field → crop → recogniser → Reading with a calibrated confidence."""

@@ -1,0 +1,1 @@
+"""The gateway: receives, de-duplicates, stores, reports."""

@@ -1,0 +1,19 @@
+"""`classgate`: the gateway and its tools. Each command lives in `gateway/commands/` and is loaded when called."""
+
+from __future__ import annotations
+
+from ui.terminal import LazyGroup
+
+COMMANDS = {
+    "run": "gateway.commands.run:command",
+    "school": "gateway.commands.school:command",
+    "import-roster": "gateway.commands.import_roster:command",
+    "report": "gateway.commands.report:command",
+    "db": "gateway.commands.db:command",
+}
+
+main = LazyGroup(
+    "classgate",
+    commands=COMMANDS,
+    help="Receive the sheets of a school's boxes and report on them.",
+)

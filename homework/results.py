@@ -1,0 +1,148 @@
+"""What comes out of a page: readings, verdicts, item results and the record of the page.
+
+Every score is in **hundredths of a point**, an integer, so that sums never drift; `points()` turns one into
+the number that people see.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class VerdictKind(StrEnum):
+    """What is said of one field. `READ` is for pages without an assignment: read, not judged."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    BLANK = "blank"
+    REVIEW = "review"
+    READ = "read"
+
+
+class PageStatus(StrEnum):
+    """How far the box got with a picture of a page."""
+
+    GRADED = "graded"
+    UNKNOWN_SHEET = "unknown-sheet"
+    WRONG_ASSIGNMENT = "wrong-assignment"
+    UNREADABLE = "unreadable"
+    NOT_A_SHEET = "not-a-sheet"
+
+
+class Doubt(StrEnum):
+    """Why a reading is not to be trusted without a person's look."""
+
+    UNSURE = "unsure"
+    INK_BESIDE = "ink-beside"
+    TWO_MARKS = "two-marks"
+    FAINT_MARK = "faint-mark"
+    CANCELLED = "cancelled"
+    NOT_HANDWRITING = "not-handwriting"
+    NOT_A_NUMBER = "not-a-number"
+    FOR_THE_TEACHER = "for-the-teacher"
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One thing that the ink may say, with its calibrated probability in 0..1."""
+
+    text: str
+    confidence: float
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What stands on the paper in one field, in canonical text; the answer key never steers it.
+
+    `text` is `""` when nothing was written and `None` when it cannot be read. `confidence` is the calibrated
+    probability that `text` is right. `doubt`, when set, sends the field to review whatever the text.
+    `candidates` are the likeliest texts, best first, for the person who reviews.
+    """
+
+    text: str | None
+    confidence: float
+    doubt: Doubt | None = None
+    candidates: tuple[Candidate, ...] = ()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The judgement of one field: its kind and what it earns, in hundredths (None while in review)."""
+
+    kind: VerdictKind
+    score_hundredths: int | None
+
+
+class ItemResult(msgspec.Struct, frozen=True):
+    """One field of a graded page: `item` and `blank` name it (`blank` counts from 1)."""
+
+    item: str
+    blank: int
+    kind: str
+    reading: Reading
+    verdict: Verdict
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that a teacher should know about a page: a stable code, and an English sentence to translate."""
+
+    code: str
+    message: str
+
+
+class WhoWroteIt(msgspec.Struct, frozen=True):
+    """Whose page it is, as far as the page tells. `confidence` is of the pupil or seat, 1.0 when printed."""
+
+    class_name: str | None = None
+    seat: int | None = None
+    pupil: str | None = None
+    confidence: float = 0.0
+
+
+class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One graded page. Immutable; a later look at the same page makes a new record.
+
+    `page` counts from 1. `score_hundredths` sums the fields that count; `max_score_hundredths` is what the
+    page could earn (0 without an assignment; an unattempted B or C item is left out of both); `pending` is
+    the number of fields in review.
+    """
+
+    sheet: str
+    assignment: str | None
+    page: int
+    who: WhoWroteIt
+    items: tuple[ItemResult, ...]
+    score_hundredths: int | None
+    max_score_hundredths: int | None
+    pending: int
+    attempt: int = 1
+    problems: tuple[Problem, ...] = ()
+
+
+class Submission(msgspec.Struct, frozen=True):
+    """A pupil's current pages for one assignment and attempt, in page order."""
+
+    assignment: str
+    pupil: str
+    attempt: int
+    pages: tuple[PageRecord, ...]
+
+
+class Correction(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word on one field. It names the revision that it replaces, so that two can be told apart."""
+
+    capture: str
+    item: str
+    blank: int
+    replaces_revision: int
+    verdict: VerdictKind
+    score_hundredths: int | None
+    text: str | None
+    by: str
+
+
+def points(hundredths: int | None) -> int | float | None:
+    """Hundredths as the number a person writes: 1700 → 17, 1750 → 17.5, None → None."""
+    if hundredths is None:
+        return None
+    whole, rest = divmod(hundredths, 100)
+    return whole if rest == 0 else hundredths / 100

@@ -1,0 +1,1 @@
+"""Recognisers of handwriting: int8 models, their manifest and runtime; training, evaluation, simulation."""

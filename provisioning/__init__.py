@@ -1,0 +1,1 @@
+"""Identity and set-up of boxes and gateways."""

@@ -1,0 +1,1 @@
+"""Records on the wire, receipts, and the links that carry them over MQTT."""

@@ -1,0 +1,1 @@
+"""What both programs pages share: base page, style sheet, languages, terminal."""
