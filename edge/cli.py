@@ -18,5 +18,5 @@ COMMANDS = {
 main = LazyGroup(
     "classbox",
     commands=COMMANDS,
-    help="Print worksheets, grade them from paper, run the classroom box.",
+    about="Print worksheets, grade them from paper, run the classroom box.",
 )

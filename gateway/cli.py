@@ -15,5 +15,5 @@ COMMANDS = {
 main = LazyGroup(
     "classgate",
     commands=COMMANDS,
-    help="Receive the sheets of a school's boxes and report on them.",
+    about="Receive the sheets of a school's boxes and report on them.",
 )

@@ -1,1 +1,1 @@
-"""The domain that both programs speak: assignments, rosters, layouts, readings, verdicts. Pure; imports nothing of ours."""
+"""The domain that both programs speak. Pure; imports nothing of ours."""

@@ -23,8 +23,8 @@ class LazyGroup(click.Group):
     A `ClassboxError` ends the command with its message and remedy on one line of stderr and its exit code.
     """
 
-    def __init__(self, name: str, *, commands: Mapping[str, str], help: str) -> None:
-        super().__init__(name=name, help=help, context_settings={"help_option_names": ["-h", "--help"]})
+    def __init__(self, name: str, *, commands: Mapping[str, str], about: str) -> None:
+        super().__init__(name=name, help=about, context_settings={"help_option_names": ["-h", "--help"]})
         self._where = dict(commands)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
