@@ -1,0 +1,127 @@
+"""What every page of both programs starts from: templates, language, security headers, static files.
+
+A program makes its web application with `page_application`, adds its routes, and answers with `render`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from homework.errors import ClassboxError
+from ui.language import LANGUAGES, choose_language, translator
+
+LANGUAGE_COOKIE = "language"
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_TEMPLATES = web.AppKey("templates", jinja2.Environment)
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def environment(*template_dirs: Path) -> jinja2.Environment:
+    """Jinja templates of a program, with the shared ones behind them; everything is escaped."""
+    shared = Path(str(files("ui"))) / "templates"
+    env = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([*template_dirs, shared]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals["asset"] = asset_address
+    return env
+
+
+@cache
+def asset_address(name: str) -> str:
+    """The address of a shared static file, with its digest, so that a changed file is fetched anew."""
+    body = (files("ui") / "static" / name).read_bytes()
+    return f"/ui/{name}?{hashlib.sha256(body).hexdigest()[:8]}"
+
+
+def language_of(request: web.Request) -> str:
+    """`?language=`, else the cookie, else the browser's wish, else Chinese."""
+    return choose_language(
+        request.query.get("language"), request.cookies.get(LANGUAGE_COOKIE), request.headers.get("Accept-Language")
+    )
+
+
+def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """A page in the reader's language; a language asked for in the address is remembered."""
+    language = language_of(request)
+    env = request.config_dict[_TEMPLATES].overlay()
+    catalogue = translator(language)
+    env.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+    other = next(name for name in LANGUAGES if name != language)
+    text = env.get_template(template).render(
+        language=language,
+        other_language=other,
+        other_language_address=str(request.rel_url.update_query({"language": other})),
+        **values,
+    )
+    response = web.Response(text=text, content_type="text/html", status=status)
+    if "language" in request.query:
+        response.set_cookie(LANGUAGE_COOKIE, language, max_age=31536000, samesite="Lax", httponly=True)
+    return response
+
+
+@web.middleware
+async def _with_security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer that is not a stream carries the headers; streams set them before they start."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400:
+            error.headers.update(SECURITY_HEADERS)
+            raise
+        response = _problem(request, error.status)
+    except ClassboxError as error:
+        response = render(request, "problem.html", status=400, message=error.message, remedy=error.remedy)
+    if not response.prepared:
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+    return response
+
+
+def _problem(request: web.Request, status: int) -> web.Response:
+    words = {
+        404: ("This page does not exist.", "Check the address, or go to the start page."),
+        405: ("This page does not take that.", "Go back and try again."),
+        413: ("That file is too large.", "Send a smaller one."),
+    }
+    message, remedy = words.get(status, ("That did not work.", "Try again; if it goes on, tell the technician."))
+    return render(request, "problem.html", status=status, message=message, remedy=remedy)
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    name = request.match_info["name"]
+    path = Path(str(files("ui"))) / "static" / name
+    if "/" in name or name.startswith(".") or not path.is_file():
+        raise web.HTTPNotFound
+    response = web.FileResponse(path)
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.query_string else "no-cache"
+    return response
+
+
+def page_application(*template_dirs: Path) -> web.Application:
+    """A web application with the shared pages, static files under `/ui/` and security headers."""
+    app = web.Application(middlewares=[_with_security_headers], client_max_size=32 * 1024**2)
+    app[_TEMPLATES] = environment(*template_dirs)
+    app.router.add_get("/ui/{name}", _static)
+    return app
