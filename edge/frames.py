@@ -7,12 +7,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from homework.layout import Field, Page, SheetLayout
+from homework.layout import Box, Field, Page, Point, SheetLayout
 from homework.page_code import PageCode
 from homework.results import Problem
 
 Image = NDArray[np.uint8]
 """(height, width) grey or (height, width, 3) BGR, 0 = black."""
+
+Quad = tuple[Point, Point, Point, Point]
+"""Corners TL, TR, BR, BL in pixels of a capture."""
+
+BoxPx = tuple[int, int, int, int]
+"""x, y, width, height in pixels of a crop."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +63,12 @@ class RegisteredPage:
 class FieldCrop:
     """One field cut straight from the capture, upright.
 
-    `image` is grey (uint8, paper bright, red ink suppressed) and covers the field's box grown by
-    `margin_mm` on every side, at `px_per_mm`. `box_px` is the frame's inside within it (x, y, w, h).
+    `image` is grey (uint8, paper bright, red ink suppressed) at `px_per_mm`; it covers `region_mm` of the page:
+    the field and the empty paper around it. `box_px` is the frame's inside (of bubbles: their hull) within it.
     """
 
     field: Field
     image: Image
     px_per_mm: float
-    margin_mm: float
-    box_px: tuple[int, int, int, int]
+    region_mm: Box
+    box_px: BoxPx
