@@ -1,0 +1,97 @@
+"""The gateway's configuration: a TOML file, or defaults with which one command works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from platformdirs import user_data_path
+
+from homework.errors import BadFileError
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the pages listen, `host:port`; port 0 lets the system choose one."""
+
+    listen: str = "127.0.0.1:8600"
+
+
+class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The MQTT broker. `ca`, `cert` and `key` are PEM files for `mqtts`."""
+
+    url: str = "mqtt://127.0.0.1:1883"
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The database, a SQLAlchemy URL; None is SQLite in the data folder."""
+
+    url: str | None = None
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    data: str | None = None
+    web: WebConfig = WebConfig()
+    broker: BrokerConfig = BrokerConfig()
+    store: StoreConfig = StoreConfig()
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway needs to know. `data` holds the key file and, unless `store_url` says otherwise, the database."""
+
+    data: Path
+    host: str
+    port: int
+    broker: BrokerConfig
+    store_url: str
+
+
+def load_config(path: Path | None) -> GatewayConfig:
+    """The configuration of a file, or the defaults for None. Relative paths start at the file's folder.
+
+    Raises `BadFileError` when the file is missing, is not TOML, or says something that we don't know.
+    """
+    base = Path.cwd() if path is None else path.resolve().parent
+    file = _File() if path is None else _read(path)
+    data = user_data_path("classgate") if file.data is None else base / Path(file.data).expanduser()
+    host, port = _listen(file.web.listen)
+    return GatewayConfig(
+        data=data,
+        host=host,
+        port=port,
+        broker=_with_files_from(base, file.broker),
+        store_url=file.store.url or f"sqlite+aiosqlite:///{data / 'classgate.sqlite'}",
+    )
+
+
+def _read(path: Path) -> _File:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=_File)
+    except OSError as error:
+        raise BadFileError(
+            f"The configuration {path} cannot be read: {error.strerror}.",
+            remedy="Check the path, or leave --config out to use the defaults.",
+        ) from error
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadFileError(
+            f"The configuration {path} has a mistake: {error}.",
+            remedy="See docs/gateway.md for what it may say.",
+        ) from error
+
+
+def _listen(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise BadFileError(
+            f"[web] listen = {text!r} is not host:port.", remedy='Write it like listen = "127.0.0.1:8600".'
+        )
+    return host.strip("[]"), int(port)
+
+
+def _with_files_from(base: Path, broker: BrokerConfig) -> BrokerConfig:
+    def place(name: str | None) -> str | None:
+        return None if name is None else str(base / Path(name).expanduser())
+
+    return msgspec.structs.replace(broker, ca=place(broker.ca), cert=place(broker.cert), key=place(broker.key))
