@@ -1,0 +1,101 @@
+"""`box.toml`: how one box is set up. Every value has a default, so that a box without the file works too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from homework.errors import BadFileError
+
+DEFAULT_LISTEN = "127.0.0.1:8601"
+_REMEDY = "Correct the line, or remove it to get the default."
+
+
+class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the live page listens: `host:port`, port 0 for any free one."""
+
+    listen: str = DEFAULT_LISTEN
+
+
+class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The school's broker. Without a `url` (and an enrolled identity) the box works for itself."""
+
+    url: str | None = None
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where pages come from (see `edge/camera/sources.py`); none: the box only shows and syncs."""
+
+    source: str | None = None
+
+
+class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything of `box.toml`. `data` is the folder that holds all that the box knows."""
+
+    data: str = ""
+    school: str = "school"
+    box: str = "box"
+    class_name: str | None = msgspec.field(default=None, name="class")
+    web: WebConfig = WebConfig()
+    broker: BrokerConfig = BrokerConfig()
+    camera: CameraConfig = CameraConfig()
+
+    @property
+    def data_dir(self) -> Path:
+        """The data folder; the user's data folder when nothing says otherwise."""
+        return Path(self.data) if self.data else default_data_dir()
+
+    def listen_address(self) -> tuple[str, int]:
+        """Host and port to listen on. Raises `BadFileError` for anything that is not `host:port`."""
+        host, colon, port = self.web.listen.rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            raise BadFileError(
+                f"`{self.web.listen}` is not an address to listen on.", remedy=f"Write it as `{DEFAULT_LISTEN}`."
+            )
+        return host.strip("[]"), int(port)
+
+
+def default_data_dir() -> Path:
+    """Where data lives when no configuration says."""
+    return platformdirs.user_data_path("classbox")
+
+
+def load_config(path: Path | None = None, *, data: Path | None = None) -> BoxConfig:
+    """The configuration in `path`, or the default; `data`, when given, outranks the file's.
+
+    A relative `data`, certificate or key in the file is meant from the file's own folder. Raises `BadFileError`.
+    """
+    config = BoxConfig()
+    if path is not None:
+        try:
+            config = msgspec.toml.decode(path.read_bytes(), type=BoxConfig)
+        except OSError as error:
+            raise BadFileError(
+                f"{path} cannot be read: {error.strerror}.", remedy="Name a file that exists with --config."
+            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadFileError(f"{path} is not right: {error}.", remedy=_REMEDY) from error
+        config = _from_its_folder(config, path.parent)
+    if data is not None:
+        config = msgspec.structs.replace(config, data=str(data))
+    config.listen_address()
+    return config
+
+
+def _from_its_folder(config: BoxConfig, folder: Path) -> BoxConfig:
+    def absolute(text: str | None) -> str | None:
+        return str(folder / Path(text).expanduser()) if text else text
+
+    broker = config.broker
+    return msgspec.structs.replace(
+        config,
+        data=absolute(config.data) or "",
+        broker=msgspec.structs.replace(
+            broker, ca=absolute(broker.ca), cert=absolute(broker.cert), key=absolute(broker.key)
+        ),
+    )

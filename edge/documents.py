@@ -1,0 +1,230 @@
+"""The box's documents: rosters, assignments, sheet layouts, settings. Few, small, readable, replaceable.
+
+TinyDB over a storage that cannot be torn: it writes beside, fsyncs and renames (TinyDB's own JSON storage
+corrupts on a full disk and when killed inside a shrink). A lock file keeps two processes from losing each
+other's writes; readers never wait. Results live in the ledger, never here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from tinydb import TinyDB, where
+from tinydb.storages import Storage
+
+from homework.assignment import Assignment
+from homework.errors import ClassboxError
+from homework.layout import SheetLayout
+from homework.roster import Pupil, Roster
+
+T = TypeVar("T")
+FILE_NAME = "documents.json"
+
+
+class DocumentsError(ClassboxError):
+    """The documents cannot be read or written."""
+
+
+class AtomicStorage(Storage):
+    """A JSON file that is either the old one or the new one, whatever happens in between."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Changes whenever the file is replaced: inode, size, time of change in ns. None: no file yet."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return (found.st_ino, found.st_size, found.st_mtime_ns)
+
+    def read(self) -> dict[str, dict[str, Any]] | None:
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            tables: dict[str, dict[str, Any]] = json.loads(text)
+        except ValueError as error:
+            raise DocumentsError(
+                f"{self._path} is damaged.", remedy="Move it away and load the worksheets again with `classbox load`."
+            ) from error
+        return tables
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            with beside.open("w", encoding="utf-8") as file:
+                json.dump(data, file, ensure_ascii=False, separators=(",", ":"))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self._path)
+            _fsync_folder(self._path.parent)
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise DocumentsError(
+                f"{self._path} cannot be written: {error.strerror}.",
+                remedy="Make room on the disk, or check who may write there.",
+            ) from error
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """Everything in the file, parsed."""
+
+    stamp: object
+    assignments: dict[str, Assignment] = field(default_factory=dict)
+    layouts: dict[str, SheetLayout] = field(default_factory=dict)
+    roster: Roster = Roster(pupils=())
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+class Documents:
+    """What was loaded into the box. Cheap to ask: everything is parsed once for each change of the file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises `DocumentsError` when `folder` can be neither made nor read."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DocumentsError(
+                f"{folder} cannot be made: {error.strerror}.", remedy="Choose another folder with --data."
+            ) from error
+        self._storage_path = folder / FILE_NAME
+        self._lock_path = folder / f".{FILE_NAME}.lock"
+        self._storage = AtomicStorage(self._storage_path)
+        self._shelf = _Shelf(stamp=object())
+
+    def stamp(self) -> object:
+        """Differs from an earlier stamp when any process has written since."""
+        return self._storage.stamp()
+
+    def assignment(self, assignment_id: str) -> Assignment | None:
+        """The assignment of that id, or None."""
+        return self._current().assignments.get(assignment_id)
+
+    def assignments(self) -> tuple[Assignment, ...]:
+        """All assignments, the one loaded last at the end."""
+        return tuple(self._current().assignments.values())
+
+    def layout(self, sheet: str) -> SheetLayout | None:
+        """The layout of that print run, or None."""
+        return self._current().layouts.get(sheet)
+
+    def layouts(self) -> tuple[SheetLayout, ...]:
+        """All layouts, the one loaded last at the end."""
+        return tuple(self._current().layouts.values())
+
+    def roster(self) -> Roster:
+        """Every pupil that the box knows, of all classes."""
+        return self._current().roster
+
+    def setting(self, name: str) -> str | None:
+        """A value that a person chose, such as the class of this stack."""
+        return self._current().settings.get(name)
+
+    def put_assignment(self, assignment: Assignment) -> None:
+        """Add an assignment, or replace the one of its id."""
+        self._put("assignments", assignment.id, msgspec.to_builtins(assignment))
+
+    def put_layout(self, layout: SheetLayout) -> None:
+        """Add a layout, or replace the one of its sheet."""
+        self._put("layouts", layout.sheet, msgspec.to_builtins(layout))
+
+    def put_roster(self, roster: Roster) -> None:
+        """Replace the classes that `roster` names; other classes stay."""
+        with self._writing() as db:
+            table = db.table("rosters")
+            for class_name in roster.classes():
+                body = msgspec.to_builtins(roster.of_class(class_name))
+                table.remove(where("id") == class_name)
+                table.insert({"id": class_name, "body": body})
+
+    def put_setting(self, name: str, value: str) -> None:
+        """Remember a value."""
+        self._put("settings", name, value)
+
+    def _put(self, table_name: str, key: str, body: object) -> None:
+        with self._writing() as db:
+            table = db.table(table_name)
+            table.remove(where("id") == key)
+            table.insert({"id": key, "body": body})
+
+    @contextmanager
+    def _writing(self) -> Iterator[TinyDB]:
+        """One writer at a time, over all processes; all its changes reach the file as one replacement."""
+        try:
+            lock = self._lock_path.open("w")
+        except OSError as error:
+            raise DocumentsError(
+                f"{self._storage_path} cannot be written: {error.strerror}.",
+                remedy="Make room on the disk, or check who may write there.",
+            ) from error
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            db = TinyDB(storage=_Once, over=self._storage)
+            yield db
+            db.close()
+
+    def _current(self) -> _Shelf:
+        """What the file holds now. The shelf is swapped whole, so that threads never see half of two."""
+        stamp = self._storage.stamp()
+        if stamp != self._shelf.stamp:
+            tables = self._storage.read() or {}
+            classes = _bodies(tables, "rosters", tuple[Pupil, ...])
+            self._shelf = _Shelf(
+                stamp=stamp,
+                assignments={found.id: found for found in _bodies(tables, "assignments", Assignment)},
+                layouts={found.sheet: found for found in _bodies(tables, "layouts", SheetLayout)},
+                roster=Roster(pupils=tuple(pupil for pupils in classes for pupil in pupils)),
+                settings={row["id"]: row["body"] for row in tables.get("settings", {}).values()},
+            )
+        return self._shelf
+
+
+class _Once(Storage):
+    """Holds what TinyDB writes until `close`, so that remove and insert reach the disk together or not at all."""
+
+    def __init__(self, over: AtomicStorage) -> None:
+        super().__init__()
+        self._over = over
+        self._tables = over.read() or {}
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return self._tables
+
+    def write(self, data: dict[str, dict[str, Any]]) -> None:
+        self._tables = data
+
+    def close(self) -> None:
+        self._over.write(self._tables)
+
+
+def _bodies(tables: dict[str, dict[str, Any]], name: str, kind: type[T]) -> list[T]:
+    """The documents of one table. One that no longer fits (an older version's) is left out, not fatal."""
+    found = []
+    for row in tables.get(name, {}).values():
+        try:
+            found.append(msgspec.convert(row["body"], kind))
+        except msgspec.ValidationError:
+            continue
+    return found
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make a rename durable: the entry is the folder's data, not the file's."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
