@@ -2,23 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+_LONGEST_VALUE = 300
+"""A list of all the known keys still fits; a whole file that landed in one value does not."""
+
 
 class ClassboxError(Exception):
     """What happened, and what to do about it.
 
     `message` says what happened in one line; `remedy` says what to do, in one line. Both are English
-    message ids: `ui` translates them where a person reads them. `exit_code` is what a command ends with.
+    message ids that may hold `{names}`; `values` fill them in, so that a catalogue can translate the sentence
+    and not only one instance of it. `exit_code` is what a command ends with.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, remedy: str) -> None:
+    def __init__(self, message: str, *, remedy: str, **values: object) -> None:
         super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self._message_id = message
+        self._remedy_id = remedy
+        self._values = {name: one_line(value, limit=_LONGEST_VALUE) for name, value in values.items()}
+        self.message = self._filled(message)
+        self.remedy = self._filled(remedy)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default calls the class with `args` alone, and fails when a worker process raises this.
+        return _rebuild, (type(self), self._message_id, self._remedy_id, self._values)
+
+    def said(self, translate: Callable[[str], str]) -> str:
+        """Message and remedy on one line, each translated (`gettext`) and then filled in."""
+        return f"{self._filled(translate(self._message_id))} {self._filled(translate(self._remedy_id))}"
+
+    def _filled(self, text: str) -> str:
+        # Without values the text is taken as it is: it may hold braces of its own.
+        return text.format(**self._values) if self._values else text
 
 
 class UsageError(ClassboxError):
@@ -29,3 +51,13 @@ class UsageError(ClassboxError):
 
 class BadFileError(ClassboxError):
     """A file that a person gave (assignment, roster, layout, picture) cannot be used as it is."""
+
+
+def one_line(value: object, *, limit: int = 60) -> str:
+    """`value` as text that fits into a one-line message: no control characters, at most `limit` characters."""
+    text = "".join(c if c.isprintable() else " " for c in str(value)[: limit + 1])
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _rebuild(kind: type[ClassboxError], message: str, remedy: str, values: dict[str, str]) -> ClassboxError:
+    return kind(message, remedy=remedy, **values)

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
+import io
+import re
+import unicodedata
+from typing import NoReturn
+
 import msgspec
+
+from homework.errors import BadFileError
+
+MAX_PUPILS_A_CLASS = 60
+MAX_SEAT = 99
+"""Seats are written into two cells."""
+
+MAX_TEXT = 32
+
+_COLUMNS = {
+    "class": ("class", "class_name", "班级", "班"),
+    "seat": ("seat", "seat_no", "座号", "座位号", "座位", "序号"),
+    "name": ("name", "姓名", "学生姓名"),
+    "pupil_id": ("pupil_id", "pupil", "id", "学号", "编号"),
+}
+_HEADER_REMEDY = "Its first line should be: class,seat,name,pupil_id (or 班级,座号,姓名,学号)."
 
 
 class Pupil(msgspec.Struct, frozen=True):
@@ -34,3 +58,181 @@ class Roster(msgspec.Struct, frozen=True):
     def by_id(self, pupil_id: str) -> Pupil | None:
         """The pupil of that id, or None."""
         return next((p for p in self.pupils if p.pupil_id == pupil_id), None)
+
+
+def parse_roster(data: bytes) -> Roster:
+    """Parse a class list: CSV with the columns class, seat, name and optionally pupil_id, in any order.
+
+    Understood as they come from Excel, WPS and Notepad: UTF-8 with or without BOM, GBK/GB18030, UTF-16; commas,
+    semicolons or tabs; any line ends; Chinese or English column names; other columns are ignored, never kept.
+    A pupil without an id gets one made from class, seat and name. Classes keep their order; pupils go by seat.
+
+    Raises `BadFileError` with the line of the file. Its messages never repeat a number that looks national.
+    """
+    rows = _rows(_decoded(data))
+    if not rows:
+        raise BadFileError("The roster is empty.", remedy=_HEADER_REMEDY)
+    columns = _columns(rows[0][1])
+    pupils: list[Pupil] = []
+    lines: dict[tuple[str, ...], int] = {}
+    for line, cells in rows[1:]:
+        pupil = _pupil(line, cells, columns)
+        _once(lines, ("seat", pupil.class_name, str(pupil.seat)), line)
+        _once(lines, ("id", pupil.pupil_id), line)
+        pupils.append(pupil)
+    if not pupils:
+        raise BadFileError("The roster has no pupils.", remedy="Write one line for each pupil under the header.")
+    order = {name: index for index, name in enumerate(dict.fromkeys(p.class_name for p in pupils))}
+    roster = Roster(tuple(sorted(pupils, key=lambda p: (order[p.class_name], p.seat))))
+    for name in order:
+        count = len(roster.of_class(name))
+        if count > MAX_PUPILS_A_CLASS:
+            raise BadFileError(
+                "Class {name} has {count} pupils; {limit} is the most.",
+                remedy="Split it into two classes, or look for a class name that is missing in the file.",
+                name=name,
+                count=count,
+                limit=MAX_PUPILS_A_CLASS,
+            )
+    return roster
+
+
+def roster_to_csv(roster: Roster) -> str:
+    """The class list as CSV with the English header. Write it with a BOM (`utf-8-sig`) for Excel's sake."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(_COLUMNS)
+    for pupil in roster.pupils:
+        writer.writerow((pupil.class_name, pupil.seat, pupil.name, pupil.pupil_id))
+    return out.getvalue()
+
+
+def minted_pupil_id(class_name: str, seat: int, name: str) -> str:
+    """The id of a pupil whose school gave none: the same from every copy of the list."""
+    digest = hashlib.sha256("\0".join((class_name, str(seat), name)).encode()).digest()
+    return "p" + base64.b32encode(digest).decode().lower()[:11]
+
+
+def looks_national(text: str) -> bool:
+    """Whether `text` holds 18 digits in a row (the last may be X), as citizen and national pupil numbers do.
+
+    GB 11643-1999 for the citizen number; spaces and dashes in between do not hide it, and neither does Excel's
+    1.10101E+17, what is left of one.
+    """
+    folded = re.sub(r"[\s_-]", "", unicodedata.normalize("NFKC", text))
+    return (
+        re.search(r"[0-9]{17}[0-9Xx]", folded) is not None or re.fullmatch(r"[0-9.]+[Ee]\+?1[78]", folded) is not None
+    )
+
+
+def _decoded(data: bytes) -> str:
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise BadFileError("The roster is an Excel workbook.", remedy="Save it as CSV first (another format, *.csv).")
+    encodings = ["utf-8-sig", "gb18030"]
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif data[1:2] == b"\0":
+        # UTF-16 without its mark: the header's ASCII letters leave every second byte zero.
+        encodings = ["utf-16-le"]
+    elif data[:1] == b"\0":
+        encodings = ["utf-16-be"]
+    for encoding in encodings:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise BadFileError("The roster is no text that can be read.", remedy="Save it as CSV in UTF-8 and try again.")
+
+
+def _rows(text: str) -> list[tuple[int, list[str]]]:
+    """The rows that hold anything, with the line each ends on, cells cleaned."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    head = next((line for line in lines.split("\n") if line.strip()), "")
+    delimiter = max(",\t;，", key=head.count)
+    rows = []
+    reader = csv.reader(io.StringIO(lines, newline="\n"), delimiter=delimiter)
+    try:
+        for cells in reader:
+            cleaned = [" ".join(unicodedata.normalize("NFC", cell).split()) for cell in cells]
+            # Excel may begin a file with the line `sep=;` to say what parts its cells.
+            if any(cleaned) and not (not rows and cleaned[0].lower().startswith("sep=")):
+                rows.append((reader.line_num, cleaned))
+    except csv.Error as error:
+        _fail(
+            reader.line_num, "the cells cannot be told apart.", "Look for a quotation mark that is not closed.", error
+        )
+    return rows
+
+
+def _columns(header: list[str]) -> dict[str, int]:
+    columns: dict[str, int] = {}
+    for index, cell in enumerate(header):
+        word = unicodedata.normalize("NFKC", cell).lower().replace(" ", "_")
+        for column, names in _COLUMNS.items():
+            if word in names:
+                if column in columns:
+                    raise BadFileError(
+                        "The roster has two columns for {column}.", remedy="Remove one of them.", column=column
+                    )
+                columns[column] = index
+    missing = [column for column in ("class", "seat", "name") if column not in columns]
+    if missing:
+        raise BadFileError("The roster has no column {missing}.", remedy=_HEADER_REMEDY, missing=", ".join(missing))
+    return columns
+
+
+def _pupil(line: int, cells: list[str], columns: dict[str, int]) -> Pupil:
+    found = {column: cells[index] if index < len(cells) else "" for column, index in columns.items()}
+    for column, text in found.items():
+        if looks_national(text):
+            _fail(
+                line,
+                "the column {column} holds what looks like a national number.",
+                "Use the school's own short number; a national one must never stand on a sheet.",
+                column=column,
+            )
+        if not text and column != "pupil_id":
+            _fail(line, "the column {column} is empty.", "Fill it in, or remove the line.", column=column)
+        if len(text) > MAX_TEXT or not text.isprintable():
+            _fail(
+                line,
+                "the column {column} cannot be used.",
+                "Write at most {limit} characters without special signs.",
+                column=column,
+                limit=MAX_TEXT,
+            )
+        if text.startswith(("=", "+", "-", "@")):
+            # In a list that is exported later, a spreadsheet would run it.
+            _fail(line, "the column {column} begins with {sign}.", "Remove the sign.", column=column, sign=text[0])
+    seat_text = unicodedata.normalize("NFKC", found["seat"])
+    seat = int(seat_text) if re.fullmatch(r"[0-9]{1,4}", seat_text) else 0
+    if not 1 <= seat <= MAX_SEAT:
+        _fail(line, "the seat `{seat}` is no number from 1 to {limit}.", "Correct it.", seat=seat_text, limit=MAX_SEAT)
+    class_name, name = found["class"], found["name"]
+    return Pupil(class_name, seat, name, found.get("pupil_id") or minted_pupil_id(class_name, seat, name))
+
+
+def _once(lines: dict[tuple[str, ...], int], key: tuple[str, ...], line: int) -> None:
+    first = lines.setdefault(key, line)
+    if first == line:
+        return
+    if key[0] == "seat":
+        _fail(
+            line,
+            "seat {seat} of class {name} was taken on line {first}.",
+            "Give each pupil of a class a seat of their own.",
+            name=key[1],
+            seat=key[2],
+            first=first,
+        )
+    _fail(
+        line,
+        "the pupil_id `{id}` stands on line {first} too.",
+        "Give each pupil an id of their own.",
+        id=key[1],
+        first=first,
+    )
+
+
+def _fail(line: int, message: str, remedy: str, cause: Exception | None = None, **values: object) -> NoReturn:
+    raise BadFileError("Line {line} of the roster: " + message, remedy=remedy, line=line, **values) from cause
