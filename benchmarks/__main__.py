@@ -45,7 +45,7 @@ def conditions() -> list[str]:
         cwd=HERE,
         capture_output=True,
         text=True,
-        check=False,  # noqa: S607
+        check=False,
     ).stdout.strip()
     return [
         f"{time.strftime('%Y-%m-%d')}, commit {commit or 'unknown'}",
@@ -102,7 +102,7 @@ def main() -> int:
     failed = []
     for name in names():
         print(f"{name}: {question(name)}", flush=True)
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", "--json", *extra],
             capture_output=True,
             text=True,
