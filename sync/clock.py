@@ -1,0 +1,72 @@
+"""Time on a machine that may wake without knowing it.
+
+A Raspberry Pi has no battery clock. So a reading says how good its wall time is, and keeps the boot and the
+monotonic time beside it: whoever later learns the true time of one reading of a boot knows that of all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from enum import IntEnum
+from pathlib import Path
+from typing import Annotated, Protocol
+from uuid import UUID
+
+import msgspec
+
+_TIME_ERROR = 5
+"""`adjtimex(2)`: the clock is not synchronized."""
+_BUILT_AT_S = 1_764_000_000
+"""No clock that works shows a time before this program was written (2025-11-24)."""
+
+
+class ClockQuality(IntEnum):
+    """How far the wall time can be believed; a greater one outranks a smaller one."""
+
+    UNSET = 0
+    """Never set since power came: 1970, or the time of the image."""
+    RESTORED = 1
+    """Taken from the card or from a person: late by as long as the box was off."""
+    SYNCED = 2
+    """Disciplined by a time server (or a satellite, or a battery clock that one set)."""
+
+
+class ClockReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One look at the clock. Times are in milliseconds; `boot` is the kernel's boot id (16 bytes)."""
+
+    monotonic_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    wall_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+    boot: Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+    quality: ClockQuality
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def read(self) -> ClockReading:
+        """Now."""
+
+
+class SystemClock:
+    """The kernel's clocks; asks `adjtimex` whether a time server disciplines the wall time."""
+
+    def __init__(self, boot_id: Path = Path("/proc/sys/kernel/random/boot_id")) -> None:
+        self._boot = UUID(boot_id.read_text().strip()).bytes
+
+    def read(self) -> ClockReading:
+        wall_ms = time.time_ns() // 1_000_000
+        return ClockReading(
+            monotonic_ms=time.monotonic_ns() // 1_000_000,
+            wall_ms=max(0, wall_ms),
+            boot=self._boot,
+            quality=_quality(wall_ms),
+        )
+
+
+def _quality(wall_ms: int) -> ClockQuality:
+    if wall_ms < _BUILT_AT_S * 1000:
+        return ClockQuality.UNSET
+    # struct timex is 208 bytes on 64-bit Linux; all zero means "tell, change nothing".
+    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    return ClockQuality.SYNCED if 0 <= state < _TIME_ERROR else ClockQuality.RESTORED

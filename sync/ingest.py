@@ -1,0 +1,36 @@
+"""What a gateway must offer to the link: the port between transport and store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sync.envelope import Envelope
+from sync.receipts import Receipt
+from sync.state import BoxState
+
+
+class Ingest(Protocol):
+    """Takes in what boxes send. Each method is called from one asyncio loop.
+
+    `sync.receipts.advance` has the arithmetic: load the lane's state (or `new_lane_state`), decode the
+    envelope's records (`sync.records.decode_record`; those that raise are held), advance, store `new` and
+    `state`, commit, return the receipt.
+    """
+
+    async def box_key(self, school: str, box: str) -> bytes | None:
+        """The key of an enrolled box, None for one that is not (or no longer)."""
+
+    async def take(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt]:
+        """Store a batch in one transaction, in the order given, commit, and return a receipt for each.
+
+        The batch may hold several envelopes of one lane, also the same twice. If it raises, nothing may be
+        committed; no receipt goes out and the boxes send again.
+        """
+
+    async def standing(self, state: BoxState) -> Sequence[Receipt]:
+        """Note that a box said hello (or was lost), and return where it stands.
+
+        One receipt for each lane of each of `state.epochs`, also for those never heard of (mark 0), with
+        `state.challenge`; none for a box that is offline.
+        """

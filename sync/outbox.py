@@ -1,0 +1,285 @@
+"""The outbox: what still has to reach the gateway, inside the box's own ledger file.
+
+It lives in the caller's SQLite connection and transaction, so that a page and its record are committed
+together or not at all. Nothing is cached: a second connection to the file may open a new epoch at any time.
+
+A record is `(epoch, lane, seq)`. `seq` has no gaps; the chain digest at each is kept for ever, also when the
+payload is erased. Open the caller's transaction with `BEGIN IMMEDIATE` where two connections write.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable
+from typing import Literal, NamedTuple
+
+from sync.envelope import Erased
+from sync.lanes import CHALLENGE_BYTES, EPOCH_BYTES, Lane, first_link, next_link, record_digest
+from sync.receipts import Accept, AskAfresh, Judgement, LaneView, NewEpoch, Receipt, ResendFrom, judge
+
+_TABLES = (
+    """CREATE TABLE IF NOT EXISTS outbox_epochs (
+        no INTEGER PRIMARY KEY AUTOINCREMENT, epoch BLOB NOT NULL UNIQUE)""",
+    """CREATE TABLE IF NOT EXISTS outbox_lanes (
+        epoch_no INTEGER NOT NULL REFERENCES outbox_epochs(no), lane INTEGER NOT NULL,
+        last_seq INTEGER NOT NULL, chain BLOB NOT NULL, proven INTEGER NOT NULL DEFAULT 0,
+        incarnation BLOB, proven_under BLOB, PRIMARY KEY (epoch_no, lane)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS outbox_records (
+        epoch_no INTEGER NOT NULL, lane INTEGER NOT NULL, seq INTEGER NOT NULL,
+        payload BLOB, digest BLOB NOT NULL, chain BLOB NOT NULL, subject BLOB, held INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (epoch_no, lane, seq)) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS outbox_by_subject ON outbox_records (subject) WHERE subject IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS outbox_held ON outbox_records (epoch_no, lane) WHERE held",
+    "CREATE TABLE IF NOT EXISTS outbox_challenge (one INTEGER PRIMARY KEY CHECK (one = 1), challenge BLOB NOT NULL)",
+)
+_CURRENT = "(SELECT max(no) FROM outbox_epochs)"
+
+
+class LaneCounts(NamedTuple):
+    """`captured` = `waiting` + `receipted` + `held`, over all epochs."""
+
+    captured: int
+    waiting: int
+    receipted: int
+    held: int
+
+
+class Stream(NamedTuple):
+    """One (epoch, lane) of the outbox: records up to `proven` are at the gateway, up to `last_seq` exist."""
+
+    epoch_no: int
+    epoch: bytes
+    lane: Lane
+    last_seq: int
+    proven: int
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Make the outbox's tables and its first epoch where they are missing. Does not commit."""
+    for statement in _TABLES:
+        connection.execute(statement)
+    connection.execute("INSERT OR IGNORE INTO outbox_challenge VALUES (1, ?)", (secrets.token_bytes(CHALLENGE_BYTES),))
+    if not connection.execute("SELECT 1 FROM outbox_epochs").fetchall():
+        _open_epoch(connection)
+
+
+class Outbox:
+    """The outbox in a connection whose tables exist. No method begins or commits a transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    @property
+    def epoch(self) -> bytes:
+        """The current epoch, 8 random bytes."""
+        ((epoch,),) = self._db.execute("SELECT epoch FROM outbox_epochs ORDER BY no DESC LIMIT 1").fetchall()
+        return bytes(epoch)
+
+    @property
+    def epochs(self) -> tuple[bytes, ...]:
+        """Every epoch that this ledger had, oldest first."""
+        return tuple(bytes(e) for (e,) in self._db.execute("SELECT epoch FROM outbox_epochs ORDER BY no").fetchall())
+
+    @property
+    def challenge(self) -> bytes:
+        """The number that the gateway has to repeat for a receipt to count as fresh."""
+        ((challenge,),) = self._db.execute("SELECT challenge FROM outbox_challenge").fetchall()
+        return bytes(challenge)
+
+    def append(self, lane: Lane, payload: bytes, *, subject: bytes | None = None) -> int:
+        """Add a record and return its number, from 1 and without gaps in the lane of the current epoch.
+
+        `subject` (a capture's digest) finds the record again for `state_of` and `erase`; numbers may change
+        when a new epoch opens.
+        """
+        # An UPDATE first takes SQLite's write lock before anything is read.
+        ((epoch_no, seq, chain),) = self._db.execute(
+            f"UPDATE outbox_lanes SET last_seq = last_seq + 1 WHERE epoch_no = {_CURRENT} AND lane = ?"  # noqa: S608
+            " RETURNING epoch_no, last_seq, chain",
+            (lane,),
+        ).fetchall()
+        digest = record_digest(payload)
+        link = next_link(chain, digest)
+        self._db.execute(
+            "INSERT INTO outbox_records (epoch_no, lane, seq, payload, digest, chain, subject)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (epoch_no, lane, seq, payload, digest, link, subject),
+        )
+        self._db.execute("UPDATE outbox_lanes SET chain = ? WHERE epoch_no = ? AND lane = ?", (link, epoch_no, lane))
+        return int(seq)
+
+    def streams(self) -> tuple[Stream, ...]:
+        """All lanes of all epochs, the oldest epoch first."""
+        rows = self._db.execute(
+            "SELECT epoch_no, epoch, lane, last_seq, proven FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no"
+            " ORDER BY epoch_no, lane"
+        ).fetchall()
+        return tuple(Stream(no, bytes(epoch), Lane(lane), last, proven) for no, epoch, lane, last, proven in rows)
+
+    def records(
+        self, stream: Stream, *, first_seq: int, max_records: int, max_bytes: int = 1 << 62
+    ) -> tuple[bytes | Erased, ...]:
+        """Consecutive records from `first_seq` on: at most so many, and at most so many bytes (one at least)."""
+        rows = self._db.execute(
+            "SELECT payload, digest FROM outbox_records WHERE epoch_no = ? AND lane = ? AND seq >= ?"
+            " ORDER BY seq LIMIT ?",
+            (stream.epoch_no, stream.lane, first_seq, max_records),
+        ).fetchall()
+        entries: list[bytes | Erased] = []
+        size = 0
+        for payload, digest in rows:
+            size += len(digest) if payload is None else len(payload)
+            if entries and size > max_bytes:
+                break
+            entries.append(Erased(bytes(digest)) if payload is None else bytes(payload))
+        return tuple(entries)
+
+    def waiting(self, lane: Lane, limit: int) -> tuple[tuple[int, bytes | Erased], ...]:
+        """Number and content of records of the current epoch that the gateway is not yet known to have."""
+        stream = next(s for s in reversed(self.streams()) if s.lane == lane)
+        entries = self.records(stream, first_seq=stream.proven + 1, max_records=limit)
+        return tuple(enumerate(entries, stream.proven + 1))
+
+    def chain_at(self, lane: Lane, seq: int, *, epoch: bytes | None = None) -> bytes | None:
+        """The chain digest after record `seq` (0: before the first), None where the lane never got that far."""
+        epoch = self.epoch if epoch is None else epoch
+        if seq == 0:
+            return first_link(epoch, lane)
+        rows = self._db.execute(
+            "SELECT chain FROM outbox_records JOIN outbox_epochs ON no = epoch_no"
+            " WHERE epoch = ? AND lane = ? AND seq = ?",
+            (epoch, lane, seq),
+        ).fetchall()
+        return bytes(rows[0][0]) if rows else None
+
+    def accept(self, receipt: Receipt) -> Judgement:
+        """Judge a receipt and write down what follows: proof moved on or back, held records, a new epoch.
+
+        After `AskAfresh` the challenge is a new one, and the box should say hello with it.
+        """
+        rows = self._db.execute(
+            "SELECT no, proven, incarnation, proven_under FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no"
+            " WHERE epoch = ? AND lane = ?",
+            (receipt.epoch, receipt.lane),
+        ).fetchall()
+        if not rows:
+            return judge(receipt, None)
+        epoch_no, proven, incarnation, proven_under = rows[0]
+        view = LaneView(
+            proven=proven,
+            chain_at_mark=self.chain_at(receipt.lane, receipt.mark, epoch=receipt.epoch),
+            incarnation=incarnation,
+            challenge=self.challenge,
+            proven_under=proven_under,
+        )
+        judgement = judge(receipt, view)
+        match judgement:
+            case Accept(mark, _, held) | ResendFrom(mark, held):
+                self._prove(epoch_no, receipt, mark, held, moved=mark != proven or incarnation != receipt.incarnation)
+            case NewEpoch(after):
+                self._diverge(epoch_no, receipt, after)
+            case AskAfresh() if proven_under == view.challenge:
+                self._db.execute("UPDATE outbox_challenge SET challenge = ?", (secrets.token_bytes(CHALLENGE_BYTES),))
+        return judgement
+
+    def counts(self) -> dict[Lane, LaneCounts]:
+        """How many records each lane has, over all epochs, and where they are."""
+        rows = self._db.execute(
+            "SELECT lane, sum(last_seq), sum(proven), (SELECT count(*) FROM outbox_records r"
+            " WHERE r.held AND r.lane = outbox_lanes.lane) FROM outbox_lanes GROUP BY lane"
+        ).fetchall()
+        return {Lane(lane): LaneCounts(last, last - proven, proven - held, held) for lane, last, proven, held in rows}
+
+    def state_of(self, subject: bytes) -> Literal["waiting", "receipted", "held"] | None:
+        """Where the records of a subject are: the least advanced of them counts. None when there is none."""
+        rows = self._db.execute(
+            "SELECT max(seq > proven), max(held) FROM outbox_records r JOIN outbox_lanes l"
+            " ON l.epoch_no = r.epoch_no AND l.lane = r.lane WHERE subject = ?",
+            (subject,),
+        ).fetchall()
+        waiting, held = rows[0]
+        if waiting is None:
+            return None
+        return "waiting" if waiting else "held" if held else "receipted"
+
+    def erase(self, subject: bytes) -> int:
+        """Drop the payloads of a subject's records, keep numbers and digests; return how many there were."""
+        return self._db.execute("UPDATE outbox_records SET payload = NULL WHERE subject = ?", (subject,)).rowcount
+
+    def _prove(
+        self, epoch_no: int, receipt: Receipt, mark: int, held: Iterable[tuple[int, int]], *, moved: bool
+    ) -> None:
+        lane = receipt.lane
+        if moved:
+            self._db.execute(
+                "UPDATE outbox_lanes SET proven = ?, incarnation = ?, proven_under ="
+                " (SELECT challenge FROM outbox_challenge) WHERE epoch_no = ? AND lane = ?",
+                (mark, receipt.incarnation, epoch_no, lane),
+            )
+        self._db.execute(
+            "UPDATE outbox_records SET held = 0 WHERE held AND epoch_no = ? AND lane = ?", (epoch_no, lane)
+        )
+        for first, last in held:
+            self._db.execute(
+                "UPDATE outbox_records SET held = 1 WHERE epoch_no = ? AND lane = ? AND seq BETWEEN ? AND ?",
+                (epoch_no, lane, first, min(last, mark)),
+            )
+
+    def _diverge(self, epoch_no: int, receipt: Receipt, after: int) -> None:
+        """Re-queue what is unproven. A current epoch is closed with all its lanes; an old one lost only this lane."""
+        current = receipt.epoch == self.epoch
+        if current:
+            _open_epoch(self._db)
+        for stream in self.streams():
+            if stream.epoch_no == epoch_no and (current or stream.lane == receipt.lane):
+                self._requeue(stream, after if stream.lane == receipt.lane else stream.proven)
+        self._db.execute(
+            "UPDATE outbox_lanes SET incarnation = ? WHERE epoch_no = ? AND lane = ?",
+            (receipt.incarnation, epoch_no, receipt.lane),
+        )
+
+    def _requeue(self, stream: Stream, after: int) -> None:
+        where = (stream.epoch_no, stream.lane, after)
+        rows = self._db.execute(
+            "SELECT payload, digest, subject FROM outbox_records WHERE epoch_no = ? AND lane = ? AND seq > ?"
+            " ORDER BY seq",
+            where,
+        ).fetchall()
+        self._db.execute("DELETE FROM outbox_records WHERE epoch_no = ? AND lane = ? AND seq > ?", where)
+        self._db.execute(
+            "UPDATE outbox_lanes SET last_seq = ?, proven = ?, chain = ? WHERE epoch_no = ? AND lane = ?",
+            (
+                after,
+                min(after, stream.proven),
+                self.chain_at(stream.lane, after, epoch=stream.epoch),
+                stream.epoch_no,
+                stream.lane,
+            ),
+        )
+        ((epoch_no, seq, chain),) = self._db.execute(
+            f"SELECT epoch_no, last_seq, chain FROM outbox_lanes WHERE epoch_no = {_CURRENT} AND lane = ?",  # noqa: S608
+            (stream.lane,),
+        ).fetchall()
+        for payload, digest, subject in rows:
+            seq += 1
+            chain = next_link(chain, digest)
+            self._db.execute(
+                "INSERT INTO outbox_records (epoch_no, lane, seq, payload, digest, chain, subject)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (epoch_no, stream.lane, seq, payload, digest, chain, subject),
+            )
+        self._db.execute(
+            "UPDATE outbox_lanes SET last_seq = ?, chain = ? WHERE epoch_no = ? AND lane = ?",
+            (seq, chain, epoch_no, stream.lane),
+        )
+
+
+def _open_epoch(connection: sqlite3.Connection) -> None:
+    epoch = secrets.token_bytes(EPOCH_BYTES)
+    number = connection.execute("INSERT INTO outbox_epochs (epoch) VALUES (?)", (epoch,)).lastrowid
+    for lane in Lane:
+        connection.execute(
+            "INSERT INTO outbox_lanes (epoch_no, lane, last_seq, chain) VALUES (?, ?, 0, ?)",
+            (number, lane, first_link(epoch, lane)),
+        )

@@ -1,0 +1,266 @@
+"""Receipts: what the gateway has committed, and what a box may conclude from it. Pure.
+
+A PUBACK is not delivery: a broker forgets what it acknowledged. So the gateway says, from within the
+transaction that committed, up to which number it has everything (`mark`) and the digest of the chain of records
+there. The box compares that digest with its own, and only then counts the records as received.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import Meta
+
+from sync.envelope import Challenge, Envelope, Epoch, Erased, Seq, chain_after, digest_of
+from sync.errors import MalformedEnvelope
+from sync.lanes import INCARNATION_BYTES, Lane, first_link, next_link
+from sync.records import Digest
+from sync.signed import MessageKind, open_signed, sign
+
+MAX_BEYOND = 64
+MAX_HELD = 4096
+MAX_RECEIPTS = 256
+
+Range = tuple[Seq, Seq]
+"""First and last number, both inclusive."""
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What one gateway has of one (box, epoch, lane).
+
+    `mark`: every record up to it is committed; `chain`: the chain digest there. `beyond`: ranges that came
+    after a gap, told only so that they need not be sent again at once. `held`: records up to the mark that
+    are kept as raw bytes until somebody decides; the box keeps them and their pictures. `incarnation` names
+    the gateway's store and changes when it is restored. `challenge` repeats that of the message answered.
+    """
+
+    epoch: Epoch
+    lane: Lane
+    incarnation: Annotated[bytes, Meta(min_length=INCARNATION_BYTES, max_length=INCARNATION_BYTES)]
+    challenge: Challenge
+    mark: Seq
+    chain: Digest
+    beyond: Annotated[tuple[Range, ...], Meta(max_length=MAX_BEYOND)] = ()
+    held: Annotated[tuple[Range, ...], Meta(max_length=MAX_HELD)] = ()
+
+
+class LaneState(msgspec.Struct, frozen=True, array_like=True):
+    """What a gateway must remember of one (school, box, epoch, lane), in the store and in the same transaction.
+
+    `beyond` holds number and digest of records that came after a gap, ascending.
+    """
+
+    mark: int
+    chain: bytes
+    beyond: tuple[tuple[int, bytes], ...] = ()
+    held: tuple[tuple[int, int], ...] = ()
+
+
+class Advance(NamedTuple):
+    """What an envelope changes. `new` is to be stored in the transaction that also stores `state`.
+
+    `conflicting` is not empty when the envelope belongs to another history than the gateway's (a cloned card,
+    a restored ledger): then nothing is new, the state stays, and the receipt makes the box open a new epoch
+    and send those records again. They may be kept for the audit.
+    """
+
+    new: tuple[tuple[int, bytes | Erased], ...]
+    state: LaneState
+    receipt: Receipt
+    conflicting: tuple[tuple[int, bytes | Erased], ...] = ()
+
+
+def new_lane_state(epoch: bytes, lane: Lane) -> LaneState:
+    """The state of a lane of which nothing came yet."""
+    return LaneState(mark=0, chain=first_link(epoch, lane))
+
+
+def encode_state(state: LaneState) -> bytes:
+    """The state as bytes for the gateway's store."""
+    return msgspec.msgpack.encode(state)
+
+
+def decode_state(stored: bytes) -> LaneState:
+    """What `encode_state` wrote."""
+    return msgspec.msgpack.decode(stored, type=LaneState)
+
+
+def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: Collection[int] = ()) -> Advance:
+    """The state and the receipt after an envelope, and which of its records are new.
+
+    `held` are the numbers of those records in the envelope that cannot be taken in yet. Idempotent: the same
+    envelope again has nothing new and changes nothing. Commit `new` and `state` together, then publish the receipt.
+    """
+    if not _same_history(state, envelope):
+        conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq > state.mark) or envelope.numbered()
+        return Advance((), state, receipt_of(state, envelope, incarnation), conflict)
+    beyond = dict(state.beyond)
+    new = tuple((seq, entry) for seq, entry in envelope.numbered() if seq > state.mark and seq not in beyond)
+    beyond.update((seq, digest_of(entry)) for seq, entry in new)
+    mark, chain = state.mark, state.chain
+    while mark + 1 in beyond:
+        mark += 1
+        chain = next_link(chain, beyond.pop(mark))
+    newly_held = {seq for seq, _ in new}.intersection(held)
+    after = LaneState(
+        mark=mark,
+        chain=chain,
+        beyond=tuple(sorted(beyond.items())),
+        held=_ranges(_numbers(state.held) | newly_held) if newly_held else state.held,
+    )
+    return Advance(new, after, receipt_of(after, envelope, incarnation))
+
+
+def release(state: LaneState, seqs: Collection[int]) -> LaneState:
+    """The state after an operator (or an update) took in held records; the next receipt tells the box."""
+    return msgspec.structs.replace(state, held=_ranges(_numbers(state.held).difference(seqs)))
+
+
+def receipt_of(state: LaneState, asked: Envelope | Receipt, incarnation: bytes) -> Receipt:
+    """The receipt that a state amounts to, in answer to an envelope."""
+    return standing(state, epoch=asked.epoch, lane=asked.lane, incarnation=incarnation, challenge=asked.challenge)
+
+
+def standing(state: LaneState, *, epoch: bytes, lane: Lane, incarnation: bytes, challenge: bytes) -> Receipt:
+    """The receipt of a lane without any envelope: what a box is told when it says hello."""
+    held = tuple((first, min(last, state.mark)) for first, last in state.held if first <= state.mark)
+    return Receipt(
+        epoch=epoch,
+        lane=lane,
+        incarnation=incarnation,
+        challenge=challenge,
+        mark=state.mark,
+        chain=state.chain,
+        beyond=_ranges(seq for seq, _ in state.beyond)[:MAX_BEYOND],
+        held=_coarser(held),
+    )
+
+
+class Accept(NamedTuple):
+    """The gateway has everything up to `mark`; `beyond` need not be sent again yet; `held` stays undecided."""
+
+    mark: int
+    beyond: tuple[tuple[int, int], ...]
+    held: tuple[tuple[int, int], ...]
+
+
+class NewEpoch(NamedTuple):
+    """The histories differ: what comes after `after` is unproven and goes again under a new epoch."""
+
+    after: int
+
+
+class ResendFrom(NamedTuple):
+    """The gateway has less than it once had (it was restored): everything after `mark` goes again."""
+
+    mark: int
+    held: tuple[tuple[int, int], ...]
+
+
+class AskAfresh(NamedTuple):
+    """The receipt says less than was proven, and may be old: ask with a fresh challenge before believing it."""
+
+
+class Ignore(NamedTuple):
+    """Nothing follows from it."""
+
+    why: str
+
+
+Judgement = Accept | NewEpoch | ResendFrom | AskAfresh | Ignore
+
+
+class LaneView(msgspec.Struct, frozen=True, kw_only=True):
+    """What a box knows of one of its (epoch, lane) when a receipt for it comes.
+
+    `chain_at_mark` is the box's own chain digest at the receipt's mark, None when it never got that far.
+    `challenge` is in force now; `proven_under` was when the proof last moved (None: nothing proven yet).
+    """
+
+    proven: int
+    chain_at_mark: bytes | None
+    incarnation: bytes | None
+    challenge: bytes
+    proven_under: bytes | None
+
+
+def judge(receipt: Receipt, view: LaneView | None) -> Judgement:
+    """What a box concludes. `view` is None when it has no such epoch.
+
+    A receipt that says less than was proven, or comes from another incarnation, is believed only when it
+    answers a challenge that is younger than the proof: a late or replayed receipt cannot.
+    """
+    if view is None:
+        return Ignore("another epoch")
+    same_gateway = receipt.incarnation == view.incarnation
+    if view.chain_at_mark != receipt.chain:
+        return NewEpoch(view.proven if same_gateway else 0)
+    first = view.incarnation is None
+    if not first and (not same_gateway or receipt.mark < view.proven):
+        if receipt.challenge != view.challenge or view.proven_under == view.challenge:
+            return AskAfresh()
+        if receipt.mark < view.proven:
+            return ResendFrom(receipt.mark, receipt.held)
+    return Accept(receipt.mark, receipt.beyond, receipt.held)
+
+
+def encode_receipts(receipts: Collection[Receipt], *, school: str, box: str, key: bytes) -> bytes:
+    """The bytes to publish on the box's `down` topic, at most `MAX_RECEIPTS` of them."""
+    body = msgspec.msgpack.encode(tuple(receipts))
+    return sign(MessageKind.RECEIPTS, body, key=key, school=school, box=box, channel="down")
+
+
+def decode_receipts(body: bytes) -> tuple[Receipt, ...]:
+    """The receipts of an opened message. Raises `MalformedEnvelope`."""
+    try:
+        return _receipts.decode(body)
+    except msgspec.DecodeError as error:
+        raise MalformedEnvelope(str(error)) from error
+
+
+def open_down(message: bytes, *, school: str, box: str, key: bytes) -> tuple[Receipt, ...] | None:
+    """The receipts that came on `down`; None for a kind of message that this program does not know.
+
+    Raises `BadSignature`, `FutureVersion`, `MalformedEnvelope`.
+    """
+    kind, body = open_signed(message, key=key, school=school, box=box, channel="down")
+    return decode_receipts(body) if kind == MessageKind.RECEIPTS else None
+
+
+_receipts: msgspec.msgpack.Decoder[tuple[Receipt, ...]] = msgspec.msgpack.Decoder(
+    Annotated[tuple[Receipt, ...], Meta(max_length=MAX_RECEIPTS)]
+)
+
+
+def _same_history(state: LaneState, envelope: Envelope) -> bool:
+    """Whether the records before and in the envelope are those that the gateway has, as far as it can tell."""
+    beyond = dict(state.beyond)
+    if any(seq in beyond and beyond[seq] != digest_of(entry) for seq, entry in envelope.numbered()):
+        return False
+    known = state.mark - envelope.first_seq + 1
+    if not 0 <= known <= len(envelope.entries):
+        return True  # a gap before it, or all of it long known: the chain at the mark will tell the box
+    return chain_after(envelope.before, envelope.entries[:known]) == state.chain
+
+
+def _numbers(ranges: Iterable[tuple[int, int]]) -> set[int]:
+    return {seq for first, last in ranges for seq in range(first, last + 1)}
+
+
+def _ranges(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    ranges: list[tuple[int, int]] = []
+    for seq in sorted(seqs):
+        if ranges and ranges[-1][1] == seq - 1:
+            ranges[-1] = (ranges[-1][0], seq)
+        else:
+            ranges.append((seq, seq))
+    return tuple(ranges)
+
+
+def _coarser(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """At most `MAX_HELD` ranges that cover all of `ranges`: a box may keep too much, never too little."""
+    if len(ranges) <= MAX_HELD:
+        return ranges
+    return (*ranges[: MAX_HELD - 1], (ranges[MAX_HELD - 1][0], ranges[-1][1]))

@@ -1,0 +1,243 @@
+"""What a box tells: one record a page, a document, or a sign of health.
+
+A record is a MessagePack array that starts with its kind and version. Fields are only ever appended (with a
+default); any other change is a new version. A kind or version that is not known raises `FutureVersion`, and
+the gateway holds such a record. Every length has a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, NamedTuple, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from homework.results import Doubt, ItemResult, PageRecord, Reading, Verdict, VerdictKind
+from sync.clock import ClockReading
+from sync.errors import FutureVersion, MalformedRecord
+from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
+
+MAX_FIELDS = 400
+MAX_READING = 64
+MAX_DOCUMENT_BYTES = 1 << 20
+MAX_RECORD_BYTES = MAX_DOCUMENT_BYTES + 1024
+
+Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Name = Annotated[str, Meta(max_length=64)]
+Hundredths = Annotated[int, Meta(ge=0, lt=2**31)]
+Small = Annotated[int, Meta(ge=0, le=255)]
+
+VERDICT_CODES: tuple[VerdictKind, ...] = (
+    VerdictKind.READ,
+    VerdictKind.CORRECT,
+    VerdictKind.WRONG,
+    VerdictKind.BLANK,
+    VerdictKind.REVIEW,
+)
+"""A verdict's code on the wire is its place here; only ever appended to."""
+DOUBT_CODES: tuple[Doubt | None, ...] = (
+    None,
+    Doubt.UNSURE,
+    Doubt.INK_BESIDE,
+    Doubt.TWO_MARKS,
+    Doubt.FAINT_MARK,
+    Doubt.CANCELLED,
+    Doubt.NOT_HANDWRITING,
+    Doubt.NOT_A_NUMBER,
+    Doubt.FOR_THE_TEACHER,
+)
+"""A doubt's code on the wire is its place here; only ever appended to."""
+
+
+class FieldName(NamedTuple):
+    """What one packed item is called. The names of a page travel once, in its layout."""
+
+    item: str
+    blank: int
+    kind: str
+
+
+class PackedItem(msgspec.Struct, frozen=True, array_like=True):
+    """One field of a page: codes of `VERDICT_CODES` and `DOUBT_CODES`, confidence as 0 to 255."""
+
+    verdict: Annotated[int, Meta(ge=0, lt=len(VERDICT_CODES))]
+    score_hundredths: Hundredths | None
+    reading: Annotated[str, Meta(max_length=MAX_READING)] | None
+    confidence: Small
+    doubt: Annotated[int, Meta(ge=0, lt=len(DOUBT_CODES))]
+
+
+class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """One graded page (lane `results`).
+
+    `capture` is the digest of the picture, the identity of the page across epochs and boxes: a gateway counts
+    one record a capture, that of the greatest `revision` (from 1). `pseudonym` is None when nobody knows whose
+    page it is. `items` stand in the order of the layout's fields of that page. Scores are hundredths.
+    """
+
+    # What differs from page to page stands together, and then what a class shares: it compresses better.
+    kind: Literal[1] = 1
+    version: Literal[1] = 1
+    capture: Digest
+    pseudonym: Annotated[bytes, Meta(min_length=PSEUDONYM_BYTES, max_length=16)] | None
+    seat: Annotated[int, Meta(ge=0, lt=1000)] | None
+    clock: ClockReading
+    assignment: Name | None
+    sheet: Name
+    page: Small
+    attempt: Small
+    revision: Annotated[int, Meta(ge=1, lt=2**31)]
+    class_name: Name | None
+    max_score_hundredths: Hundredths | None
+    score_hundredths: Hundredths | None
+    pending: Annotated[int, Meta(ge=0, le=MAX_FIELDS)]
+    duplicate_of: Digest | None
+    problems: Annotated[tuple[Name, ...], Meta(max_length=16)]
+    items: Annotated[tuple[PackedItem, ...], Meta(max_length=MAX_FIELDS)]
+
+
+class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A document that the box holds (lane `documents`), so that the gateway can name what it receives.
+
+    `body` is UTF-8: the assignment's TOML, the layout's JSON; for `roster-sealed` the CSV under the school key.
+    `digest` is BLAKE2b-128 of the body.
+    """
+
+    kind: Literal[2] = 2
+    version: Literal[1] = 1
+    document: Literal["assignment", "layout", "roster-sealed"]
+    id: Name
+    digest: Digest
+    body: Annotated[bytes, Meta(max_length=MAX_DOCUMENT_BYTES)]
+
+
+class HealthRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """How the box is (lane `health`): free space, temperature (None where there is no sensor), waiting records."""
+
+    kind: Literal[3] = 3
+    version: Literal[1] = 1
+    clock: ClockReading
+    software: Name
+    free_mb: Annotated[int, Meta(ge=0, lt=2**40)]
+    temperature_c: Annotated[int, Meta(ge=-60, le=200)] | None
+    waiting: Annotated[int, Meta(ge=0, lt=2**40)]
+
+
+Record = PageResult | DocumentRecord | HealthRecord
+
+
+class _Head(msgspec.Struct, array_like=True):
+    kind: int
+    version: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_head = msgspec.msgpack.Decoder(_Head)
+_page_result = msgspec.msgpack.Decoder(PageResult)
+_document = msgspec.msgpack.Decoder(DocumentRecord)
+_health = msgspec.msgpack.Decoder(HealthRecord)
+
+T = TypeVar("T")
+
+
+def encode_record(record: Record) -> bytes:
+    """The payload to append to the outbox."""
+    return _encoder.encode(record)
+
+
+def decode_record(payload: bytes) -> Record:
+    """The record that a payload holds.
+
+    Raises `FutureVersion` for a kind or version not known here and `MalformedRecord` for one that breaks its
+    own rules. The gateway holds both: the bytes are stored as they are until somebody decides.
+    """
+    if len(payload) > MAX_RECORD_BYTES:
+        raise MalformedRecord(f"it has {len(payload)} bytes")
+    try:
+        head = _head.decode(payload)
+        match (head.kind, head.version):
+            case (1, 1):
+                return _page_result.decode(payload)
+            case (2, 1):
+                return _document.decode(payload)
+            case (3, 1):
+                return _health.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedRecord(str(error)) from error
+    if head.kind in (1, 2, 3) and head.version < 1:
+        raise MalformedRecord(f"version {head.version}")
+    raise FutureVersion("record", head.version)
+
+
+def page_result_from(
+    record: PageRecord,
+    *,
+    capture: bytes,
+    clock: ClockReading,
+    school_key: bytes | None,
+    revision: int = 1,
+    duplicate_of: bytes | None = None,
+) -> PageResult:
+    """The record of a graded page as it travels.
+
+    `capture` and `duplicate_of` are 16-byte digests of pictures. Without a school key no pseudonym can be
+    made; class and seat still name the pupil to a gateway with the roster. `record.items` must stand in the
+    layout's order. Readings longer than 64 characters are cut; candidates stay on the box.
+    """
+    who = record.who
+    known = school_key is not None and who.pupil is not None
+    return PageResult(
+        capture=capture,
+        pseudonym=pseudonym(school_key, who.pupil) if known and school_key and who.pupil else None,
+        seat=who.seat,
+        clock=clock,
+        assignment=record.assignment,
+        sheet=record.sheet,
+        page=record.page,
+        attempt=record.attempt,
+        revision=revision,
+        class_name=who.class_name,
+        max_score_hundredths=record.max_score_hundredths,
+        score_hundredths=record.score_hundredths,
+        pending=record.pending,
+        duplicate_of=duplicate_of,
+        problems=tuple(p.code for p in record.problems[:16]),
+        items=tuple(_pack(item) for item in record.items),
+    )
+
+
+def items_from(result: PageResult, names: Sequence[FieldName]) -> tuple[ItemResult, ...]:
+    """The page's items under their names, which are those of the layout's fields of that page, in order.
+
+    Raises `MalformedRecord` when the layout has another number of fields than the record.
+    """
+    if len(names) != len(result.items):
+        raise MalformedRecord(f"{len(result.items)} items for {len(names)} fields")
+    return tuple(_unpack(item, name) for item, name in zip(result.items, names, strict=True))
+
+
+def field_names(record: PageRecord) -> tuple[FieldName, ...]:
+    """The names that `items_from` needs, as a page record itself has them."""
+    return tuple(FieldName(i.item, i.blank, i.kind) for i in record.items)
+
+
+def _pack(item: ItemResult) -> PackedItem:
+    text = item.reading.text
+    return PackedItem(
+        verdict=VERDICT_CODES.index(item.verdict.kind),
+        score_hundredths=item.verdict.score_hundredths,
+        reading=None if text is None else text[:MAX_READING],
+        confidence=round(min(1.0, max(0.0, item.reading.confidence)) * 255),
+        doubt=DOUBT_CODES.index(item.reading.doubt),
+    )
+
+
+def _unpack(item: PackedItem, name: FieldName) -> ItemResult:
+    return ItemResult(
+        item=name.item,
+        blank=name.blank,
+        kind=name.kind,
+        reading=Reading(item.reading, item.confidence / 255, DOUBT_CODES[item.doubt]),
+        verdict=Verdict(VERDICT_CODES[item.verdict], item.score_hundredths),
+    )

@@ -1,0 +1,63 @@
+"""What a box says of itself on its `state` topic: retained, with a will for when it is lost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from sync.envelope import Challenge, Epoch
+from sync.errors import MalformedEnvelope
+from sync.records import Name
+from sync.signed import MessageKind, open_signed, sign
+
+MAX_EPOCHS = 64
+
+
+class BoxState(msgspec.Struct, frozen=True, kw_only=True):
+    """Online or offline, the program's version, and the epochs that the box wants receipts for."""
+
+    school: str
+    box: str
+    online: bool
+    software: str
+    challenge: bytes
+    epochs: tuple[bytes, ...]
+
+
+class _Body(msgspec.Struct, frozen=True, array_like=True):
+    online: bool
+    software: Name
+    challenge: Challenge
+    epochs: Annotated[tuple[Epoch, ...], Meta(max_length=MAX_EPOCHS)]
+
+
+_decoder = msgspec.msgpack.Decoder(_Body)
+
+
+def encode_box_state(state: BoxState, key: bytes) -> bytes:
+    """The bytes to publish on `state`, signed with the box key. Only the latest 64 epochs fit."""
+    body = _Body(state.online, state.software, state.challenge, state.epochs[-MAX_EPOCHS:])
+    return sign(
+        MessageKind.STATE, msgspec.msgpack.encode(body), key=key, school=state.school, box=state.box, channel="state"
+    )
+
+
+def decode_box_state(message: bytes, *, school: str, box: str, key: bytes) -> BoxState:
+    """What came on `state`. Raises `BadSignature`, `FutureVersion`, `MalformedEnvelope`."""
+    kind, body = open_signed(message, key=key, school=school, box=box, channel="state")
+    if kind != MessageKind.STATE:
+        raise MalformedEnvelope(f"kind {kind} where a state belongs")
+    try:
+        parts = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedEnvelope(str(error)) from error
+    return BoxState(
+        school=school,
+        box=box,
+        online=parts.online,
+        software=parts.software,
+        challenge=parts.challenge,
+        epochs=parts.epochs,
+    )
