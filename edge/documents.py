@@ -27,6 +27,7 @@ from homework.roster import Pupil, Roster
 
 T = TypeVar("T")
 FILE_NAME = "documents.json"
+_NOBODY = Roster(pupils=())
 
 
 class DocumentsError(ClassboxError):
@@ -85,7 +86,7 @@ class _Shelf:
     stamp: object
     assignments: dict[str, Assignment] = field(default_factory=dict)
     layouts: dict[str, SheetLayout] = field(default_factory=dict)
-    roster: Roster = Roster(pupils=())
+    roster: Roster = _NOBODY
     settings: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,0 +1,441 @@
+"""The truth on the box: every capture, every page that came of it, and what waits for the school.
+
+SQLite in WAL with `synchronous=FULL`; nothing is changed, only added. A page, its booking and its record on the
+wire are one transaction, so that a kill at any moment leaves all of it or none. What counts is one capture for
+each (assignment, pupil, page, attempt): the primary key of `booking` says so, not the code.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.booking import Neighbour, Standing, assignment_key, decide, pupil_key
+from edge.frames import Capture
+from edge.pipeline import GradedPage
+from edge.reading.signature import same_ink
+from homework.errors import ClassboxError
+from homework.results import PageRecord, PageStatus, Problem, WhoWroteIt
+from sync.clock import ClockReading
+from sync.lanes import Lane
+from sync.outbox import LaneCounts, Outbox, create_tables
+from sync.records import DocumentRecord, encode_record, page_result_from
+
+FILE_NAME = "ledger.sqlite"
+_PAGES = (
+    "SELECT capture.id, digest, has_picture, source, clock, revision, body "
+    "FROM capture JOIN newest ON newest.capture = capture.id "
+)
+_DISK_REMEDY = "Make room on the disk, or check who may write there; then slide the sheet again."
+
+
+class LedgerError(ClassboxError):
+    """The ledger cannot be opened, read or written."""
+
+
+@dataclass(frozen=True)
+class FiledPage:
+    """The newest word on one capture. `linked` is the capture that it repeats, or that stands in its place."""
+
+    capture: int
+    revision: int
+    digest: str
+    has_picture: bool
+    source: str
+    clock: ClockReading
+    status: PageStatus
+    standing: Standing
+    linked: int | None
+    record: PageRecord | None
+    problems: tuple[Problem, ...]
+    mm_to_px: NDArray[np.float64] | None
+
+
+class _PageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One revision of a page as it is kept (`body`); the columns beside it are what queries ask for."""
+
+    capture: int
+    status: PageStatus
+    standing: Standing
+    linked: int | None
+    record: PageRecord | None
+    problems: tuple[Problem, ...]
+    ink: bytes
+    mm_to_px: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many captures there are, and what became of them: `graded` counts, `review` is fields to look at."""
+
+    captured: int
+    graded: int
+    duplicates: int
+    asked: int
+    unknown_sheet: int
+    not_graded: int
+    review: int
+
+
+_MIGRATIONS = (
+    """
+    CREATE TABLE capture (
+        id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, has_picture INTEGER NOT NULL, source TEXT NOT NULL,
+        page_of_source INTEGER NOT NULL, clock BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE page (
+        capture INTEGER NOT NULL REFERENCES capture (id), revision INTEGER NOT NULL, status TEXT NOT NULL,
+        standing TEXT NOT NULL, linked INTEGER REFERENCES capture (id), sheet TEXT, page INTEGER, pupil TEXT,
+        pending INTEGER NOT NULL, ink BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (capture, revision)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX page_of_sheet ON page (sheet, page);
+    CREATE TABLE booking (
+        assignment TEXT NOT NULL, pupil TEXT NOT NULL, page INTEGER NOT NULL, attempt INTEGER NOT NULL,
+        capture INTEGER NOT NULL UNIQUE REFERENCES capture (id), PRIMARY KEY (assignment, pupil, page, attempt)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE queued_document (
+        document TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (document, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE VIEW newest AS SELECT page.* FROM page
+        WHERE revision = (SELECT max(revision) FROM page AS later WHERE later.capture = page.capture);
+    """,
+)
+
+
+class Ledger:
+    """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
+
+    def __init__(self, folder: Path, *, school_key: bytes | None = None, check: bool = False) -> None:
+        """Open or make the ledger in `folder` and bring its schema up to date; `check` looks for damage first.
+
+        Raises `LedgerError` when it is damaged, of a newer program, or the disk does not take it.
+        """
+        self._path = folder / FILE_NAME
+        self._school_key = school_key
+        self._lock = threading.RLock()
+        self._readers = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._db = self._connect()
+            if check:
+                self._check()
+            self._migrate()
+        except (sqlite3.Error, OSError) as error:
+            raise self._failed("opened", error) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def file(
+        self, capture: Capture, page: GradedPage, *, digest: str, has_picture: bool, clock: ClockReading
+    ) -> FiledPage | None:
+        """Book a graded capture, with its record for the school, in one transaction.
+
+        None when a capture of that digest is in the ledger already: nothing is added. Raises `LedgerError`.
+        """
+        with self.writing() as db:
+            row = db.execute(
+                "INSERT INTO capture (digest, has_picture, source, page_of_source, clock) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (digest) DO NOTHING RETURNING id",
+                (digest, has_picture, capture.source, capture.page_of_source, msgspec.msgpack.encode(clock)),
+            ).fetchone()
+            if row is None:
+                return None
+            self._add(db, row["id"], page)
+        return self.page(row["id"])
+
+    def regrade(self, capture: int, page: GradedPage) -> FiledPage:
+        """A new revision of a capture: its assignment has come, or it was read anew. Raises `LedgerError`."""
+        with self.writing() as db:
+            db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
+            self._add(db, capture, page)
+        found = self.page(capture)
+        assert found is not None
+        return found
+
+    def queue_document(self, document: DocumentRecord) -> bool:
+        """Queue a document for the school unless the same was queued before. Says whether it was queued."""
+        with self.writing() as db:
+            key = (document.document, document.id)
+            row = db.execute("SELECT digest FROM queued_document WHERE (document, id) = (?, ?)", key).fetchone()
+            if row is not None and row["digest"] == document.digest:
+                return False
+            db.execute("INSERT OR REPLACE INTO queued_document VALUES (?, ?, ?)", (*key, document.digest))
+            Outbox(db).append(Lane.DOCUMENTS, encode_record(document))
+        return True
+
+    def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage) -> None:
+        standing, linked, neighbours = Standing.NOT_GRADED, None, []
+        pupil = None
+        if page.status is PageStatus.GRADED and page.record is not None:
+            pupil = pupil_key(page.record.who)
+            neighbours = self._neighbours(db, capture, page.record, pupil, page.ink)
+            standing, linked = decide(pupil, self._holder(db, page.record, pupil), neighbours)
+        where_mm = page.registered.mm_to_px
+        self._append(
+            db,
+            _PageRow(
+                capture=capture,
+                status=page.status,
+                standing=standing,
+                linked=linked,
+                record=page.record,
+                problems=page.problems,
+                ink=page.ink,
+                mm_to_px=None if where_mm is None else tuple(float(v) for v in where_mm.ravel()),
+            ),
+        )
+        if standing is not Standing.COUNTS or page.record is None:
+            return
+        book = (assignment_key(page.record), pupil, page.record.page, page.record.attempt, capture)
+        db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", book)
+        for other in neighbours:
+            # The same paper came before and could not say whose it was: now it is known.
+            if other.same_ink and other.pupil is None and other.standing is Standing.ASK:
+                row = self._newest(db, other.capture)
+                self._append(db, msgspec.structs.replace(row, standing=Standing.DUPLICATE, linked=capture))
+
+    def _append(self, db: sqlite3.Connection, row: _PageRow) -> None:
+        """A new revision of a page, and its record for the school when the page was read."""
+        revision: int = db.execute(
+            "SELECT coalesce(max(revision), 0) + 1 FROM page WHERE capture = ?", (row.capture,)
+        ).fetchone()[0]
+        record = row.record
+        db.execute(
+            "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                row.capture,
+                revision,
+                row.status,
+                row.standing,
+                row.linked,
+                record and record.sheet,
+                record and record.page,
+                record and pupil_key(record.who),
+                record.pending if record else 0,
+                row.ink,
+                msgspec.msgpack.encode(row),
+            ),
+        )
+        if record is None or row.standing is Standing.NOT_GRADED:
+            return
+        digests = db.execute("SELECT id, digest, clock FROM capture WHERE id IN (?, ?)", (row.capture, row.linked))
+        found = {each["id"]: each for each in digests}
+        repeats = row.linked if row.standing is Standing.DUPLICATE else None
+        if row.standing is Standing.ASK:
+            # Whose it is is a question, so nobody's name goes with it.
+            record = msgspec.structs.replace(record, who=WhoWroteIt(class_name=record.who.class_name))
+        result = page_result_from(
+            record,
+            capture=bytes.fromhex(found[row.capture]["digest"]),
+            clock=_clock(found[row.capture]["clock"]),
+            school_key=self._school_key,
+            revision=revision,
+            duplicate_of=bytes.fromhex(found[repeats]["digest"]) if repeats is not None else None,
+        )
+        Outbox(db).append(Lane.RESULTS, encode_record(result), subject=result.capture)
+
+    # --- what waits for the school -----------------------------------------------------------------------
+
+    @contextmanager
+    def outbox(self) -> Iterator[Outbox]:
+        """The outbox, in a transaction of its own."""
+        with self.writing() as db:
+            yield Outbox(db)
+
+    def outbox_counts(self) -> dict[Lane, LaneCounts]:
+        """How many records each lane has, and how many of them the school has for certain."""
+        try:
+            return Outbox(self._reader()).counts()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from error
+
+    def at_school(self, digest: str) -> bool:
+        """Whether the school has what was said of that capture."""
+        return Outbox(self._reader()).state_of(bytes.fromhex(digest)) == "receipted"
+
+    def _holder(self, db: sqlite3.Connection, record: PageRecord, pupil: str | None) -> int | None:
+        row = db.execute(
+            "SELECT capture FROM booking WHERE (assignment, pupil, page, attempt) = (?, ?, ?, ?)",
+            (assignment_key(record), pupil, record.page, record.attempt),
+        ).fetchone()
+        return None if row is None else row["capture"]
+
+    def _neighbours(
+        self, db: sqlite3.Connection, capture: int, record: PageRecord, pupil: str | None, ink: bytes
+    ) -> list[Neighbour]:
+        rows = db.execute(
+            "SELECT capture, pupil, standing, ink FROM newest "
+            "WHERE sheet = ? AND page = ? AND capture <> ? AND standing IN ('counts', 'ask') ORDER BY capture",
+            (record.sheet, record.page, capture),
+        )
+        return [
+            Neighbour(
+                capture=row["capture"],
+                pupil=row["pupil"],
+                standing=Standing(row["standing"]),
+                same_ink=(pupil is None or row["pupil"] in (None, pupil)) and same_ink(ink, row["ink"]),
+            )
+            for row in rows
+        ]
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def knows(self, digest: str) -> bool:
+        """Whether a capture of that digest is in the ledger."""
+        return bool(self._read("SELECT 1 FROM capture WHERE digest = ?", (digest,)))
+
+    def digests(self) -> frozenset[str]:
+        """The digest of every capture."""
+        return frozenset(row["digest"] for row in self._read("SELECT digest FROM capture"))
+
+    def page(self, capture: int) -> FiledPage | None:
+        """The newest word on a capture, or None when there is no such capture."""
+        return next(iter(self._pages("WHERE capture.id = ?", (capture,))), None)
+
+    def newest_page(self, before: int | None = None) -> FiledPage | None:
+        """The capture that came last (before capture `before`, when given), or None."""
+        limit = 2**62 if before is None else before
+        return next(iter(self._pages("WHERE capture.id < ? ORDER BY capture.id DESC LIMIT 1", (limit,))), None)
+
+    def current_pages(self, assignment: str) -> list[FiledPage]:
+        """Every page that counts for an assignment."""
+        return self._pages(
+            "WHERE capture.id IN (SELECT capture FROM booking WHERE assignment = ?) ORDER BY capture.id", (assignment,)
+        )
+
+    def all_current_pages(self) -> list[FiledPage]:
+        """Every page that counts, in the order of capture."""
+        return self._pages("WHERE standing = 'counts' ORDER BY capture.id")
+
+    def pages_for_review(self) -> list[FiledPage]:
+        """Pages that count and have fields for a person to look at, and pages of which nobody knows whose."""
+        return self._pages("WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask' ORDER BY capture.id")
+
+    def waiting_for_a_layout(self) -> list[FiledPage]:
+        """Pages whose sheet the box did not know."""
+        return self._pages("WHERE status = ? AND has_picture ORDER BY capture.id", (PageStatus.UNKNOWN_SHEET,))
+
+    def counts(self) -> Counts:
+        """How many of what there are."""
+        row = self._read(
+            """
+            SELECT count(*) AS captured, coalesce(sum(standing = 'counts'), 0) AS graded,
+                coalesce(sum(standing = 'duplicate'), 0) AS duplicates, coalesce(sum(standing = 'ask'), 0) AS asked,
+                coalesce(sum(status = 'unknown-sheet'), 0) AS unknown_sheet,
+                coalesce(sum(standing = 'not-graded' AND status <> 'unknown-sheet'), 0) AS not_graded,
+                coalesce(sum(iif(standing = 'counts', pending, 0)), 0) AS review
+            FROM newest
+            """
+        )[0]
+        return Counts(**dict(row))
+
+    def _newest(self, db: sqlite3.Connection, capture: int) -> _PageRow:
+        row = db.execute("SELECT body FROM newest WHERE capture = ?", (capture,)).fetchone()
+        return msgspec.msgpack.decode(row["body"], type=_PageRow)
+
+    def _pages(self, rest: str, values: tuple[object, ...] = ()) -> list[FiledPage]:
+        return [_filed(row) for row in self._read(_PAGES + rest, values)]
+
+    def _read(self, text: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
+        try:
+            return self._reader().execute(text, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed("read", error) from error
+
+    def _reader(self) -> sqlite3.Connection:
+        """A connection for the calling thread, that cannot write."""
+        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = self._readers.connection = self._connect()
+            connection.execute("PRAGMA query_only = 1")
+        return connection
+
+    # --- the file ----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on the one writing connection: all of it is durable at the end, or none."""
+        with self._lock:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                    self._db.execute("COMMIT")
+                except BaseException:
+                    if self._db.in_transaction:
+                        self._db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise self._failed("written", error) from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
+        connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = 1"):
+            connection.execute(f"PRAGMA {pragma}")
+        with self._lock:
+            self._all.append(connection)
+        return connection
+
+    def _check(self) -> None:
+        words = self._db.execute("PRAGMA quick_check").fetchone()[0]
+        if words != "ok":
+            raise LedgerError(
+                f"{self._path} is damaged: {words}.",
+                remedy="Keep the folder as it is for a technician, and start with another --data.",
+            )
+
+    def _migrate(self) -> None:
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(_MIGRATIONS):
+                self._db.execute("ROLLBACK")
+                raise LedgerError(f"{self._path} was written by a newer Classbox.", remedy="Update Classbox.")
+            for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
+                for statement in script.split(";"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version = {number}")
+            create_tables(self._db)
+            self._db.execute("COMMIT")
+
+    def _failed(self, what: str, error: Exception) -> LedgerError:
+        return LedgerError(f"{self._path} cannot be {what}: {error}.", remedy=_DISK_REMEDY)
+
+
+def _filed(row: sqlite3.Row) -> FiledPage:
+    page = msgspec.msgpack.decode(row["body"], type=_PageRow)
+    return FiledPage(
+        capture=row["id"],
+        revision=row["revision"],
+        digest=row["digest"],
+        has_picture=bool(row["has_picture"]),
+        source=row["source"],
+        clock=_clock(row["clock"]),
+        status=page.status,
+        standing=page.standing,
+        linked=page.linked,
+        record=page.record,
+        problems=page.problems,
+        mm_to_px=None if page.mm_to_px is None else np.array(page.mm_to_px, np.float64).reshape(3, 3),
+    )
+
+
+def _clock(body: bytes) -> ClockReading:
+    return msgspec.msgpack.decode(body, type=ClockReading)
