@@ -1,0 +1,63 @@
+"""Runs Typst: the same source once to ask where everything landed, and once more to print it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+import typst
+
+from homework.errors import ClassboxError
+from homework.layout import Box
+
+
+class Spot(msgspec.Struct, frozen=True):
+    """One place as the template reported it; `box` is x, y, width, height in mm on `page` (from 1)."""
+
+    what: str
+    page: int
+    box: Box
+    item: str = ""
+    blank: int = 0
+    kind: str = ""
+    label: str = ""
+    index: int = 0
+    round: bool = False
+
+
+def find_spots(data: dict[str, Any], fonts: typst.Fonts) -> tuple[Spot, ...]:
+    """Where every frame, bubble, cell and line of one copy stands, in the order of the pages."""
+    compiler = _compiler({**data, "measuring": True}, fonts)
+    try:
+        found = compiler.query("<spot>", field="value")
+    except typst.TypstError as error:
+        raise _unsettable(error) from error
+    return msgspec.json.decode(found, type=tuple[Spot, ...])
+
+
+def typeset(data: dict[str, Any], fonts: typst.Fonts) -> bytes:
+    """The PDF of all copies."""
+    try:
+        pdf = _compiler({**data, "measuring": False}, fonts).compile(format="pdf", timestamp=0, pdf_tags=False)
+    except typst.TypstError as error:
+        raise _unsettable(error) from error
+    assert isinstance(pdf, bytes)
+    return pdf
+
+
+def _compiler(data: dict[str, Any], fonts: typst.Fonts) -> typst.Compiler:
+    source = (files("homework.sheets") / "worksheet.typ").read_bytes()
+    return typst.Compiler(
+        source, font_paths=fonts, ignore_system_fonts=True, sys_inputs={"data": json.dumps(data, ensure_ascii=False)}
+    )
+
+
+def _unsettable(error: typst.TypstError) -> ClassboxError:
+    first: Sequence[str] = str(error.message).splitlines() or ("",)
+    return ClassboxError(
+        f"The worksheet could not be set: {first[0]}.",
+        remedy="Look for unusual characters in the assignment's prompts.",
+    )
