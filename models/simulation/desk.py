@@ -1,0 +1,211 @@
+"""A desk under a camera: sheets, hands, uneven light, a lens that is not perfect and a sensor that is noisy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.simulation.motion import Hand, Moment, Pose
+
+PREVIEW_PX = (640, 480)
+_EXPOSURE_S = 1 / 120
+_SKIN, _SLEEVE = (128, 158, 205), (120, 92, 70)
+Matrix = NDArray[np.float64]
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A written page ready for the camera: BGR at `px_per_mm`, and a small grey one for the preview."""
+
+    image: Picture
+    px_per_mm: float
+    small: Picture
+    small_px_per_mm: float
+
+    @staticmethod
+    def of(image: Picture, px_per_mm: float) -> Sheet:
+        """Prepare `image` (height, width, 3 BGR)."""
+        factor = 1.7 / px_per_mm
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+        return Sheet(image, px_per_mm, np.asarray(small, np.uint8), small.shape[1] / image.shape[1] * px_per_mm)
+
+
+class Desk:
+    """The desk, the lamp and the camera; made once, photographed often.
+
+    `frame_px` (width, height) is the sensor's; `page_mm` the paper that must fit. Not for two threads at once.
+    """
+
+    def __init__(
+        self, *, page_mm: tuple[float, float], seed: int, frame_px: tuple[int, int] = (4056, 3040), margin: float = 1.09
+    ) -> None:
+        self._rng = np.random.default_rng([seed, 0xDE5C])
+        self.frame_px, self.page_mm = frame_px, page_mm
+        w, h = frame_px
+        self.px_per_mm = min(w / (page_mm[0] * margin), h / (page_mm[1] * margin))
+        self.view_mm = (w / self.px_per_mm, h / self.px_per_mm)
+        self._desk_to_px = self._camera()
+        shrink = np.diag([PREVIEW_PX[0] / w, PREVIEW_PX[1] / h, 1.0])
+        self._desk_to_preview = shrink @ self._desk_to_px
+        self._wood = _wood(self._rng, (w // 4, h // 4))
+        self._wood_small = _to_grey(cv2.resize(self._wood, PREVIEW_PX, interpolation=cv2.INTER_AREA))
+        light = _light(self._rng, (w // 8, h // 8))
+        self._light = cv2.merge([cv2.resize(light, frame_px, interpolation=cv2.INTER_LINEAR)] * 3)
+        self._light_small = cv2.resize(light, PREVIEW_PX, interpolation=cv2.INTER_AREA)
+        self._noise = _noise(self._rng, 1 << 20, 2.2)
+        self._noise_small = _noise(self._rng, 1 << 19, 2.6)
+
+    def preview(self, moment: Moment, sheets: Sequence[Sheet | None]) -> Picture:
+        """The small grey frame (480, 640) of `moment`; `sheets` are those of `moment.sheets`, in the same order."""
+        frame = self._wood_small.copy()
+        for (_, pose), sheet in zip(moment.sheets, sheets, strict=True):
+            if sheet is not None:
+                page = self._desk_to_preview @ _page_to_desk(pose, self.page_mm, sheet.small_px_per_mm)
+                # A border of desk colour is not needed: what lies outside the page is left as it was.
+                cv2.warpPerspective(
+                    sheet.small, page, PREVIEW_PX, dst=frame, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+                )
+        for hand in moment.hands:
+            _draw_hand(frame, hand, self._desk_to_preview)
+        blur = int(moment.speed_mm_s * _EXPOSURE_S * self.px_per_mm * PREVIEW_PX[0] / self.frame_px[0])
+        if blur > 1:
+            frame = np.asarray(cv2.blur(frame, (blur, 1)), np.uint8)
+        cv2.multiply(frame, self._light_small, dst=frame, scale=1 / 255)
+        return self._with_noise(frame, self._noise_small)
+
+    def photograph(self, moment: Moment, sheets: Sequence[Sheet | None]) -> Picture:
+        """The full frame (height, width, 3 BGR) of `moment`; `sheets` as for `preview`."""
+        wood = self._wood.copy()
+        quarter = np.diag([0.25, 0.25, 1.0]) @ self._desk_to_px
+        for _, pose in moment.sheets:
+            _shade(wood, cv2.perspectiveTransform(_outline(pose, self.page_mm), quarter))
+        frame = np.asarray(cv2.resize(wood, self.frame_px, interpolation=cv2.INTER_LINEAR), np.uint8)
+        for (_, pose), sheet in zip(moment.sheets, sheets, strict=True):
+            if sheet is not None:
+                page = self._desk_to_px @ _page_to_desk(pose, self.page_mm, sheet.px_per_mm)
+                cv2.warpPerspective(
+                    sheet.image,
+                    page,
+                    self.frame_px,
+                    dst=frame,
+                    flags=cv2.INTER_LINEAR,
+                    borderMode=cv2.BORDER_TRANSPARENT,
+                )
+        for hand in moment.hands:
+            _draw_hand(frame, hand, self._desk_to_px)
+        blur = int(moment.speed_mm_s * _EXPOSURE_S * self.px_per_mm)
+        if blur > 1:
+            frame = np.asarray(cv2.blur(frame, (blur, 1)), np.uint8)
+        frame = np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.7), np.uint8)
+        cv2.multiply(frame, self._light, dst=frame, scale=1 / 255)
+        return self._with_noise(frame, self._noise)
+
+    def _camera(self) -> Matrix:
+        """Desk millimetres (origin in the middle) to pixels: nearly from above, a little askew."""
+        w, h = self.frame_px
+        half_w, half_h = self.view_mm[0] / 2, self.view_mm[1] / 2
+        desk = np.array([[-half_w, -half_h], [half_w, -half_h], [half_w, half_h], [-half_w, half_h]], np.float32)
+        corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
+        askew = self._rng.normal(0, 0.006, (4, 2)) * (w, h)
+        return np.asarray(cv2.getPerspectiveTransform(desk, (corners + askew).astype(np.float32)), np.float64)
+
+    def _with_noise(self, frame: Picture, noise: NDArray[np.int8]) -> Picture:
+        """Sensor noise: a long strip of it, begun at another place for each frame."""
+        flat = frame.reshape(-1)
+        start = int(self._rng.integers(0, len(noise) // 2))
+        step = len(noise) - start
+        at = 0
+        while at < len(flat):
+            part = flat[at : at + step]
+            cv2.add(part, noise[start : start + len(part)], dst=part, dtype=cv2.CV_8U)
+            at += len(part)
+            start, step = 0, len(noise)
+        return frame
+
+
+def _page_to_desk(pose: Pose, page_mm: tuple[float, float], px_per_mm: float) -> Matrix:
+    """The page's picture pixels to desk millimetres."""
+    turn = np.deg2rad(pose.turn_deg)
+    c, s = np.cos(turn), np.sin(turn)
+    to_centre = np.array(
+        [
+            [1 / px_per_mm, 0, -page_mm[0] / 2 + 0.5 / px_per_mm],
+            [0, 1 / px_per_mm, -page_mm[1] / 2 + 0.5 / px_per_mm],
+            [0, 0, 1],
+        ]
+    )
+    return np.asarray(np.array([[c, -s, pose.x_mm], [s, c, pose.y_mm], [0, 0, 1]]) @ to_centre, np.float64)
+
+
+def _outline(pose: Pose, page_mm: tuple[float, float]) -> NDArray[np.float64]:
+    w, h = page_mm
+    corners = np.array([[[0, 0], [w, 0], [w, h], [0, h]]], np.float64)
+    return np.asarray(cv2.perspectiveTransform(corners, _page_to_desk(pose, page_mm, 1.0)), np.float64)
+
+
+def _shade(wood: Picture, corners_px: NDArray[np.float64]) -> None:
+    """The soft shadow that a sheet throws on the desk, a little down and to the right."""
+    mask = np.zeros(wood.shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, np.round(corners_px[0] + (2, 3)).astype(np.int32), 90)
+    mask = np.asarray(cv2.blur(mask, (9, 9)), np.uint8)
+    cv2.multiply(wood, cv2.merge([255 - mask] * 3), dst=wood, scale=1 / 255)
+
+
+def _draw_hand(frame: Picture, hand: Hand, desk_to_px: Matrix) -> None:
+    """Fingers, palm, wrist and sleeve, in place. Colours become grey where the frame is."""
+    side = hand.side
+
+    def px(x: float, y: float) -> tuple[int, int]:
+        at = desk_to_px @ (hand.x_mm + side * x, hand.y_mm + y, 1.0)
+        return int(at[0] / at[2]), int(at[1] / at[2])
+
+    scale = float(np.hypot(*np.subtract(px(100, 0), px(0, 0)))) / 100
+
+    def limb(a: tuple[float, float], b: tuple[float, float], wide: float, tone: tuple[int, int, int]) -> None:
+        colour = tone if frame.ndim == 3 else (round(0.114 * tone[0] + 0.587 * tone[1] + 0.299 * tone[2]),) * 3
+        cv2.line(frame, px(*a), px(*b), colour, max(1, int(wide * scale)), cv2.LINE_AA)
+
+    shade = (int(_SKIN[0] * 0.82), int(_SKIN[1] * 0.82), int(_SKIN[2] * 0.84))
+    limb((95, 22), (400, 90), 78, _SLEEVE)
+    limb((60, 12), (110, 26), 58, _SKIN)
+    for k, (tip, drop) in enumerate(((6, -24), (-2, -8), (0, 9), (8, 25))):
+        limb((tip, drop), (62, drop * 0.75 + 6), 18.5, shade)
+        limb((tip + 0.6, drop - 0.8), (60, drop * 0.75 + 5), 15.5 - 0.4 * k, _SKIN)
+    limb((52, -6), (64, 18), 58, _SKIN)
+
+
+def _wood(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """(height, width, 3) BGR: a brown table top with its grain along x."""
+    w, h = size
+    fine = cv2.resize(
+        rng.normal(size=(h // 2, max(4, w // 60))).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC
+    )
+    broad = cv2.resize(rng.normal(size=(9, 5)).astype(np.float32), (w, h), interpolation=cv2.INTER_CUBIC)
+    tone = 1.0 + 0.045 * fine + 0.06 * broad
+    base = np.array([92, 128, 163], np.float32) * float(rng.uniform(0.8, 1.1))
+    return np.asarray(np.clip(base * tone[..., None], 0, 255), np.uint8)
+
+
+def _light(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """(height, width) 0..255: a lamp to one side, falling off, and the lens's dark corners."""
+    w, h = size
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    lamp = np.array([rng.uniform(0.1, 0.9) * w, rng.uniform(-0.3, 0.2) * h])
+    far = np.hypot((x - lamp[0]) / w, (y - lamp[1]) / w)
+    corner = np.hypot(x - w / 2, y - h / 2) / np.hypot(w / 2, h / 2)
+    light = 1.0 / (1.0 + 0.42 * far**2) * (1.0 - 0.12 * corner**4)
+    return np.asarray(light / light.max() * 252, np.uint8)
+
+
+def _noise(rng: np.random.Generator, count: int, sigma: float) -> NDArray[np.int8]:
+    return np.clip(np.round(rng.normal(0, sigma, count)), -20, 20).astype(np.int8)
+
+
+def _to_grey(image: NDArray[np.uint8]) -> Picture:
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
