@@ -38,6 +38,8 @@ def parse_rule(table: CheckedTable, kind: FieldKind, *, blanks: int, letters: st
     )
     if rule.any_order and blanks == 1:
         table.fail("{where}: `any_order` needs several blanks.", "Add blanks = 2 (or more), or remove it.")
+    if rule.any_order and rule.credit != "all":
+        table.fail("{where}: `any_order` and partial `credit` do not go together.", "Remove one of the two.")
     if rule.unit_written and unit is None:
         table.fail("{where}: `unit_written` needs a unit.", 'Add the unit, like unit = "cm".')
     if form is not None and rule.tolerance is None:

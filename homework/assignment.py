@@ -33,6 +33,7 @@ __all__ = [
     "Mode",
     "Paper",
     "assignment_to_toml",
+    "letters_of",
     "parse_assignment",
 ]
 

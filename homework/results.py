@@ -66,7 +66,11 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The judgement of one field: its kind and what it earns, in hundredths (None while in review)."""
+    """The judgement of one field: its kind and what it earns, in hundredths.
+
+    The score is None when none is given: in review, read but not judged, or blank in a B or C item that the
+    pupil left alone.
+    """
 
     kind: VerdictKind
     score_hundredths: int | None
@@ -102,8 +106,8 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One graded page. Immutable; a later look at the same page makes a new record.
 
     `page` counts from 1. `score_hundredths` sums the fields that count; `max_score_hundredths` is what the
-    page could earn (0 without an assignment; an unattempted B or C item is left out of both); `pending` is
-    the number of fields in review.
+    page could earn (an unattempted B or C item is left out of both). Both are None when the page was read
+    and not judged: without an assignment, or with another one. `pending` is the number of fields in review.
     """
 
     sheet: str

@@ -149,8 +149,8 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     head = next((line for line in lines.split("\n") if line.strip()), "")
     delimiter = max(",\t;，", key=head.count)
-    rows = []
-    reader = csv.reader(io.StringIO(lines, newline="\n"), delimiter=delimiter)
+    rows: list[tuple[int, list[str]]] = []
+    reader = csv.reader(io.StringIO(lines, newline="\n"), delimiter=delimiter, strict=True)
     try:
         for cells in reader:
             cleaned = [" ".join(unicodedata.normalize("NFC", cell).split()) for cell in cells]

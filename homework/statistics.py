@@ -1,0 +1,368 @@
+"""The figures of a class, an item and a pupil, from graded pages. Pure functions over plain structs.
+
+A class is small: counts come first, proportions carry their interval, and what hangs in review is left out of every
+denominator instead of being guessed. So are B and C items that a pupil left alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+from homework.answers import normalise
+from homework.assignment import Item
+from homework.grading import is_unattempted
+from homework.layout import FieldKind
+from homework.results import ItemResult, PageRecord, VerdictKind
+from homework.roster import Pupil
+
+SubmissionStatus = Literal["handed-in", "late", "missing", "excused", "exempt"]
+"""已交, 补交, 未交, 请假, 免做. Only the first two have a sheet; only `missing` is to be chased."""
+
+Z_95 = 1.959963984540054
+"""The 97.5 % point of the normal distribution: a two-sided interval of 95 %."""
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the school draws its lines, in percent of what the pupil's own sheet could earn.
+
+    优秀率 from `excellent`, 合格率 from `passing`, 低分率 below `low`; an item answered rightly by less than
+    `reteach` of the pupils is flagged; `band_edges` are the lower ends of the score bands, descending.
+    """
+
+    excellent: int = 90
+    passing: int = 60
+    low: int = 40
+    reteach: int = 60
+    band_edges: tuple[int, ...] = (90, 80, 70, 60, 0)
+
+
+class PupilResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one pupil handed in: the fields of all pages together. `pending` counts those in review."""
+
+    pupil: str
+    name: str
+    seat: int | None
+    status: SubmissionStatus
+    items: tuple[ItemResult, ...] = ()
+    score_hundredths: int | None = None
+    max_score_hundredths: int | None = None
+    pending: int = 0
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A confidence interval of a proportion, both ends in 0..1."""
+
+    low: float
+    high: float
+
+
+class WrongAnswer(msgspec.Struct, frozen=True):
+    """A wrong answer and who gave it (in the order of the results). `blank` is None where order is free."""
+
+    blank: int | None
+    text: str
+    pupils: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        """How often it was given; with free order one pupil may give it twice."""
+        return len(self.pupils)
+
+
+class ItemFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One item over the class.
+
+    `n` = correct + wrong + blank is the denominator; `review` and `unattempted` (B or C, left alone) stand beside.
+    An item of several blanks is correct when all are, blank when all are, in review when any is, else wrong.
+    `interval` is Wilson's at 95 %, None when n is 0. `reteach` is the flag; `borderline`, that the interval crosses
+    its line, so that chance alone may have set or unset it.
+    """
+
+    item: str
+    n: int
+    correct: int
+    wrong: int
+    blank: int
+    review: int
+    unattempted: int
+    interval: Interval | None
+    reteach: bool
+    borderline: bool
+    common_wrong: tuple[WrongAnswer, ...]
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The share that is correct, exactly; None when n is 0."""
+        return Fraction(self.correct, self.n) if self.n else None
+
+
+class PupilFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One pupil's line. `rate` (0..1) is the score out of the own maximum, None when missing or unsettled."""
+
+    pupil: str
+    name: str
+    seat: int | None
+    status: SubmissionStatus
+    score_hundredths: int | None
+    max_score_hundredths: int | None
+    pending: int
+    rate: float | None
+    wrong_items: tuple[str, ...]
+    blank_items: tuple[str, ...]
+
+
+class Band(msgspec.Struct, frozen=True):
+    """Pupils from `low_percent` to below `high_percent` (the top band includes 100)."""
+
+    low_percent: int
+    high_percent: int
+    pupils: tuple[str, ...]
+
+
+class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The class on one assignment.
+
+    `expected` is everyone who should hand in (neither excused nor exempt). Scores, rates and bands are over the
+    `settled` sheets: handed in, scored, nothing in review; `unsettled` says how many more there will be. The
+    three `*_n` count settled pupils past the school's thresholds.
+    """
+
+    expected: int
+    handed_in: int
+    late: int
+    missing: tuple[str, ...]
+    excused: tuple[str, ...]
+    exempt: tuple[str, ...]
+    settled: int
+    unsettled: int
+    mean_hundredths: float | None
+    highest_hundredths: int | None
+    lowest_hundredths: int | None
+    mean_rate: float | None
+    excellent_n: int
+    passing_n: int
+    low_n: int
+    bands: tuple[Band, ...]
+    items: tuple[ItemFigures, ...]
+    pupils: tuple[PupilFigures, ...]
+
+
+def wilson_interval(successes: int, n: int, z: float = Z_95) -> Interval | None:
+    """The score interval of a proportion; None when n is 0.
+
+    (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: E. B. Wilson, "Probable inference, the law of
+    succession, and statistical inference", Journal of the American Statistical Association 22 (1927), 209-212.
+    """
+    if n == 0:
+        return None
+    p = successes / n
+    middle = p + z * z / (2 * n)
+    spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    # At 0 and n the ends are 0 and 1 exactly; the formula misses them by a rounding error.
+    low = 0.0 if successes == 0 else (middle - spread) / scale
+    high = 1.0 if successes == n else (middle + spread) / scale
+    return Interval(low, high)
+
+
+def pupil_result(
+    pupil: str, name: str, seat: int | None, records: Iterable[PageRecord], *, late: bool = False
+) -> PupilResult:
+    """One pupil's pages for an assignment and attempt, put together; `missing` when there are none.
+
+    The records are the current ones, one a page: which of two captures counts is decided before. A page that was
+    read and not judged leaves the pupil without a score.
+    """
+    pages = sorted(records, key=lambda record: record.page)
+    scores = [page.score_hundredths for page in pages]
+    maxima = [page.max_score_hundredths for page in pages]
+    known = bool(pages) and None not in scores and None not in maxima
+    return PupilResult(
+        pupil=pupil,
+        name=name,
+        seat=seat,
+        status="missing" if not pages else "late" if late else "handed-in",
+        items=tuple(result for page in pages for result in page.items),
+        score_hundredths=sum(score or 0 for score in scores) if known else None,
+        max_score_hundredths=sum(maximum or 0 for maximum in maxima) if known else None,
+        pending=sum(page.pending for page in pages),
+    )
+
+
+def class_results(
+    pupils: Sequence[Pupil],
+    records: Mapping[str, Sequence[PageRecord]],
+    *,
+    late: Collection[str] = (),
+    excused: Collection[str] = (),
+    exempt: Collection[str] = (),
+) -> tuple[PupilResult, ...]:
+    """One result for each pupil of a class, in the order of `pupils`; `records` are keyed by pupil_id.
+
+    A sheet that is there counts, also of one who was excused or exempt.
+    """
+    results = []
+    for pupil in pupils:
+        own = records.get(pupil.pupil_id, ())
+        result = pupil_result(pupil.pupil_id, pupil.name, pupil.seat, own, late=pupil.pupil_id in late)
+        if not own and pupil.pupil_id in exempt:
+            result = msgspec.structs.replace(result, status="exempt")
+        elif not own and pupil.pupil_id in excused:
+            result = msgspec.structs.replace(result, status="excused")
+        results.append(result)
+    return tuple(results)
+
+
+def class_figures(
+    items: Sequence[Item],
+    results: Sequence[PupilResult],
+    thresholds: Thresholds | None = None,
+    *,
+    common_wrong: int = 5,
+) -> ClassFigures:
+    """All figures of a class on one assignment.
+
+    `results` holds one entry for every pupil of the class, the missing included. `items` are the assignment's, in its
+    order; items that stand in results alone (their assignment is not at hand) follow. `common_wrong` limits the
+    wrong answers listed for an item.
+    """
+    lines = thresholds or Thresholds()
+    pupils = tuple(_pupil_figures(result) for result in results)
+    there = [result for result in results if result.status in ("handed-in", "late")]
+    settled = [(p, p.score_hundredths, p.rate) for p in pupils if p.rate is not None and p.score_hundredths is not None]
+    scores = [score for _, score, _ in settled]
+    rates = [_exact_rate(p) for p, _, _ in settled]
+    by_status = {
+        status: tuple(r.pupil for r in results if r.status == status) for status in ("missing", "excused", "exempt")
+    }
+    return ClassFigures(
+        expected=len(there) + len(by_status["missing"]),
+        handed_in=len(there),
+        late=sum(r.status == "late" for r in there),
+        missing=by_status["missing"],
+        excused=by_status["excused"],
+        exempt=by_status["exempt"],
+        settled=len(settled),
+        unsettled=len(there) - len(settled),
+        mean_hundredths=sum(scores) / len(scores) if scores else None,
+        highest_hundredths=max(scores, default=None),
+        lowest_hundredths=min(scores, default=None),
+        mean_rate=float(sum(rates) / len(rates)) if rates else None,
+        excellent_n=sum(rate * 100 >= lines.excellent for rate in rates),
+        passing_n=sum(rate * 100 >= lines.passing for rate in rates),
+        low_n=sum(rate * 100 < lines.low for rate in rates),
+        bands=_bands([(p.pupil, _exact_rate(p)) for p, _, _ in settled], lines.band_edges),
+        items=_all_items(items, there, lines, common_wrong),
+        pupils=pupils,
+    )
+
+
+def item_state(results: Sequence[ItemResult]) -> VerdictKind | None:
+    """The state of one pupil's item from its blanks: None when it counts nowhere (left alone, or not judged)."""
+    kinds = {result.verdict.kind for result in results if not is_unattempted(result)}
+    if not kinds or VerdictKind.READ in kinds:
+        return None
+    if VerdictKind.REVIEW in kinds:
+        return VerdictKind.REVIEW
+    return kinds.pop() if len(kinds) == 1 else VerdictKind.WRONG
+
+
+def _by_item(results: Iterable[ItemResult]) -> dict[str, list[ItemResult]]:
+    grouped: dict[str, list[ItemResult]] = {}
+    for result in results:
+        grouped.setdefault(result.item, []).append(result)
+    return grouped
+
+
+def _pupil_figures(result: PupilResult) -> PupilFigures:
+    states = {item: item_state(blanks) for item, blanks in _by_item(result.items).items()}
+    figures = PupilFigures(
+        pupil=result.pupil,
+        name=result.name,
+        seat=result.seat,
+        status=result.status,
+        score_hundredths=result.score_hundredths,
+        max_score_hundredths=result.max_score_hundredths,
+        pending=result.pending,
+        rate=None,
+        wrong_items=tuple(item for item, state in states.items() if state is VerdictKind.WRONG),
+        blank_items=tuple(item for item, state in states.items() if state is VerdictKind.BLANK),
+    )
+    scored = result.score_hundredths is not None and bool(result.max_score_hundredths) and not result.pending
+    return msgspec.structs.replace(figures, rate=float(_exact_rate(figures))) if scored else figures
+
+
+def _exact_rate(figures: PupilFigures) -> Fraction:
+    assert figures.score_hundredths is not None
+    assert figures.max_score_hundredths
+    return Fraction(figures.score_hundredths, figures.max_score_hundredths)
+
+
+def _bands(rates: Sequence[tuple[str, Fraction]], edges: Sequence[int]) -> tuple[Band, ...]:
+    bands = []
+    high = 100
+    for low in edges:
+        top = high == 100
+        inside = (p for p, rate in rates if rate * 100 >= low and (top or rate * 100 < high))
+        bands.append(Band(low, high, tuple(inside)))
+        high = low
+    return tuple(bands)
+
+
+def _all_items(
+    items: Sequence[Item], results: Sequence[PupilResult], lines: Thresholds, common_wrong: int
+) -> tuple[ItemFigures, ...]:
+    free_order = {item.id: item.rule.any_order for item in items}
+    answers: dict[str, list[tuple[str, list[ItemResult]]]] = {item.id: [] for item in items}
+    for result in results:
+        for item_id, blanks in _by_item(result.items).items():
+            answers.setdefault(item_id, []).append((result.pupil, blanks))
+    return tuple(
+        _item_figures(item_id, given, free_order.get(item_id, False), lines, common_wrong)
+        for item_id, given in answers.items()
+    )
+
+
+def _item_figures(
+    item_id: str,
+    given: Sequence[tuple[str, list[ItemResult]]],
+    free_order: bool,
+    lines: Thresholds,
+    common_wrong: int,
+) -> ItemFigures:
+    states = [item_state(blanks) for _, blanks in given]
+    correct = states.count(VerdictKind.CORRECT)
+    wrong = states.count(VerdictKind.WRONG)
+    blank = states.count(VerdictKind.BLANK)
+    n = correct + wrong + blank
+    interval = wilson_interval(correct, n)
+    return ItemFigures(
+        item=item_id,
+        n=n,
+        correct=correct,
+        wrong=wrong,
+        blank=blank,
+        review=states.count(VerdictKind.REVIEW),
+        unattempted=sum(all(is_unattempted(b) for b in blanks) for _, blanks in given),
+        interval=interval,
+        reteach=n > 0 and correct * 100 < lines.reteach * n,
+        borderline=interval is not None and interval.low * 100 < lines.reteach < interval.high * 100,
+        common_wrong=_wrong_answers(given, free_order)[:common_wrong],
+    )
+
+
+def _wrong_answers(given: Sequence[tuple[str, list[ItemResult]]], free_order: bool) -> tuple[WrongAnswer, ...]:
+    """Wrong answers by canonical text, the commonest first; those of equal count in the order they came."""
+    groups: dict[tuple[int | None, str], list[str]] = {}
+    for pupil, blanks in given:
+        for result in blanks:
+            if result.verdict.kind is VerdictKind.WRONG and result.reading.text:
+                text = normalise(msgspec.convert(result.kind, FieldKind), result.reading.text)
+                groups.setdefault((None if free_order else result.blank, text), []).append(pupil)
+    found = (WrongAnswer(blank, text, tuple(pupils)) for (blank, text), pupils in groups.items())
+    return tuple(sorted(found, key=lambda answer: -answer.n))
