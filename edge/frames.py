@@ -57,6 +57,8 @@ class RegisteredPage:
     error_mm: float
     problems: tuple[Problem, ...] = field(default=())
     refused: bool = False
+    shifts_mm: tuple[tuple[float, float] | None, ...] = ()
+    """How far each field of `page.fields` is printed from where `mm_to_px` puts it; None: its outline was not found."""
 
 
 @dataclass(frozen=True)

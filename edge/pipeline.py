@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
 
 from edge.frames import Capture, FieldCrop, Quad, RegisteredPage
+from edge.reading.crops import quad_of
+from edge.reading.fields import crop_fields, read_fields
 from edge.reading.recogniser import Recogniser
+from edge.reading.signature import ink_signature
+from edge.reading.who import Seat, read_seat, who_wrote_it
+from edge.registration.register import register
 from homework.assignment import Assignment
+from homework.grading import WRONG_ASSIGNMENT, grade_page
 from homework.layout import SheetLayout
-from homework.results import PageRecord, PageStatus, Problem
+from homework.results import PageRecord, PageStatus, Problem, WhoWroteIt
 from homework.roster import Roster
 
 
@@ -57,4 +64,86 @@ class GradedPage:
 
 def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> GradedPage:
     """Find the page, read its fields, judge them. Never raises for what a picture shows: that is a status."""
-    raise NotImplementedError
+    watch = _Watch()
+    page = register(capture, books.layout_of)
+    watch.lap("register")
+    if page.refused:
+        return _sent_back(page, _status_of(page.problems[-1].code), page.problems, watch)
+    assert page.layout is not None
+    assert page.page is not None
+    assert page.code is not None
+    assignment_id = page.layout.assignment or books.only_assignment
+    if books.only_assignment is not None and assignment_id != books.only_assignment:
+        problem = Problem(WRONG_ASSIGNMENT, "This sheet belongs to another assignment than the one being graded.")
+        return _sent_back(page, PageStatus.WRONG_ASSIGNMENT, (*page.problems, problem), watch)
+
+    crops = crop_fields(page)
+    watch.lap("crop")
+    readings = read_fields(page, crops, recogniser)
+    watch.lap("read")
+    who, who_problems = _who(page, books, recogniser)
+    watch.lap("who")
+    ink = ink_signature(crops)
+    watch.lap("ink")
+    record = grade_page(
+        books.assignment_of(assignment_id) if assignment_id is not None else None,
+        page.layout.sheet,
+        page.page.page,
+        [(one.field, one.reading) for one in readings],
+        who,
+        problems=(*page.problems, *who_problems),
+    )
+    fits = not any(problem.code == WRONG_ASSIGNMENT for problem in record.problems)
+    shifts = [shift or (0.0, 0.0) for shift in page.shifts_mm]
+    fields = tuple(
+        FieldOnPage(one.field.item, one.field.blank, quad_of(page, one.field, shift), one.crop)
+        for one, shift in zip(readings, shifts, strict=True)
+    )
+    watch.lap("judge")
+    return GradedPage(
+        status=PageStatus.GRADED if fits else PageStatus.WRONG_ASSIGNMENT,
+        registered=page,
+        record=record,
+        problems=record.problems,
+        fields=fields,
+        ink=ink,
+        elapsed_ms=watch.total_ms(),
+        stages_ms=watch.stages_ms,
+    )
+
+
+def _who(page: RegisteredPage, books: Books, recogniser: Recogniser) -> tuple[WhoWroteIt, tuple[Problem, ...]]:
+    assert page.page is not None
+    assert page.code is not None
+    pupil = page.page.pupil
+    if pupil is not None and pupil.kind == "order" and page.code.pupil is None:
+        return WhoWroteIt(class_name=books.class_name), ()  # whoever keeps the order of the stack knows
+    printed = page.code.pupil is not None or pupil is None
+    seat = Seat(None, 0.0) if printed or pupil is None else read_seat(page, pupil, recogniser)
+    return who_wrote_it(page.code, seat, books.roster, books.class_name)
+
+
+def _sent_back(page: RegisteredPage, status: PageStatus, problems: tuple[Problem, ...], watch: _Watch) -> GradedPage:
+    return GradedPage(status, page, None, problems, elapsed_ms=watch.total_ms(), stages_ms=watch.stages_ms)
+
+
+def _status_of(code: str) -> PageStatus:
+    if code in {"not-a-sheet", "mirrored"}:
+        return PageStatus.NOT_A_SHEET
+    return PageStatus.UNKNOWN_SHEET if code == "unknown-sheet" else PageStatus.UNREADABLE
+
+
+class _Watch:
+    """Milliseconds of wall time, by stage."""
+
+    def __init__(self) -> None:
+        self._start = self._last = perf_counter()
+        self.stages_ms: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = perf_counter()
+        self.stages_ms[stage] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+    def total_ms(self) -> float:
+        return round((perf_counter() - self._start) * 1000, 3)

@@ -1,4 +1,4 @@
-"""What reading asks of the recognisers of handwriting (`models/recognisers.py` has them)."""
+"""What reading asks of the recognisers of handwriting; `models.recognisers.Recognisers` is one."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from edge.frames import Image
+from models.recognisers import Kind, Recognition
 
-
-class Recognised(Protocol):
-    """What one crop says: the likeliest text, its calibrated probability, and the runners-up, best first."""
-
-    @property
-    def text(self) -> str: ...
-    @property
-    def confidence(self) -> float: ...
-    @property
-    def candidates(self) -> Sequence[tuple[str, float]]: ...
+__all__ = ["Kind", "Recogniser", "Recognition"]
 
 
 class Recogniser(Protocol):
-    """Reads crops of one kind (`number`, `letter`, `judge`, `compare`, `digit`)."""
+    """Reads crops of one kind, and knows below which confidence a person must look."""
 
-    def read(self, kind: str, crops: Sequence[Image]) -> Sequence[Recognised]:
+    def read(self, kind: Kind, crops: Sequence[Image]) -> list[Recognition]:
         """One recognition a crop: grey, paper bright, frame lines removed, about 8 px/mm."""
+
+    def threshold(self, kind: Kind) -> float:
+        """The confidence under which a reading of this kind is for a person."""

@@ -1,0 +1,92 @@
+"""`RegisteredPage → FieldCrop`: cut one field straight from the full-resolution capture, upright and without red."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from edge.frames import BoxPx, FieldCrop, Image, Quad, RegisteredPage
+from edge.registration.geometry import as_point, corners_of, to_px
+from homework.layout import Box, Field
+
+PX_PER_MM = 8.0
+LEAST_AROUND_MM = 1.6
+MOST_AROUND_MM = 12.0
+"""How far round a field the pupil's ink is looked for, at least and at most."""
+
+EDGE_MM = 0.3
+"""What is printed just beyond the empty surroundings may lie so much closer than the layout says."""
+
+
+def crop_field(page: RegisteredPage, field: Field, shift_mm: tuple[float, float] = (0.0, 0.0)) -> FieldCrop:
+    """The field and the empty paper around it; `shift_mm` is how far it is printed from where the page puts it."""
+    hull = field.hull_mm()
+    region = _region(hull, field.around_mm)
+    box_px = box_in_crop(hull, region)
+    return FieldCrop(field, cut(page, region, shift_mm), PX_PER_MM, region, box_px)
+
+
+def cut(page: RegisteredPage, region_mm: Box, shift_mm: tuple[float, float] = (0.0, 0.0)) -> Image:
+    """A region of the page, grey and upright, at `PX_PER_MM`; red ink has become paper."""
+    assert page.mm_to_px is not None
+    x, y, width, height = region_mm
+    size = (round(width * PX_PER_MM), round(height * PX_PER_MM))
+    crop_to_mm = np.array(
+        [
+            [1 / PX_PER_MM, 0, x + shift_mm[0] + 0.5 / PX_PER_MM],
+            [0, 1 / PX_PER_MM, y + shift_mm[1] + 0.5 / PX_PER_MM],
+            [0, 0, 1],
+        ]
+    )
+    crop = cv2.warpPerspective(
+        page.capture.image,
+        page.mm_to_px @ crop_to_mm,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    ).astype(np.uint8, copy=False)
+    return crop if crop.ndim == 2 else without_red(crop)
+
+
+def without_red(crop: Image) -> Image:
+    """The red channel, in which red ink is pale, with what is left of it lifted to the paper.
+
+    Each channel is taken relative to the paper's own, so that warm light does not pass for red ink.
+    """
+    green, red = crop[..., 1], crop[..., 2]
+    paper = [max(float(np.percentile(channel[::3, ::3], 80)), 1.0) for channel in (green, red)]
+    green_level = cv2.convertScaleAbs(green, alpha=255 * 0.9 / paper[0])
+    red_level = cv2.convertScaleAbs(red, alpha=255 * 0.9 / paper[1])
+    redness = cv2.subtract(red_level, green_level)
+    # Beyond a tenth, redness is ink and not a tint of the light; twice its excess lifts the palest red to paper.
+    lifted = cv2.add(red, cv2.convertScaleAbs(cv2.subtract(redness, np.full_like(red, 24)), alpha=2.0))
+    return np.asarray(np.minimum(lifted, np.maximum(red, np.uint8(paper[1]))), np.uint8)
+
+
+def box_in_crop(box_mm: Box, region_mm: Box) -> BoxPx:
+    """A box of the page in pixels of a crop of `region_mm`."""
+    return (
+        round((box_mm[0] - region_mm[0]) * PX_PER_MM),
+        round((box_mm[1] - region_mm[1]) * PX_PER_MM),
+        round(box_mm[2] * PX_PER_MM),
+        round(box_mm[3] * PX_PER_MM),
+    )
+
+
+def quad_of(page: RegisteredPage, field: Field, shift_mm: tuple[float, float] = (0.0, 0.0)) -> Quad:
+    """The field's corners TL, TR, BR, BL in pixels of the capture; of bubbles, their hull's."""
+    assert page.mm_to_px is not None
+    x, y, width, height = field.hull_mm()
+    corners = to_px(page.mm_to_px, corners_of((x + shift_mm[0], y + shift_mm[1], width, height)))
+    top_left, top_right, bottom_right, bottom_left = (as_point(corner) for corner in corners)
+    return (top_left, top_right, bottom_right, bottom_left)
+
+
+def _region(hull: Box, around: Box | None) -> Box:
+    """The hull with its surroundings: what the layout calls empty, within our limits."""
+    x, y, width, height = hull
+    right, bottom = x + width, y + height
+    ax, ay, a_width, a_height = around or (x, y, width, height)
+    grown = [x - ax, y - ay, ax + a_width - right, ay + a_height - bottom]
+    left_mm, top_mm, right_mm, bottom_mm = (float(np.clip(g - EDGE_MM, LEAST_AROUND_MM, MOST_AROUND_MM)) for g in grown)
+    return (x - left_mm, y - top_mm, width + left_mm + right_mm, height + top_mm + bottom_mm)

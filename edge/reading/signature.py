@@ -1,0 +1,60 @@
+"""A small picture of the pupil's ink, to tell the same sheet seen twice from another copy of the same master.
+
+The ink inside every field (and the seat cells) is averaged over a coarse grid; the signature keeps four bits a cell.
+Two photos of one sheet agree but for light and blur; two pupils' sheets differ wherever they wrote otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.frames import FieldCrop
+from edge.reading.ink import darkness, without_ellipse, without_frame
+
+GRID = (6, 12)
+"""Rows and columns of a field's grid."""
+
+LEAST_INK = 3.0
+SAME = 0.86
+"""Correlation of two signatures from which they are the same ink (see `tests/edge/test_reading.py`)."""
+
+
+def ink_signature(crops: Sequence[FieldCrop]) -> bytes:
+    """The signature of a page's crops, in their order: 72 bytes a field, a grid of darkness 0-255."""
+    return b"".join(_grid(crop).tobytes() for crop in crops)
+
+
+def same_ink(one: bytes, other: bytes) -> bool:
+    """Whether two signatures of the same page of the same sheet show the same ink.
+
+    Two empty pages are not the same ink: nothing shows that they are one.
+    """
+    if len(one) != len(other) or not one:
+        return False
+    a, b = (_softened(np.frombuffer(s, np.uint8)) for s in (one, other))
+    spread = float(np.linalg.norm(a) * np.linalg.norm(b))
+    if min(float(a.sum()), float(b.sum())) < LEAST_INK * 255 or spread == 0:
+        return False
+    return float((a * b).sum()) / spread >= SAME
+
+
+def _grid(crop: FieldCrop) -> NDArray[np.uint8]:
+    x, y, width, height = crop.box_px
+    clean = without_ellipse(crop.image, crop.box_px) if crop.field.round else crop.image
+    clean = without_frame(clean, crop.box_px) if crop.field.box_mm is not None and not crop.field.round else clean
+    dark = darkness(clean)[y : y + height, x : x + width]
+    dark = np.where(dark > 0.1, dark, 0)
+    rows, columns = GRID
+    coarse = cv2.resize(dark, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(np.clip(coarse * 510, 0, 255), np.uint8)
+
+
+def _softened(signature: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Blurred within each field, so that half a cell of displacement does not make a stranger."""
+    rows, columns = GRID
+    grids = signature.reshape(-1, rows, columns).astype(np.float32)
+    return np.stack([cv2.GaussianBlur(grid, (3, 3), 0.8) for grid in grids])

@@ -1,0 +1,25 @@
+"""Why a page was refused, in words that a teacher understands: what happened, and what to do."""
+
+from __future__ import annotations
+
+from homework.results import Problem
+
+_SENTENCES = {
+    "not-a-sheet": "There is no worksheet of ours in this picture: lay one under the lens, face up.",
+    "half-sheet": "Only part of the sheet is in the picture: move it so that all four corners can be seen.",
+    "corner-missing": "One corner of this sheet is covered; it was read by the other three.",
+    "mirrored": "This picture is mirrored: turn mirroring off in the camera and take it again.",
+    "blurred": "The picture is blurred: hold still, or let the camera focus, and take it again.",
+    "too-dark": "The picture is too dark: put more light on the desk and take it again.",
+    "too-bright": "The picture is too pale: lower the light or the exposure and take it again.",
+    "too-small": "The sheet is too small in the picture: move the camera closer.",
+    "code-unreadable": "The small square code cannot be read: uncover it, or smooth the paper, and take it again.",
+    "not-flat": "The sheet does not lie flat, or something covers it: smooth it and take it again.",
+    "unknown-sheet": "This worksheet is not known here yet: load the folder that it was printed from.",
+    "no-markers-on-sheet": "This kind of sheet has no corner markers and cannot be found in a photo.",
+}
+
+
+def refusal(code: str) -> Problem:
+    """The problem of that code."""
+    return Problem(code, _SENTENCES[code])
