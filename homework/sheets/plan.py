@@ -84,14 +84,12 @@ def _plan_section(items: list[Item], labels: dict[str, str], words: Words, grade
     tag_items = layered and not (one_layer and heading)
     frames = _Frames(items, grade)
     tell_points = len(each) > 1
-    kinds = list(dict.fromkeys(item.kind for item in items))
-    hints = [words.hints[kind] for kind in kinds if kind in words.hints] if len(kinds) <= 2 else []
     return Section(
         heading=heading,
-        hint="；".join(hints) if words.language == "zh" else "; ".join(hints),
+        hint=_hint(items, heading, words),
         points=_section_points(items, words),
         tag=items[0].layer if one_layer and heading else "",
-        layer=words.layers[items[0].layer] if one_layer and heading else "",
+        layer=words.layers[items[0].layer] if one_layer and heading and items[0].layer != "A" else "",
         items=tuple(
             _plan_item(
                 item,
@@ -104,6 +102,16 @@ def _plan_section(items: list[Item], labels: dict[str, str], words: Words, grade
             for item in items
         ),
     )
+
+
+def _hint(items: list[Item], heading: str, words: Words) -> str:
+    kinds = dict.fromkeys(item.kind for item in items)
+    if "choice" in kinds:
+        kinds.pop("choices", None)  # the items themselves say that several may be right
+    if ">" in heading or "＞" in heading:
+        kinds.pop("compare", None)  # the heading says it already
+    hints = [words.hints[kind] for kind in kinds if kind in words.hints]
+    return ("；" if words.language == "zh" else "; ").join(hints[:2])
 
 
 def _section_points(items: list[Item], words: Words) -> str:
@@ -144,7 +152,7 @@ def _has_fraction(item: Item) -> bool:
 
 def _places(item: Item) -> int:
     longest = max(
-        (len(re.sub(r"……|\.{3,}", ":", text)) for texts in item.rule.accepted for text in texts),
+        (len(re.sub(r"……|\.{3,}", "::", text)) for texts in item.rule.accepted for text in texts),
         default=3,
     )
     return longest + (2 if item.rule.unit_written else 0)

@@ -48,13 +48,13 @@ CHINESE = Words(
     each="每题 {} 分，共 {} 分",
     each_blank="每空 {} 分，共 {} 分",
     sum="共 {} 分",
-    item_points="（{} 分）",
+    item_points=" ({} 分)",
     page="第 {} 页，共 {} 页",
     front="正面",
     back="背面",
     key="答案",
     score="得分",
-    several="（多选）",
+    several=" (多选)",
     corrections="订正",
     no_answer="略",
     layers={"A": "基础巩固", "B": "能力拓展，选做", "C": "实践创新，选做"},
@@ -64,7 +64,6 @@ CHINESE = Words(
         "judge": "对的写 √，错的写 ×",
         "letter": "在方框里写字母",
         "compare": "在圆圈里填 >、< 或 =",
-        "number": "答案写在方框里",
     },
 )
 
@@ -97,7 +96,6 @@ ENGLISH = Words(
         "judge": "write √ or ×",
         "letter": "write a letter in the box",
         "compare": "write >, < or = in the circle",
-        "number": "write in the box",
     },
 )
 
