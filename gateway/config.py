@@ -13,7 +13,7 @@ from homework.errors import BadFileError
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the pages listen, `host:port`; port 0 lets the system choose one."""
 
-    listen: str = "127.0.0.1:8600"
+    listen: str = "127.0.0.1:8700"
 
 
 class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,7 +85,7 @@ def _listen(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise BadFileError(
-            f"[web] listen = {text!r} is not host:port.", remedy='Write it like listen = "127.0.0.1:8600".'
+            f"[web] listen = {text!r} is not host:port.", remedy='Write it like listen = "127.0.0.1:8700".'
         )
     return host.strip("[]"), int(port)
 

@@ -1,0 +1,55 @@
+"""The little in which SQLite and PostgreSQL differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Table, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import Insert
+
+from gateway.store.schema import schools
+
+
+def _insert(connection: AsyncConnection, table: Table) -> Any:
+    """Both dialects' INSERT has the same `on_conflict_…`, but no common type."""
+    return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
+
+
+def add_or_ignore(connection: AsyncConnection, table: Table) -> Insert:
+    """INSERT that leaves a row of the same primary key as it is."""
+    statement: Insert = _insert(connection, table).on_conflict_do_nothing(
+        index_elements=list(table.primary_key.columns)
+    )
+    return statement
+
+
+def add_or_replace(connection: AsyncConnection, table: Table, *, only: Collection[str] | None = None) -> Insert:
+    """INSERT that replaces the other columns (or `only` those) of a row of the same primary key."""
+    return _on_conflict(connection, table, lambda _old, new: new, only)
+
+
+def add_or_sum(connection: AsyncConnection, table: Table) -> Insert:
+    """INSERT that adds the other columns to those of a row of the same primary key."""
+    return _on_conflict(connection, table, lambda old, new: old + new)
+
+
+def _on_conflict(
+    connection: AsyncConnection, table: Table, merge: Callable[[Any, Any], Any], only: Collection[str] | None = None
+) -> Insert:
+    statement = _insert(connection, table)
+    rest = [c for c in table.columns if not c.primary_key and (only is None or c.name in only)]
+    changes: Mapping[str, Any] = {c.name: merge(c, statement.excluded[c.name]) for c in rest}
+    result: Insert = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
+    return result
+
+
+async def lock_school(connection: AsyncConnection, school: str) -> bool:
+    """Keep other writers of the school out until the transaction ends. False when there is no such school.
+
+    PostgreSQL locks the school's row; SQLite's transaction holds its one writer's lock already.
+    """
+    found = await connection.execute(select(schools.c.school_id).where(schools.c.school_id == school).with_for_update())
+    return found.first() is not None

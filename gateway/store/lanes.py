@@ -1,0 +1,112 @@
+"""What the gateway has of every lane, records that it holds back, and the documents that came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.dialect import add_or_ignore, add_or_replace
+from gateway.store.schema import boxes, documents, held_records, lanes
+from sync.lanes import Lane
+from sync.receipts import LaneState, decode_state, encode_state
+from sync.records import DocumentRecord
+
+
+class LaneName(NamedTuple):
+    """A lane of one box's epoch."""
+
+    school: str
+    box: str
+    epoch: bytes
+    lane: Lane
+
+
+class HeldRecord(NamedTuple):
+    """A record kept as it came, and why it could not be taken in."""
+
+    lane: LaneName
+    seq: int
+    digest: bytes
+    payload: bytes
+    reason: str
+
+
+async def load_lane(connection: AsyncConnection, name: LaneName) -> LaneState | None:
+    """The state of a lane, None when nothing of it has come yet."""
+    found = await connection.execute(
+        select(lanes.c.state).where(
+            lanes.c.school_id == name.school,
+            lanes.c.box_id == name.box,
+            lanes.c.epoch == name.epoch,
+            lanes.c.lane == int(name.lane),
+        )
+    )
+    state = found.scalar_one_or_none()
+    return None if state is None else decode_state(state)
+
+
+async def save_lanes(connection: AsyncConnection, states: Mapping[LaneName, LaneState]) -> None:
+    """Remember the states of lanes."""
+    rows = [
+        {
+            "school_id": name.school,
+            "box_id": name.box,
+            "epoch": name.epoch,
+            "lane": int(name.lane),
+            "mark": state.mark,
+            "state": encode_state(state),
+        }
+        for name, state in states.items()
+    ]
+    if rows:
+        await connection.execute(add_or_replace(connection, lanes), rows)
+
+
+async def hold(connection: AsyncConnection, records: Iterable[HeldRecord], received_ms: int) -> None:
+    """Keep records as they came. The same record twice is kept once."""
+    rows = [
+        {
+            "school_id": r.lane.school,
+            "box_id": r.lane.box,
+            "epoch": r.lane.epoch,
+            "lane": int(r.lane.lane),
+            "seq": r.seq,
+            "digest": r.digest,
+            "payload": r.payload,
+            "reason": r.reason,
+            "received_ms": received_ms,
+        }
+        for r in records
+    ]
+    if rows:
+        await connection.execute(add_or_ignore(connection, held_records), rows)
+
+
+async def add_documents(
+    connection: AsyncConnection, school: str, records: Iterable[DocumentRecord], received_ms: int
+) -> None:
+    """Keep documents; every version that came stays, the latest counts."""
+    rows = [
+        {
+            "school_id": school,
+            "kind": r.document,
+            "document_id": r.id,
+            "digest": r.digest,
+            "body": r.body,
+            "received_ms": received_ms,
+        }
+        for r in records
+    ]
+    if rows:
+        await connection.execute(add_or_replace(connection, documents), rows)
+
+
+async def note_box(
+    connection: AsyncConnection, school: str, box: str, *, heard_ms: int, health: bytes | None = None
+) -> None:
+    """Remember when a box was last heard, and how it said it was."""
+    values = {"heard_ms": heard_ms} | ({} if health is None else {"health": health})
+    await connection.execute(update(boxes).where(boxes.c.school_id == school, boxes.c.box_id == box).values(values))

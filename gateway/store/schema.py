@@ -1,0 +1,225 @@
+"""The one schema, for SQLite and PostgreSQL. Every key leads with `school_id`, so that tables shard by school.
+
+`page_records` has one row a page record; its items lie packed in the order of the layout's fields. `state` says
+whether the row counts. Rollups are the sums over rows that count, kept in the transaction that adds the row.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    String,
+    Table,
+    text,
+)
+
+
+class RowState(IntEnum):
+    """What a page record counts for. Only `CURRENT` rows are in rollups and reports; no row is ever dropped."""
+
+    CURRENT = 0
+    DUPLICATE = 1
+    """The box says that it is the same sheet again (`duplicate_of`)."""
+    SUPERSEDED = 2
+    """A greater revision of the same capture has come."""
+    SECOND = 3
+    """Another capture of the same pupil's page and attempt; the one that came first stands."""
+    UNBOOKED = 4
+    """Nobody knows whose page it is, or of what assignment."""
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _school_key() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["school_id"], ["schools.school_id"])
+
+
+def _box_key() -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["school_id", "box_id"], ["boxes.school_id", "boxes.box_id"])
+
+
+gateway_identity = Table(
+    "gateway_identity",
+    metadata,
+    Column("one", SmallInteger, primary_key=True),  # always 1
+    Column("incarnation", LargeBinary(8), nullable=False),
+)
+
+schools = Table(
+    "schools",
+    metadata,
+    Column("school_id", String(32), primary_key=True),
+    Column("key_sealed", LargeBinary, nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
+)
+
+boxes = Table(
+    "boxes",
+    metadata,
+    Column("school_id", String(32)),
+    Column("box_id", String(32)),
+    Column("key_sealed", LargeBinary, nullable=False),
+    Column("added_ms", BigInteger, nullable=False),
+    Column("heard_ms", BigInteger),
+    Column("health", LargeBinary),  # the latest health record as it came
+    PrimaryKeyConstraint("school_id", "box_id"),
+    _school_key(),
+)
+
+pupils = Table(
+    "pupils",
+    metadata,
+    Column("school_id", String(32)),
+    Column("pseudonym", LargeBinary(16)),
+    Column("class_name", String(64), nullable=False),
+    Column("seat", Integer, nullable=False),
+    Column("name_sealed", LargeBinary, nullable=False),
+    Column("pupil_id_sealed", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("school_id", "pseudonym"),
+    _school_key(),
+    Index(None, "school_id", "class_name", "seat"),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("school_id", String(32)),
+    Column("kind", String(16)),
+    Column("document_id", String(64)),
+    Column("digest", LargeBinary(16)),
+    Column("body", LargeBinary, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "kind", "document_id", "digest"),
+    _school_key(),
+)
+
+page_records = Table(
+    "page_records",
+    metadata,
+    Column("school_id", String(32)),
+    Column("box_id", String(32)),
+    Column("epoch", LargeBinary(8)),
+    Column("seq", BigInteger),
+    Column("digest", LargeBinary(16), nullable=False),
+    Column("capture", LargeBinary(16), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("duplicate_of", LargeBinary(16)),
+    Column("assignment", String(64)),
+    Column("class_name", String(64)),
+    Column("pupil", LargeBinary(96)),
+    Column("seat", Integer),
+    Column("sheet", String(64), nullable=False),
+    Column("page", SmallInteger, nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("score_hundredths", BigInteger),
+    Column("max_score_hundredths", BigInteger),
+    Column("pending", Integer, nullable=False),
+    Column("items", LargeBinary, nullable=False),
+    Column("problems", String, nullable=False),
+    Column("clock", LargeBinary, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("state", SmallInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "box_id", "epoch", "seq"),
+    _box_key(),
+    Index(None, "school_id", "capture"),
+    Index(None, "school_id", "assignment", "class_name"),
+    Index(
+        "ix_page_records_duplicate_of",
+        "school_id",
+        "duplicate_of",
+        sqlite_where=text("duplicate_of IS NOT NULL"),
+        postgresql_where=text("duplicate_of IS NOT NULL"),
+    ),
+    # The law that reports rest on, kept by the database itself: one row counts.
+    Index(
+        "ux_page_records_current",
+        "school_id",
+        "assignment",
+        "pupil",
+        "page",
+        "attempt",
+        unique=True,
+        sqlite_where=text("state = 0"),
+        postgresql_where=text("state = 0"),
+    ),
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("school_id", String(32)),
+    Column("box_id", String(32)),
+    Column("epoch", LargeBinary(8)),
+    Column("lane", SmallInteger),
+    Column("mark", BigInteger, nullable=False),
+    Column("state", LargeBinary, nullable=False),  # sync.receipts.LaneState, from which the receipt is made
+    PrimaryKeyConstraint("school_id", "box_id", "epoch", "lane"),
+    _box_key(),
+)
+
+held_records = Table(
+    "held_records",
+    metadata,
+    Column("school_id", String(32)),
+    Column("box_id", String(32)),
+    Column("epoch", LargeBinary(8)),
+    Column("lane", SmallInteger),
+    Column("seq", BigInteger),
+    Column("digest", LargeBinary(16)),
+    Column("payload", LargeBinary, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "box_id", "epoch", "lane", "seq", "digest"),
+    _box_key(),
+)
+
+class_rollups = Table(
+    "class_rollups",
+    metadata,
+    Column("school_id", String(32)),
+    Column("assignment", String(64)),
+    Column("class_name", String(64)),
+    Column("attempt", SmallInteger),
+    Column("pages", BigInteger, nullable=False),
+    Column("score_hundredths", BigInteger, nullable=False),
+    Column("max_score_hundredths", BigInteger, nullable=False),
+    Column("pending", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "assignment", "class_name", "attempt"),
+    _school_key(),
+)
+
+field_rollups = Table(
+    "field_rollups",
+    metadata,
+    Column("school_id", String(32)),
+    Column("assignment", String(64)),
+    Column("class_name", String(64)),
+    Column("attempt", SmallInteger),
+    Column("sheet", String(64)),
+    Column("page", SmallInteger),
+    Column("position", SmallInteger),  # the field's place on its page, from 1
+    Column("correct", BigInteger, nullable=False),
+    Column("wrong", BigInteger, nullable=False),
+    Column("blank", BigInteger, nullable=False),
+    Column("review", BigInteger, nullable=False),
+    Column("read", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "assignment", "class_name", "attempt", "sheet", "page", "position"),
+    _school_key(),
+)

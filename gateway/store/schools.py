@@ -1,0 +1,186 @@
+"""Schools, their boxes and their pupils. Keys lie sealed under the gateway's key, names under the school's."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.keys import Vault
+from gateway.store.dialect import add_or_replace
+from gateway.store.schema import boxes, pupils, schools
+from homework.errors import ClassboxError
+from homework.roster import Pupil, Roster
+from sync.pseudonym import pseudonym
+from sync.topics import checked_id
+
+_KEY_BYTES = 32
+
+
+class KnownPupil(NamedTuple):
+    """A pupil of the gateway's own roster."""
+
+    pseudonym: bytes
+    pupil: Pupil
+
+
+class Seats(NamedTuple):
+    """Who sits where, as far as ingest asked: classes of pseudonyms, and pseudonyms of (class, seat)."""
+
+    class_of: Mapping[bytes, str]
+    pupil_at: Mapping[tuple[str, int], bytes]
+
+
+async def add_school(connection: AsyncConnection, vault: Vault, school: str) -> None:
+    """Make a school with a fresh key. Raises `ClassboxError` when it is there already or the id cannot be one."""
+    try:
+        await connection.execute(
+            insert(schools),
+            {
+                "school_id": checked_id(school),
+                "key_sealed": vault.seal(secrets.token_bytes(_KEY_BYTES), purpose=f"school {school}"),
+                "added_ms": _now_ms(),
+            },
+        )
+    except IntegrityError as error:
+        raise ClassboxError(
+            f"The school {school} is here already.", remedy="Enrol its boxes with `classgate school enrol`."
+        ) from error
+
+
+async def school_ids(connection: AsyncConnection) -> tuple[str, ...]:
+    """All schools, by id."""
+    return tuple((await connection.execute(select(schools.c.school_id).order_by(schools.c.school_id))).scalars())
+
+
+async def school_key(connection: AsyncConnection, vault: Vault, school: str) -> bytes:
+    """The key under which a school's names are sealed and its pseudonyms made. Raises `ClassboxError`."""
+    found = await connection.execute(select(schools.c.key_sealed).where(schools.c.school_id == school))
+    sealed = found.scalar_one_or_none()
+    if sealed is None:
+        raise ClassboxError(
+            f"There is no school {school} here.", remedy=f"Add it with `classgate school add {school}`."
+        )
+    return vault.open(sealed, purpose=f"school {school}")
+
+
+async def enrol_box(connection: AsyncConnection, vault: Vault, school: str, box: str) -> bytes:
+    """Give a box a fresh key (32 bytes) and return it; a key that it had before is void from now on."""
+    key = secrets.token_bytes(_KEY_BYTES)
+    row = {
+        "school_id": school,
+        "box_id": checked_id(box),
+        "key_sealed": vault.seal(key, purpose=f"box {school}/{box}"),
+        "added_ms": _now_ms(),
+    }
+    await connection.execute(add_or_replace(connection, boxes, only=("key_sealed",)), row)
+    return key
+
+
+async def box_key(connection: AsyncConnection, vault: Vault, school: str, box: str) -> bytes | None:
+    """The key of an enrolled box, None for one that is not."""
+    found = await connection.execute(
+        select(boxes.c.key_sealed).where(boxes.c.school_id == school, boxes.c.box_id == box)
+    )
+    sealed = found.scalar_one_or_none()
+    return None if sealed is None else vault.open(sealed, purpose=f"box {school}/{box}")
+
+
+async def import_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> None:
+    """Make the classes of a roster what it says; classes that it does not name stay as they are."""
+    key = await school_key(connection, vault, school)
+    names = _names_vault(key)
+    rows = []
+    for pupil in roster.pupils:
+        alias = pseudonym(key, pupil.pupil_id)
+        rows.append(
+            {
+                "school_id": school,
+                "pseudonym": alias,
+                "class_name": pupil.class_name,
+                "seat": pupil.seat,
+                "name_sealed": names.seal(pupil.name.encode(), purpose=f"name {alias.hex()}"),
+                "pupil_id_sealed": names.seal(pupil.pupil_id.encode(), purpose=f"id {alias.hex()}"),
+            }
+        )
+    await connection.execute(
+        delete(pupils).where(pupils.c.school_id == school, pupils.c.class_name.in_(roster.classes()))
+    )
+    if rows:
+        await connection.execute(add_or_replace(connection, pupils), rows)
+
+
+async def class_pupils(
+    connection: AsyncConnection, vault: Vault, school: str, class_name: str
+) -> tuple[KnownPupil, ...]:
+    """The pupils of a class by seat, with their names opened."""
+    here = (pupils.c.school_id == school, pupils.c.class_name == class_name)
+    found = list(await connection.execute(select(pupils).where(*here).order_by(pupils.c.seat)))
+    return _opened(await school_key(connection, vault, school), found)
+
+
+async def pupils_named(
+    connection: AsyncConnection, vault: Vault, school: str, aliases: Collection[bytes]
+) -> tuple[KnownPupil, ...]:
+    """The pupils of these pseudonyms, whatever their class; those not in the roster are left out."""
+    found = list(
+        await connection.execute(
+            select(pupils).where(pupils.c.school_id == school, pupils.c.pseudonym.in_(sorted(aliases)))
+        )
+    )
+    return _opened(await school_key(connection, vault, school), found) if found else ()
+
+
+async def class_sizes(connection: AsyncConnection, school: str) -> dict[str, int]:
+    """How many pupils each class of the roster has."""
+    found = await connection.execute(select(pupils.c.class_name).where(pupils.c.school_id == school))
+    sizes: dict[str, int] = {}
+    for name in found.scalars():
+        sizes[name] = sizes.get(name, 0) + 1
+    return sizes
+
+
+async def seats_of(
+    connection: AsyncConnection, school: str, asked: tuple[Collection[bytes], Collection[tuple[str, int]]]
+) -> Seats:
+    """Classes of pseudonyms and pseudonyms of seats, where the roster knows them."""
+    aliases, places = asked
+    class_of: dict[bytes, str] = {}
+    pupil_at: dict[tuple[str, int], bytes] = {}
+    wanted = []
+    if aliases:
+        wanted.append(pupils.c.pseudonym.in_(sorted(aliases)))
+    if places:
+        wanted.append(tuple_(pupils.c.class_name, pupils.c.seat).in_(sorted(places)))
+    for condition in wanted:
+        for row in await connection.execute(select(pupils).where(pupils.c.school_id == school, condition)):
+            class_of[bytes(row.pseudonym)] = row.class_name
+            pupil_at[(row.class_name, row.seat)] = bytes(row.pseudonym)
+    return Seats(class_of, pupil_at)
+
+
+def _opened(key: bytes, rows: Sequence[object]) -> tuple[KnownPupil, ...]:
+    names = _names_vault(key)
+
+    def opened(row: object) -> KnownPupil:
+        alias = bytes(row.pseudonym)  # type: ignore[attr-defined]
+        name = names.open(row.name_sealed, purpose=f"name {alias.hex()}").decode()  # type: ignore[attr-defined]
+        pupil_id = names.open(row.pupil_id_sealed, purpose=f"id {alias.hex()}").decode()  # type: ignore[attr-defined]
+        return KnownPupil(alias, Pupil(row.class_name, row.seat, name, pupil_id))  # type: ignore[attr-defined]
+
+    return tuple(opened(row) for row in rows)
+
+
+def _names_vault(key: bytes) -> Vault:
+    """Names at rest have a key of their own, made from the school's, so that no key serves two purposes."""
+    return Vault(hashlib.blake2b(key=key, digest_size=_KEY_BYTES, person=b"classbox-atrest").digest())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
