@@ -1,0 +1,69 @@
+"""Who a box is: its school, its name and its keys, in one file that only its owner may read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from homework.errors import BadFileError
+
+FILE_NAME = "identity.json"
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What enrolment gives a box. Keys have 32 bytes; `broker_url` may be overruled by `box.toml`."""
+
+    school: str
+    box: str
+    school_key: bytes
+    box_key: bytes
+    broker_url: str
+
+    def __repr__(self) -> str:
+        return f"Identity({self.school}/{self.box}, broker_url={self.broker_url!r})"  # keys never reach a log
+
+
+def identity_path(data: Path) -> Path:
+    """Where the identity is kept in a box's data folder."""
+    return data / FILE_NAME
+
+
+def write_identity(data: Path, identity: Identity) -> Path:
+    """Keep the identity in a data folder (made when missing), mode 0600, whole or not at all."""
+    path = identity_path(data)
+    beside = path.with_suffix(".new")
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        beside.unlink(missing_ok=True)
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(msgspec.json.encode(identity))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        folder = os.open(data, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise BadFileError(
+            f"The identity cannot be written to {data}: {error.strerror}.",
+            remedy="Choose a folder that you may write to with --data.",
+        ) from error
+    return path
+
+
+def read_identity(data: Path) -> Identity | None:
+    """The identity in a data folder, None for a box that was never enrolled. Raises `BadFileError`."""
+    path = identity_path(data)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Identity)
+    except FileNotFoundError:
+        return None
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadFileError(
+            f"The identity {path} cannot be read: {error}.", remedy="Enrol the box again with `classbox enrol CODE`."
+        ) from error

@@ -1,0 +1,181 @@
+"""The box's connection: carries a `BoxSession` over MQTT for as long as it runs, whatever the network does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import TypeVar
+
+import aiomqtt
+
+from homework.errors import ClassboxError
+from sync.box_session import BoxSession, Pace
+from sync.broker_address import BrokerAddress
+from sync.outbox import Outbox
+from sync.topics import client_id, topic
+
+_log = logging.getLogger(__name__)
+_PUBACK_S = 30.0
+T = TypeVar("T")
+
+OutboxAccess = Callable[[], AbstractContextManager[Outbox]]
+"""Opens the outbox in a transaction that commits when the block ends well. May block: it is called in a thread."""
+
+
+class BoxLink:
+    """Sends what waits, hears receipts, comes back after every failure; ends only when `run` is cancelled."""
+
+    def __init__(
+        self,
+        *,
+        outbox: OutboxAccess,
+        broker: BrokerAddress,
+        school: str,
+        box: str,
+        key: bytes,
+        software: str,
+        pace: Pace | None = None,
+        linger_s: float = 0.5,
+        poll_s: float = 2.0,
+        hello_every_s: float = 300.0,
+        longest_pause_s: float = 60.0,
+        on_progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Set up a link; nothing happens before `run`.
+
+        After `wake` it waits `linger_s` for more records to share a frame; without it, it looks every `poll_s`.
+        `hello_every_s` bounds how long a restored gateway goes unnoticed. `on_progress` is called in the loop
+        when the connection or a count may have changed.
+        """
+        self._outbox = outbox
+        self._arguments = broker.connect_arguments()
+        self._up, self._down, self._state = (topic(school, box, c) for c in ("up", "down", "state"))
+        self._client_id = client_id(school, box)
+        self._session = BoxSession(school=school, box=box, key=key, software=software, pace=pace)
+        self._linger_s, self._poll_s, self._hello_every_s = linger_s, poll_s, hello_every_s
+        self._longest_pause_s = longest_pause_s
+        self._on_progress = on_progress
+        self._connected = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work = asyncio.Event()
+        self._grew = asyncio.Event()
+        # One thread, because SQLite may block and the session is not made for two.
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there now. That says nothing of the gateway: receipts do."""
+        return self._connected
+
+    def wake(self) -> None:
+        """Say that the outbox grew. May be called from any thread, also before and after `run`."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._grew.set)
+
+    async def run(self) -> None:
+        """Keep the conversation up until cancelled; then say that the box is offline."""
+        self._loop = asyncio.get_running_loop()
+        pause_s = 0.5
+        try:
+            while True:
+                began_s = time.monotonic()
+                try:
+                    await self._converse()
+                except* (aiomqtt.MqttError, OSError, sqlite3.Error, ClassboxError) as group:
+                    _log.info("the link is down: %s", "; ".join(str(e) for e in group.exceptions))
+                self._set_connected(on=False)
+                if time.monotonic() - began_s > self._longest_pause_s:
+                    pause_s = 0.5
+                # Full jitter, so that a district's boxes do not come back all at once after a power cut.
+                await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311
+                pause_s = min(pause_s * 2, self._longest_pause_s)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _converse(self) -> None:
+        will = aiomqtt.Will(self._state, self._session.farewell(), qos=1, retain=True)
+        async with aiomqtt.Client(
+            identifier=self._client_id, clean_session=True, will=will, keepalive=30, **self._arguments
+        ) as client:
+            await client.subscribe(self._down, qos=1)
+            await self._in_thread(lambda _: self._session.reconnected(_now_ms()))
+            await self._say_hello(client)
+            self._set_connected(on=True)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(self._listen(client), name="receipts")
+                    tasks.create_task(self._send(client), name="envelopes")
+                    tasks.create_task(self._say_hello_at_times(client), name="hello")
+                    tasks.create_task(self._gather(), name="linger")
+            except asyncio.CancelledError:
+                with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
+                    async with asyncio.timeout(2):
+                        await client.publish(self._state, self._session.farewell(), qos=1, retain=True)
+                raise
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            if not isinstance(message.payload, bytes):
+                continue
+            received = await self._in_thread(partial(self._session.receive, message=message.payload))
+            if received.refused is not None:
+                _log.warning("dropped an answer: %s", received.refused)
+            if received.say_hello:
+                await self._say_hello(client)
+            if received.judgements:
+                self._work.set()
+                self._on_progress()
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        while True:
+            self._work.clear()
+            message = await self._in_thread(lambda outbox: self._session.next_message(outbox, _now_ms()))
+            if message is not None:
+                await client.publish(self._up, message, qos=1, timeout=_PUBACK_S)
+                continue
+            due_ms = self._session.wake_at_ms()
+            pause_s = self._poll_s if due_ms is None else min(self._poll_s, max(0.05, (due_ms - _now_ms()) / 1000))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._work.wait()
+
+    async def _gather(self) -> None:
+        while True:
+            await self._grew.wait()
+            await asyncio.sleep(self._linger_s)
+            self._grew.clear()
+            self._work.set()
+
+    async def _say_hello_at_times(self, client: aiomqtt.Client) -> None:
+        while True:
+            await asyncio.sleep(self._hello_every_s)
+            await self._say_hello(client)
+
+    async def _say_hello(self, client: aiomqtt.Client) -> None:
+        await client.publish(
+            self._state, await self._in_thread(self._session.hello), qos=1, retain=True, timeout=_PUBACK_S
+        )
+
+    async def _in_thread(self, work: Callable[[Outbox], T]) -> T:
+        def step() -> T:
+            with self._outbox() as outbox:
+                return work(outbox)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+
+    def _set_connected(self, *, on: bool) -> None:
+        if self._connected != on:
+            self._connected = on
+            self._on_progress()
+
+
+def _now_ms() -> float:
+    return time.monotonic() * 1000

@@ -1,0 +1,124 @@
+"""A broker on this machine for the demo, the tests and a school with one PC: mosquitto, or amqtt without it."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from homework.errors import ClassboxError
+
+BrokerKind = Literal["mosquitto", "amqtt"]
+_START_S = 20.0
+
+
+class BrokerError(ClassboxError):
+    """The broker on this machine did not start."""
+
+
+class Broker:
+    """A broker process on 127.0.0.1, without accounts and without anything kept on disk.
+
+    A context manager: it ends the process. `url` is `mqtt://127.0.0.1:PORT`.
+    """
+
+    def __init__(self, kind: BrokerKind, port: int, log: Path | None = None) -> None:
+        """Describe a broker; `start` or `restart` makes the process."""
+        self.kind = kind
+        self.port = port
+        self.url = f"mqtt://127.0.0.1:{port}"
+        self._log = log
+        self._folder = tempfile.TemporaryDirectory(prefix="classbox-broker-")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def start(cls, port: int = 0, *, kind: BrokerKind | None = None, log: Path | None = None) -> Self:
+        """Start a broker and wait until it accepts connections; port 0 takes a free one.
+
+        `kind` None takes mosquitto where it is installed. Raises `BrokerError`.
+        """
+        broker = cls(kind or ("mosquitto" if mosquitto_path() else "amqtt"), port or free_port(), log)
+        broker.restart()
+        return broker
+
+    def restart(self) -> None:
+        """Start the process (again) on the same port and wait until it accepts. Raises `BrokerError`."""
+        command = self._command()
+        if self._log is None:
+            self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603
+        else:
+            with self._log.open("ab") as log:
+                self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
+        end_s = time.monotonic() + _START_S
+        while time.monotonic() < end_s and self.process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return
+        self.stop()
+        raise BrokerError(
+            f"The broker ({self.kind}) does not answer on port {self.port}.",
+            remedy="Choose another port, or install mosquitto.",
+        )
+
+    def kill(self) -> None:
+        """End the process as a power cut would (SIGKILL): nothing is flushed, nobody is told."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def stop(self) -> None:
+        """End the process, gently first."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    def _command(self) -> list[str]:
+        folder = Path(self._folder.name)
+        mosquitto = mosquitto_path()
+        if self.kind == "mosquitto" and mosquitto is not None:
+            config = folder / "mosquitto.conf"
+            config.write_text(
+                f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
+            )
+            return [mosquitto, "-c", str(config)]
+        config = folder / "amqtt.yaml"
+        config.write_text(
+            "listeners:\n"
+            f"  default:\n    type: tcp\n    bind: 127.0.0.1:{self.port}\n    max_connections: 500\n"
+            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
+        )
+        return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
+
+
+def mosquitto_path() -> str | None:
+    """Where mosquitto is, None when it is not installed. Debian keeps it outside a user's PATH."""
+    return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

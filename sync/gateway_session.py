@@ -1,0 +1,108 @@
+"""The gateway's half of the protocol without any transport: messages in, messages out, the store behind a port."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sync.envelope import Envelope, decode_envelope
+from sync.errors import BadTopic, WireError
+from sync.ingest import Ingest
+from sync.receipts import MAX_RECEIPTS, Receipt, encode_receipts
+from sync.state import BoxState, decode_box_state
+from sync.topics import Topic, parse_topic, topic
+
+_log = logging.getLogger(__name__)
+
+
+class Message(NamedTuple):
+    """One MQTT message: topic and payload."""
+
+    topic: str
+    payload: bytes
+
+
+class GatewaySession:
+    """Turns what boxes publish into calls of an `Ingest`, and its receipts into answers."""
+
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    async def handle(self, messages: Sequence[Message]) -> list[Message]:
+        """Take in a batch of messages in order and return the answers to publish.
+
+        What is malformed or forged is logged and dropped. When the store fails on a batch, its envelopes are
+        tried one by one, so that none costs the others; those that fail get no receipt and come again.
+        """
+        envelopes: list[Envelope] = []
+        states: dict[tuple[str, str], BoxState] = {}
+        keys: dict[tuple[str, str], bytes] = {}
+        for message in messages:
+            opened = await self._opened(message, keys)
+            if isinstance(opened, Envelope):
+                envelopes.append(opened)
+            elif opened is not None:
+                states[opened.school, opened.box] = opened
+        answers: defaultdict[tuple[str, str], list[Receipt]] = defaultdict(list)
+        for envelope, receipt in await self._taken(envelopes):
+            answers[envelope.school, envelope.box].append(receipt)
+        for (school, box), state in states.items():
+            answers[school, box].extend(await self._standing(state))
+        return [
+            Message(
+                topic(school, box, "down"),
+                encode_receipts(receipts[start : start + MAX_RECEIPTS], school=school, box=box, key=keys[school, box]),
+            )
+            for (school, box), receipts in answers.items()
+            for start in range(0, len(receipts), MAX_RECEIPTS)
+        ]
+
+    async def _opened(self, message: Message, keys: dict[tuple[str, str], bytes]) -> Envelope | BoxState | None:
+        try:
+            where = parse_topic(message.topic)
+            key = await self._key(where, keys)
+            if key is None:
+                return None
+            if where.channel == "up":
+                return decode_envelope(message.payload, school=where.school, box=where.box, key=key)
+            if where.channel == "state" and message.payload:
+                return decode_box_state(message.payload, school=where.school, box=where.box, key=key)
+        except BadTopic:
+            _log.warning("a message on a topic that is not ours was dropped")
+        except WireError as error:
+            _log.warning("%s: %s", message.topic, error)
+        return None
+
+    async def _key(self, where: Topic, keys: dict[tuple[str, str], bytes]) -> bytes | None:
+        name = (where.school, where.box)
+        if name not in keys:
+            try:
+                key = await self._ingest.box_key(*name)
+            except Exception:  # noqa: BLE001 - as below: without a store nothing is taken in, and all comes again
+                _log.exception("the store cannot tell the key of %s/%s", *name)
+                return None
+            if key is None:
+                _log.warning("%s/%s is not enrolled here: its messages are dropped", *name)
+                return None
+            keys[name] = key
+        return keys[name]
+
+    async def _taken(self, envelopes: list[Envelope]) -> list[tuple[Envelope, Receipt]]:
+        if not envelopes:
+            return []
+        try:
+            return list(zip(envelopes, await self._ingest.take(envelopes), strict=True))
+        except Exception:  # noqa: BLE001 - the store may fail in any way; the boxes keep everything
+            _log.exception("the store refused a batch of %d envelopes", len(envelopes))
+            if len(envelopes) == 1:
+                return []
+        return [pair for envelope in envelopes for pair in await self._taken([envelope])]
+
+    async def _standing(self, state: BoxState) -> Sequence[Receipt]:
+        try:
+            return await self._ingest.standing(state)
+        except Exception:  # noqa: BLE001 - as above: a box that hears nothing asks again
+            _log.exception("the store cannot tell where %s/%s stands", state.school, state.box)
+            return ()
