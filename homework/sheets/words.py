@@ -11,6 +11,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     """Every phrase of the template. `{}` is where a value goes; `hints` say how a kind is answered."""
 
     language: str
+    region: str
     class_name: str
     name: str
     seat: str
@@ -37,6 +38,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
 CHINESE = Words(
     language="zh",
+    region="cn",
     class_name="班级",
     name="姓名",
     seat="座号",
@@ -69,6 +71,7 @@ CHINESE = Words(
 
 ENGLISH = Words(
     language="en",
+    region="gb",
     class_name="Class",
     name="Name",
     seat="Seat",
