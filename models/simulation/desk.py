@@ -54,7 +54,9 @@ class Desk:
         shrink = np.diag([PREVIEW_PX[0] / w, PREVIEW_PX[1] / h, 1.0])
         self._desk_to_preview = shrink @ self._desk_to_px
         self._wood = _wood(self._rng, (w // 4, h // 4))
-        self._wood_small = _to_grey(cv2.resize(self._wood, PREVIEW_PX, interpolation=cv2.INTER_AREA))
+        self._wood_small = _to_grey(
+            np.asarray(cv2.resize(self._wood, PREVIEW_PX, interpolation=cv2.INTER_AREA), np.uint8)
+        )
         light = _light(self._rng, (w // 8, h // 8))
         self._light = cv2.merge([cv2.resize(light, frame_px, interpolation=cv2.INTER_LINEAR)] * 3)
         self._light_small = cv2.resize(light, PREVIEW_PX, interpolation=cv2.INTER_AREA)
@@ -84,7 +86,7 @@ class Desk:
         wood = self._wood.copy()
         quarter = np.diag([0.25, 0.25, 1.0]) @ self._desk_to_px
         for _, pose in moment.sheets:
-            _shade(wood, cv2.perspectiveTransform(_outline(pose, self.page_mm), quarter))
+            _shade(wood, np.asarray(cv2.perspectiveTransform(_outline(pose, self.page_mm), quarter), np.float64))
         frame = np.asarray(cv2.resize(wood, self.frame_px, interpolation=cv2.INTER_LINEAR), np.uint8)
         for (_, pose), sheet in zip(moment.sheets, sheets, strict=True):
             if sheet is not None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from homework.layout import Box
 from models.simulation import glyphs
 from models.simulation.phrases import Placed, compose
-from models.simulation.strokes import Ink, Points, Stroke, resample, soften, spline
+from models.simulation.strokes import Ink, Points, Stroke, corners, resample, soften, spline
 
 BubbleStyle = Literal["fill", "scribble", "tick", "cross", "dot", "faint"]
 _STEP = 0.02
@@ -147,7 +147,7 @@ class Writer:
         pen = replace(self.pen, width_mm=max(self.pen.width_mm, 0.5) * (1.25 if style == "fill" else 1.0))
         if style == "faint":
             pen = replace(pen, darkness=0.28)
-        drawn = resample(spline(path, per_unit=8.0), 0.12)
+        drawn = resample(spline(path), 0.12)
         return [self._stroke(drawn, h / 2, pen, rng)]
 
     def cross_out(self, written: list[Stroke], rng: np.random.Generator) -> list[Stroke]:
@@ -176,7 +176,7 @@ class Writer:
                 u = x0 - 0.3 + (wide + 0.6) * k / turns
                 zigzag.append((u + j(), (y0 + 0.12 * high if k % 2 else y1 - 0.12 * high) + j()))
             paths.append(zigzag)
-        return [self._stroke(resample(spline(np.array(p), per_unit=8.0), 0.12), high, self.pen, rng) for p in paths]
+        return [self._stroke(resample(spline(np.array(p)), 0.12), high, self.pen, rng) for p in paths]
 
     def _favourite(self, sign: str, rng: np.random.Generator) -> glyphs.Variant:
         """The way this writer draws `sign`; now and then another."""
@@ -244,9 +244,8 @@ class Writer:
 def _near_shifts(control: Points, rng: np.random.Generator, sigma: float) -> Points:
     """Small shifts of the control points; a corner's two copies move together."""
     shift = rng.normal(0.0, sigma, control.shape)
-    for k in range(1, len(control)):
-        if np.allclose(control[k], control[k - 1], atol=1e-9):
-            shift[k] = shift[k - 1]
+    again = corners(control)
+    shift[again] = shift[again - 1]
     return shift
 
 

@@ -43,11 +43,10 @@ class PageTruth(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class FilledPage:
-    """One page that a pupil has written on. `page` counts from 1; `place` is its page in the printed PDF, from 1."""
+    """One page that a pupil has written on. `page` counts from 1."""
 
     pupil: Pupil
     page: int
-    place: int
     strokes: list[Stroke]
     truth: PageTruth
 
@@ -82,15 +81,19 @@ def fill_class(
     habits: Habits | None = None,
 ) -> list[FilledPage]:
     """Every page of every pupil of the class, in seat and page order; the same for the same seed."""
-    pupils = roster.of_class(class_name)
-    printed_each = bool(layout.pages) and all(p.pupil is not None and p.pupil.kind == "printed" for p in layout.pages)
-    filled: list[FilledPage] = []
-    for index, pupil in enumerate(pupils):
-        one = _Person(assignment, pupil, seed=seed, habits=habits or Habits())
-        for page in layout.pages:
-            place = page.page + (index * len(layout.pages) if printed_each else 0)
-            filled.append(one.fill(layout, page, place))
-    return filled
+    return [
+        page
+        for pupil in roster.of_class(class_name)
+        for page in fill_pupil(assignment, layout, pupil, seed=seed, habits=habits)
+    ]
+
+
+def fill_pupil(
+    assignment: Assignment, layout: SheetLayout, pupil: Pupil, *, seed: int, habits: Habits | None = None
+) -> list[FilledPage]:
+    """The pages of one pupil, as `fill_class` would have them."""
+    person = _Person(assignment, pupil, seed=seed, habits=habits or Habits())
+    return [person.fill(layout, page) for page in layout.pages]
 
 
 class _Person:
@@ -104,9 +107,8 @@ class _Person:
         self.untidy = float(self.rng.gamma(1.3, 1 / 1.3))
         self.faint = self.rng.random() < habits.faint_pupil
         self.mark: BubbleStyle = self.rng.choice(["fill", "scribble", "tick", "cross"], p=[0.74, 0.14, 0.1, 0.02])
-        self.answers: dict[tuple[str, int], tuple[str, str]] = {}
 
-    def fill(self, layout: SheetLayout, page: Page, place: int) -> FilledPage:
+    def fill(self, layout: SheetLayout, page: Page) -> FilledPage:
         strokes: list[Stroke] = []
         seat_text = self._say_who(page, strokes)
         fields = tuple(self._answer(field, strokes) for field in page.fields)
@@ -120,7 +122,7 @@ class _Person:
             seat_text=seat_text,
             fields=fields,
         )
-        return FilledPage(self.pupil, page.page, place, strokes, truth)
+        return FilledPage(self.pupil, page.page, strokes, truth)
 
     def _say_who(self, page: Page, strokes: list[Stroke]) -> str | None:
         who = page.pupil

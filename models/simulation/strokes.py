@@ -13,6 +13,9 @@ Ink = Literal["pencil", "ballpoint", "gel"]
 Points = NDArray[np.float64]
 """(n, 2): x right, y down."""
 
+_PER_SPAN = 14
+"""Points between two control points."""
+
 
 @dataclass(frozen=True)
 class Stroke:
@@ -30,15 +33,15 @@ class Stroke:
     ink: Ink = "pencil"
 
 
-def spline(control: Points, *, per_unit: float = 48.0) -> Points:
+def spline(control: Points) -> Points:
     """A centripetal Catmull-Rom curve through `control`; a point given twice is a sharp corner.
 
-    `per_unit` points are made for each unit of length. Source: Barry and Goldman, 1988, in the centripetal form of
-    Yuksel et al., 2011, which makes neither cusps nor loops of its own.
+    The points are dense, not evenly spaced: `resample` what comes out. Source: Barry and Goldman, 1988, in the
+    centripetal form of Yuksel et al., 2011, which makes neither cusps nor loops of its own.
     """
     pieces: list[Points] = []
     for piece in _between_corners(control):
-        drawn = _smooth(piece, per_unit)
+        drawn = _smooth(piece)
         pieces.append(drawn if not pieces else drawn[1:])
     return np.concatenate(pieces)
 
@@ -70,27 +73,28 @@ def _lengths(points: Points) -> NDArray[np.float64]:
     return np.concatenate([[0.0], np.cumsum(np.maximum(steps, 1e-9))])
 
 
+def corners(control: Points) -> NDArray[np.intp]:
+    """Indices of the second copy of every corner."""
+    return np.flatnonzero((control[1:] == control[:-1]).all(axis=1)) + 1
+
+
 def _between_corners(control: Points) -> list[Points]:
-    cuts = [k for k in range(1, len(control)) if np.allclose(control[k], control[k - 1], atol=1e-9)]
-    edges = [0, *cuts, len(control)]
+    edges = [0, *corners(control), len(control)]
     return [control[a:b] for a, b in pairwise(edges) if b - a >= 2]
 
 
-def _smooth(p: Points, per_unit: float) -> Points:
+def _smooth(p: Points) -> Points:
     if len(p) == 2:
-        count = max(3, int(np.hypot(*(p[1] - p[0])) * per_unit))
-        return np.asarray(np.linspace(p[0], p[1], count))
+        return np.asarray(np.linspace(p[0], p[1], _PER_SPAN))
     ext = np.concatenate([[2 * p[0] - p[1]], p, [2 * p[-1] - p[-2]]])
     knots = np.concatenate([[0.0], np.cumsum(np.sqrt(np.maximum(np.hypot(*np.diff(ext, axis=0).T), 1e-6)))])
-    out: list[Points] = []
-    for k in range(1, len(ext) - 2):
-        count = max(3, int(np.hypot(*(ext[k + 1] - ext[k])) * per_unit))
-        t = np.linspace(knots[k], knots[k + 1], count, endpoint=k == len(ext) - 3)[:, None]
-        t0, t1, t2, t3 = knots[k - 1 : k + 3]
-        a1 = (t1 - t) / (t1 - t0) * ext[k - 1] + (t - t0) / (t1 - t0) * ext[k]
-        a2 = (t2 - t) / (t2 - t1) * ext[k] + (t - t1) / (t2 - t1) * ext[k + 1]
-        a3 = (t3 - t) / (t3 - t2) * ext[k + 1] + (t - t2) / (t3 - t2) * ext[k + 2]
-        b1 = (t2 - t) / (t2 - t0) * a1 + (t - t0) / (t2 - t0) * a2
-        b2 = (t3 - t) / (t3 - t1) * a2 + (t - t1) / (t3 - t1) * a3
-        out.append((t2 - t) / (t2 - t1) * b1 + (t - t1) / (t2 - t1) * b2)
-    return np.concatenate(out)
+    p0, p1, p2, p3 = (ext[k : len(ext) - 3 + k, None, :] for k in range(4))
+    t0, t1, t2, t3 = (knots[k : len(ext) - 3 + k, None, None] for k in range(4))
+    t = t1 + (t2 - t1) * np.linspace(0.0, 1.0, _PER_SPAN)[None, :, None]
+    a1 = (t1 - t) / (t1 - t0) * p0 + (t - t0) / (t1 - t0) * p1
+    a2 = (t2 - t) / (t2 - t1) * p1 + (t - t1) / (t2 - t1) * p2
+    a3 = (t3 - t) / (t3 - t2) * p2 + (t - t2) / (t3 - t2) * p3
+    b1 = (t2 - t) / (t2 - t0) * a1 + (t - t0) / (t2 - t0) * a2
+    b2 = (t3 - t) / (t3 - t1) * a2 + (t - t1) / (t3 - t1) * a3
+    drawn = (t2 - t) / (t2 - t1) * b1 + (t - t1) / (t2 - t1) * b2
+    return np.concatenate([drawn[:, :-1].reshape(-1, 2), p[-1:]])
