@@ -33,6 +33,9 @@ from homework.sheets.symbols import code_svg, marker_svg
 from homework.sheets.typeset import Spot, find_spots, typeset
 from homework.sheets.words import CHINESE, Words
 
+MAX_COPIES = 500
+"""A year group; more is a wrong key, and would only fill the disk."""
+
 _UNNAMED = "00000000"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -65,8 +68,13 @@ def make_sheets(
 
     Raises `UsageError` for a class that is missing or ambiguous, `ClassboxError` without a Chinese typeface.
     """
-    if copies < 1:
-        raise UsageError("The number of copies must be at least 1.", remedy="Give --copies 1 or more.")
+    if not 1 <= copies <= MAX_COPIES:
+        raise UsageError(
+            "{copies} copies cannot be printed at once.",
+            remedy="Choose a number from 1 to {limit}.",
+            copies=copies,
+            limit=MAX_COPIES,
+        )
     pupils = _pupils(assignment, roster, class_name)
     book, families = find_fonts(fonts)
     modules = max(code_svg(page_code_text(_code(_UNNAMED, 99, pupil)))[1] for pupil in pupils or (None,))
@@ -101,27 +109,31 @@ def make_sheets(
 
 
 def _pupils(assignment: Assignment, roster: Roster | None, class_name: str | None) -> tuple[Pupil, ...]:
-    if assignment.pupil_id != "printed":
-        return ()
-    if roster is None or not roster.pupils:
+    """The pupils to print for, by seat; none for a master."""
+    printed = assignment.pupil_id == "printed"
+    classes = roster.classes() if roster is not None else ()
+    if class_name is not None and roster is not None and class_name not in classes:
         raise UsageError(
-            'An assignment with pupil_id = "printed" needs the class list.',
-            remedy="Give --roster with a CSV of class,seat,name; or choose another pupil_id.",
+            "Class {name} is not in the roster.",
+            remedy="Choose one of: {classes}.",
+            name=class_name,
+            classes=", ".join(classes),
         )
-    classes = roster.classes()
+    if not printed:
+        return ()
+    if roster is None or not classes:
+        raise UsageError(
+            "Sheets with printed names need the class list.",
+            remedy="Give the roster (--roster class.csv), or choose another pupil_id in the assignment.",
+        )
     if class_name is None and len(classes) > 1:
         raise UsageError(
-            f"The roster has {len(classes)} classes: {', '.join(classes[:8])}.",
+            "The roster has {count} classes: {classes}.",
             remedy="Choose one with --class.",
+            count=len(classes),
+            classes=", ".join(classes),
         )
-    chosen = class_name if class_name is not None else classes[0]
-    pupils = roster.of_class(chosen)
-    if not pupils:
-        raise UsageError(
-            f"Class {chosen} is not in the roster.",
-            remedy=f"Choose one of: {', '.join(classes[:8])}.",
-        )
-    return pupils
+    return roster.of_class(class_name or classes[0])
 
 
 def _code(sheet: str, page: int, pupil: Pupil | None) -> PageCode:

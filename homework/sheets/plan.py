@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from homework.assignment import Assignment, Item
+from homework.assignment import Assignment, Item, letters_of
 from homework.results import points
 from homework.sheets.prompts import Run, prompt_runs, text_runs
 from homework.sheets.words import Words
@@ -50,7 +50,7 @@ class PlannedItem(msgspec.Struct, frozen=True, kw_only=True):
     several: bool
     points: str
     answers: tuple[tuple[Run, ...], ...]
-    right_labels: str
+    right_labels: tuple[str, ...]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +177,7 @@ def _plan_item(item: Item, frames: _Frames, *, label: str, tag: str, points: str
         if item.rule.unit is not None and not item.rule.unit_written:
             runs = _with_units(runs, item.rule.unit)
     width, height = frames.of(item, shape)
+    labels = item.letters if item.kind == "letter" else letters_of(len(item.options))
     return PlannedItem(
         id=item.id,
         kind=item.kind,
@@ -191,17 +192,20 @@ def _plan_item(item: Item, frames: _Frames, *, label: str, tag: str, points: str
         and item.blanks == 1
         and item.kind in ("number", "compare")
         and not any(run.kind == "break" for run in runs)
-        and (item.kind == "compare" or runs[-1].kind == "field" or item.rule.unit is not None),
-        options=tuple(
-            Option("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number], text_runs(option))
-            for number, option in enumerate(item.options)
-        ),
+        and (item.kind == "compare" or _is_sum(runs)),
+        options=tuple(Option(labels[number], text_runs(option)) for number, option in enumerate(item.options)),
         bubble=_BUBBLE_MM,
         several=item.kind == "choices",
         points=points,
         answers=tuple(_answer(item, blank, words) for blank in range(item.blanks)),
-        right_labels=item.rule.accepted[0][0] if shape == "options" and item.rule.accepted else "",
+        right_labels=tuple("".join(texts[:1]) for texts in item.rule.accepted) if shape == "options" else (),
     )
+
+
+def _is_sum(runs: list[Run]) -> bool:
+    """The field follows an equals sign: such items line up, sentences do not."""
+    at = next(index for index, run in enumerate(runs) if run.kind == "field")
+    return at > 0 and runs[at - 1].kind == "text" and runs[at - 1].text.rstrip().endswith(("=", "≈"))
 
 
 def _with_units(runs: list[Run], unit: str) -> list[Run]:

@@ -47,7 +47,8 @@ def _printed(page: pypdfium2.PdfPage, page_mm: tuple[float, float]) -> np.ndarra
     picture = page.render(scale=_PX_PER_MM * 25.4 / 72, grayscale=True).to_numpy()
     picture = picture.reshape(picture.shape[0], picture.shape[1])
     width, height = round(page_mm[0] * _PX_PER_MM), round(page_mm[1] * _PX_PER_MM)
-    return (picture < _PRINT_BELOW)[:height, :width].copy()
+    printed: np.ndarray = np.less(picture[:height, :width], _PRINT_BELOW)
+    return printed
 
 
 def _grown(page: Page, taken: np.ndarray, clear: Sequence[Box]) -> tuple[Field, ...]:

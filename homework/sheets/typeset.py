@@ -58,6 +58,7 @@ def _compiler(data: dict[str, Any], fonts: typst.Fonts) -> typst.Compiler:
 def _unsettable(error: typst.TypstError) -> ClassboxError:
     first: Sequence[str] = str(error.message).splitlines() or ("",)
     return ClassboxError(
-        f"The worksheet could not be set: {first[0]}.",
+        "The worksheet could not be set: {reason}.",
         remedy="Look for unusual characters in the assignment's prompts.",
+        reason=first[0],
     )
