@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from homework.layout import FieldKind
-from homework.units import UnitMatch, compare_unit, quantity_in, same_quantity, split_quantity
+from homework.units import UnitMatch, compare_unit, is_unit, quantity_in, same_quantity, split_quantity
 from homework.written_numbers import Form, clean, has_form, parse_number, same_number
 
 __all__ = [
@@ -71,15 +71,19 @@ def normalise(kind: FieldKind, text: str) -> str:
             return text
 
 
-def is_readable(kind: FieldKind, text: str) -> bool:
+def is_readable(kind: FieldKind, text: str, *, unit: str | None = None) -> bool:
     """Whether `text` is something that this kind of field can hold; if not, a person must look.
 
-    A wrong answer is readable (a capital letter that is no option); `5/` in a number's box is not an answer.
+    A wrong number is readable; `5/` and `5x` in a number's box are not. `unit` is one to allow beside the known.
     """
     text = normalise(kind, text)
     match kind:
         case "number":
-            return parse_number(text) is not None or split_quantity(text) is not None or _is_compound(text)
+            quantity = split_quantity(text)
+            has_unit = quantity is not None and (
+                is_unit(quantity[1]) or compare_unit(quantity[1], unit or "") == "match"
+            )
+            return parse_number(text) is not None or has_unit or _is_compound(text)
         case "judge":
             return text in (RIGHT_MARK, WRONG_MARK)
         case "letter" | "choice":

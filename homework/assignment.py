@@ -19,7 +19,7 @@ import msgspec
 from homework.answer_key import parse_rule
 from homework.answers import AnswerRule, Credit, Form
 from homework.checked_table import CheckedTable
-from homework.errors import BadFileError
+from homework.errors import BadFileError, Phrase
 from homework.layout import FieldKind, PupilKind
 
 __all__ = [
@@ -115,7 +115,7 @@ def parse_assignment(text: str) -> Assignment:
     used twice, an answer that is none for its kind, points that are not positive halves, a due time without offset.
     """
     document = _toml(text)
-    head = CheckedTable(document, where="The assignment file", known=("assignment", "item"))
+    head = CheckedTable(document, where=Phrase("The assignment file"), known=("assignment", "item"))
     about = head.raw("assignment")
     if not isinstance(about, dict):
         head.fail("The assignment file has no [assignment] table.", 'Begin it with [assignment] and title = "…".')
@@ -229,7 +229,9 @@ def _items(raw: object, head: CheckedTable) -> tuple[Item, ...]:
 
 def _item(position: int, entry: dict[str, Any]) -> Item:
     wished = entry.get("id")
-    table = CheckedTable(entry, where=f"Item {wished if isinstance(wished, str | int) else position}", known=_ITEM_KEYS)
+    table = CheckedTable(
+        entry, where=Phrase("Item {id}", id=wished if isinstance(wished, str | int) else position), known=_ITEM_KEYS
+    )
     item_id = str(position) if wished is None else table.plain("id", wished)
     if not 1 <= len(item_id) <= 32 or not item_id.isprintable():
         table.fail("{where}: the id cannot be used.", "Use 1 to 32 letters or digits.")

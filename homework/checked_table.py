@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar, get_args
 
-from homework.errors import BadFileError
+from homework.errors import BadFileError, Phrase
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ _TYPE_NAMES = {
 class CheckedTable:
     """One table; `where` names it in messages (`[assignment]`, `Item 3`)."""
 
-    def __init__(self, values: dict[str, Any], *, where: str, known: Iterable[str]) -> None:
+    def __init__(self, values: dict[str, Any], *, where: str | Phrase, known: Iterable[str]) -> None:
         self.where = where
         self._values = values
         known = list(known)
@@ -140,10 +140,10 @@ class CheckedTable:
             "It should be {wanted}.",
             key=key,
             value=type_name(value),
-            wanted=_TYPE_NAMES[kind],
+            wanted=Phrase(_TYPE_NAMES[kind]),
         )
 
 
-def type_name(value: object) -> str:
+def type_name(value: object) -> Phrase:
     """What a person calls the type of a TOML value."""
-    return next((name for kind, name in _TYPE_NAMES.items() if isinstance(value, kind)), "a date or time")
+    return Phrase(next((name for kind, name in _TYPE_NAMES.items() if isinstance(value, kind)), "a date or time"))

@@ -172,7 +172,11 @@ def _grade_blanks(item: Item, readings: Mapping[int, Reading]) -> dict[int, Verd
 
 def _for_review(item: Item, reading: Reading) -> bool:
     """Whether a person must look before anything is said, whatever the key says."""
-    if reading.text is None or reading.doubt is not None or not is_readable(item.kind, reading.text):
+    if (
+        reading.text is None
+        or reading.doubt is not None
+        or not is_readable(item.kind, reading.text, unit=item.rule.unit)
+    ):
         return True
     if item.kind in ("choice", "choices", "letter"):
         # A label that the item does not have was misread, or its bubbles are labelled otherwise than its options.

@@ -77,6 +77,11 @@ _QUANTITY = re.compile(r"(?P<number>[-+0-9.,/%][-+0-9.,/% 又]*?) ?(?P<unit>[^-+
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([^-+0-9.,/% ]+)")
 
 
+def is_unit(text: str) -> bool:
+    """Whether `text` is the name of a unit that schools use."""
+    return clean(text) in _MEANINGS
+
+
 def compare_unit(written: str | None, expected: str) -> UnitMatch:
     """How the unit that a pupil wrote stands to the one expected.
 

@@ -92,7 +92,8 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
             raise
         response = _problem(request, error.status)
     except ClassboxError as error:
-        response = render(request, "problem.html", status=400, message=error.message, remedy=error.remedy)
+        message, remedy = error.said(translator(language_of(request)).gettext)
+        response = render(request, "problem.html", status=400, message=message, remedy=remedy)
     if not response.prepared:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
@@ -106,7 +107,8 @@ def _problem(request: web.Request, status: int) -> web.Response:
         413: ("That file is too large.", "Send a smaller one."),
     }
     message, remedy = words.get(status, ("That did not work.", "Try again; if it goes on, tell the technician."))
-    return render(request, "problem.html", status=status, message=message, remedy=remedy)
+    translate = translator(language_of(request)).gettext
+    return render(request, "problem.html", status=status, message=translate(message), remedy=translate(remedy))
 
 
 async def _static(request: web.Request) -> web.StreamResponse:

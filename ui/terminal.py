@@ -48,8 +48,8 @@ class LazyGroup(click.Group):
 
 def say_error(error: ClassboxError) -> None:
     """The message and the remedy, on one line of stderr, in the terminal's language."""
-    _ = translator(terminal_language()).gettext
-    print(f"{_(error.message)} {_(error.remedy)}", file=sys.stderr)
+    message, remedy = error.said(translator(terminal_language()).gettext)
+    print(f"{message} {remedy}", file=sys.stderr)
 
 
 def progress(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
