@@ -10,31 +10,27 @@ import os
 import secrets
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-
 from homework.errors import ClassboxError
+from sync.sealing import SealError, open_sealed, seal
 
 _KEY_BYTES = 32
-_NONCE_BYTES = 12
 
 
 class Vault:
-    """Seals and opens small secrets under the gateway's own key (ChaCha20-Poly1305, RFC 8439)."""
+    """Seals and opens small secrets under one key: the gateway's own, or for names a school's."""
 
     def __init__(self, key: bytes) -> None:
-        self._aead = ChaCha20Poly1305(key)
+        self._key = key
 
     def seal(self, secret: bytes, *, purpose: str) -> bytes:
-        """`secret` sealed; `purpose` (a table and its key) ties it to its place."""
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, secret, purpose.encode())
+        """`secret` sealed; `purpose` (what it is, whose it is) ties it to its place."""
+        return seal(self._key, secret, purpose.encode())
 
     def open(self, sealed: bytes, *, purpose: str) -> bytes:
         """What was sealed. Raises `ClassboxError` when this is not the key that sealed it."""
         try:
-            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], purpose.encode())
-        except InvalidTag as error:
+            return open_sealed(self._key, sealed, purpose.encode())
+        except SealError as error:
             raise ClassboxError(
                 "The gateway's key file does not fit its database.",
                 remedy="Put the gateway.key that belongs to this database back into the data folder.",
@@ -42,21 +38,38 @@ class Vault:
 
 
 def open_vault(data: Path) -> Vault:
-    """The vault of a data folder; its key file `gateway.key` is made (0600) when there is none."""
+    """The vault of a data folder; its key file `gateway.key` is made (0600) when there is none.
+
+    Raises `ClassboxError` when the folder cannot be used or the file is damaged.
+    """
     path = data / "gateway.key"
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_bytes()
-    else:
-        key = secrets.token_bytes(_KEY_BYTES)
-        with os.fdopen(handle, "wb") as file:
-            file.write(key)
-            file.flush()
-            os.fsync(file.fileno())
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = path.read_bytes() if path.exists() else _make(path)
+    except OSError as error:
+        raise ClassboxError(
+            f"The data folder {data} cannot be used: {error.strerror}.",
+            remedy="Choose another with data = … in gateway.toml.",
+        ) from error
     if len(key) != _KEY_BYTES:
         raise ClassboxError(
             f"The key file {path} is damaged.", remedy="Put it back from a backup; nothing can be opened without it."
         )
     return Vault(key)
+
+
+def _make(path: Path) -> bytes:
+    """Written beside and linked into place, so that two programs starting at once agree on one key."""
+    key = secrets.token_bytes(_KEY_BYTES)
+    beside = path.with_suffix(f".{secrets.token_hex(4)}")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        return path.read_bytes()
+    finally:
+        beside.unlink()
+    return key

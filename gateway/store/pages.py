@@ -6,11 +6,11 @@ The caller holds the school's lock (`lock_school`), so that deciding and summing
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, decide
@@ -46,6 +46,17 @@ class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     items: bytes
     problems: str
     clock: bytes
+
+
+Stored = dict[RowName, tuple[PageRow, RowState]]
+"""Rows of the store under their names, with their states."""
+
+
+class Owner(NamedTuple):
+    """Whose a page is."""
+
+    class_name: str
+    pupil: bytes
 
 
 class PageTotals(msgspec.Struct):
@@ -94,30 +105,59 @@ async def add_pages(connection: AsyncConnection, school: str, pages: Sequence[Pa
     if not pages:
         return frozenset()
     known = await _related(connection, school, pages)
-    every = {page.booked.name: page for page in pages} | {page.booked.name: page for page, _ in known}
-    before = {page.booked.name: state for page, state in known}
+    every = {page.booked.name: page for page in pages} | {name: page for name, (page, _) in known.items()}
+    before = {name: state for name, (_, state) in known.items()}
     after = decide(page.booked for page in every.values())
-    vacated = _vacated(every, before, after)
-    if vacated:
-        for page, state in await _in_slots(connection, school, vacated):
-            every[page.booked.name] = page
-            before[page.booked.name] = state
-        after = decide(page.booked for page in every.values())
     totals = Totals()
-    left = [name for name, state in before.items() if state is RowState.CURRENT and after[name] is not state]
-    for name in left:
-        totals.add(every[name], -1)
-    for name, state in after.items():
-        if state is RowState.CURRENT and before.get(name) is not RowState.CURRENT:
-            totals.add(every[name])
-    # A slot is vacated before it is taken again: the unique index looks at every statement.
-    moved = [name for name in before if after[name] is not before[name]]
-    for leaving in (True, False):
-        await _set_states(connection, school, {n: after[n] for n in moved if (n in set(left)) is leaving})
+    _count(totals, every, before, after)
+    await _set_states(connection, school, before, after)
     await connection.execute(page_records.insert(), [_columns(school, page, after[page.booked.name]) for page in pages])
     await add_totals(connection, school, totals)
-    touched = [*pages, *(every[name] for name in moved)]
+    touched = [*pages, *(every[name] for name in before if after[name] is not before[name])]
     return frozenset((p.assignment, p.class_name or "") for p in touched if p.assignment is not None)
+
+
+async def reassign(
+    connection: AsyncConnection, school: str, pages: Sequence[tuple[PageRow, RowState]], whose: Mapping[RowName, Owner]
+) -> None:
+    """Give stored pages to other pupils or classes (the roster now knows them), and book them anew."""
+    if not pages:
+        return
+    totals = Totals()
+    moved: dict[RowName, PageRow] = {}
+    for page, state in pages:
+        name = page.booked.name
+        owner = whose[name]
+        if state is RowState.CURRENT:
+            totals.add(page, -1)
+        slot = Slot(page.assignment, owner.pupil, page.page, page.attempt) if page.assignment is not None else None
+        booked = msgspec.structs.replace(page.booked, slot=slot)
+        moved[name] = msgspec.structs.replace(page, booked=booked, class_name=owner.class_name, pupil=owner.pupil)
+    await connection.execute(
+        update(page_records)
+        .where(_named(school))
+        .values(state=int(RowState.UNBOOKED), class_name=bindparam("b_class"), pupil=bindparam("b_pupil")),
+        [_name_values(n) | {"b_class": whose[n].class_name, "b_pupil": whose[n].pupil} for n in moved],
+    )
+    known = await _closure(connection, school, {n: (page, RowState.UNBOOKED) for n, page in moved.items()})
+    every = {name: page for name, (page, _) in known.items()}
+    before = {name: state for name, (_, state) in known.items()}
+    after = decide(page.booked for page in every.values())
+    _count(totals, every, before, after)
+    await _set_states(connection, school, before, after)
+    await add_totals(connection, school, totals)
+
+
+def _count(
+    totals: Totals,
+    every: Mapping[RowName, PageRow],
+    before: Mapping[RowName, RowState],
+    after: Mapping[RowName, RowState],
+) -> None:
+    for name, state in after.items():
+        was = before.get(name)
+        if was is not state and RowState.CURRENT in (was, state):
+            totals.add(every[name], 1 if state is RowState.CURRENT else -1)
 
 
 async def add_totals(connection: AsyncConnection, school: str, totals: Totals) -> None:
@@ -156,33 +196,63 @@ async def pages_where(connection: AsyncConnection, query: Select[Any]) -> list[t
     return [(_row(r), RowState(r.state)) for r in await connection.execute(query)]
 
 
-async def _related(
-    connection: AsyncConnection, school: str, pages: Sequence[PageRow]
-) -> list[tuple[PageRow, RowState]]:
-    """Stored rows of the same captures, of captures linked with them, and those that count in their slots."""
-    captures = {p.booked.capture for p in pages} | {p.booked.duplicate_of for p in pages if p.booked.duplicate_of}
-    found: dict[RowName, tuple[PageRow, RowState]] = {}
-    mine = page_records.c.school_id == school
+async def _related(connection: AsyncConnection, school: str, pages: Sequence[PageRow]) -> Stored:
+    """The stored rows on which the booking of new pages depends."""
+    captures, slots = _links(pages)
+    found = await _of_captures(connection, school, captures)
+    if found:  # an old acquaintance: whatever it touches is decided again
+        return await _closure(connection, school, found, slots)
+    # Nothing known moves, so the row that counts is all that matters of a slot.
+    return await _in_slots(connection, school, slots, current_only=True)
+
+
+async def _closure(connection: AsyncConnection, school: str, rows: Stored, slots: Collection[Slot] = ()) -> Stored:
+    """`rows`, and all rows of their captures, of linked captures and of their slots, and of those, and so on."""
+    found = dict(rows)
+    seen_captures: set[bytes] = set()
+    seen_slots: set[Slot] = set()
+    todo_slots: set[Slot] = set(slots)
+    while True:
+        captures, more_slots = _links(page for page, _ in found.values())
+        captures -= seen_captures
+        todo_slots |= more_slots - seen_slots
+        if not captures and not todo_slots:
+            return found
+        found |= await _of_captures(connection, school, captures)
+        found |= await _in_slots(connection, school, todo_slots)
+        seen_captures |= captures
+        seen_slots |= todo_slots
+        todo_slots = set()
+
+
+def _links(pages: Iterable[PageRow]) -> tuple[set[bytes], set[Slot]]:
+    captures: set[bytes] = set()
+    slots: set[Slot] = set()
+    for page in pages:
+        captures.add(page.booked.capture)
+        if page.booked.duplicate_of is not None:
+            captures.add(page.booked.duplicate_of)
+        if page.booked.slot is not None:
+            slots.add(page.booked.slot)
+    return captures, slots
+
+
+async def _of_captures(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> Stored:
+    found: Stored = {}
     for some in _chunks(sorted(captures)):
-        linked = or_(
-            page_records.c.capture.in_(some),
-            and_(page_records.c.duplicate_of.is_not(None), page_records.c.duplicate_of.in_(some)),
-        )
-        for row, state in await pages_where(connection, select(page_records).where(mine, linked)):
-            found[row.booked.name] = (row, state)
-    slots = {p.booked.slot for p in pages} | {page.booked.slot for page, _ in found.values()}
-    for row, state in await _in_slots(connection, school, {s for s in slots if s is not None}, current_only=True):
-        found[row.booked.name] = (row, state)
-    return list(found.values())
+        for linked in (page_records.c.capture.in_(some), page_records.c.duplicate_of.in_(some)):
+            query = select(page_records).where(page_records.c.school_id == school, linked)
+            found |= _by_name(await pages_where(connection, query))
+    return found
 
 
 async def _in_slots(
     connection: AsyncConnection, school: str, slots: Iterable[Slot], *, current_only: bool = False
-) -> list[tuple[PageRow, RowState]]:
+) -> Stored:
     by_rest: dict[tuple[str, int, int], list[bytes]] = defaultdict(list)
     for slot in slots:
         by_rest[(slot.assignment, slot.page, slot.attempt)].append(slot.pupil)
-    found: list[tuple[PageRow, RowState]] = []
+    found: Stored = {}
     for (assignment, page, attempt), pupils in sorted(by_rest.items()):
         for some in _chunks(sorted(pupils)):
             query = select(page_records).where(
@@ -193,33 +263,42 @@ async def _in_slots(
                 page_records.c.pupil.in_(some),
             )
             # As a literal, so that the planner sees that the partial index answers it.
-            found += await pages_where(connection, query.where(text("state = 0")) if current_only else query)
+            if current_only:
+                query = query.where(text("state = 0"))
+            found |= _by_name(await pages_where(connection, query))
     return found
 
 
-def _vacated(
-    every: Mapping[RowName, PageRow], before: Mapping[RowName, RowState], after: Mapping[RowName, RowState]
-) -> set[Slot]:
-    taken = {every[name].booked.slot for name, state in after.items() if state is RowState.CURRENT}
-    left = {every[name].booked.slot for name, state in before.items() if state is RowState.CURRENT}
-    return {slot for slot in left - taken if slot is not None}
+def _by_name(rows: Iterable[tuple[PageRow, RowState]]) -> Stored:
+    return {page.booked.name: (page, state) for page, state in rows}
 
 
-async def _set_states(connection: AsyncConnection, school: str, states: Mapping[RowName, RowState]) -> None:
-    if states:
-        statement = (
-            update(page_records)
-            .where(
-                page_records.c.school_id == school,
-                tuple_(page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
-                == tuple_(bindparam("b_box"), bindparam("b_epoch"), bindparam("b_seq")),
+async def _set_states(
+    connection: AsyncConnection, school: str, before: Mapping[RowName, RowState], after: Mapping[RowName, RowState]
+) -> None:
+    """Write the states that change. A slot is left before it is taken: the unique index looks at every statement."""
+    changed = [name for name, state in before.items() if after[name] is not state]
+    leaving = [name for name in changed if before[name] is RowState.CURRENT]
+    taking = [name for name in changed if before[name] is not RowState.CURRENT]
+    for names in (leaving, taking):
+        if names:
+            await connection.execute(
+                update(page_records).where(_named(school)).values(state=bindparam("b_state")),
+                [_name_values(name) | {"b_state": int(after[name])} for name in names],
             )
-            .values(state=bindparam("b_state"))
-        )
-        values = [
-            {"b_box": n.box, "b_epoch": n.epoch, "b_seq": n.seq, "b_state": int(state)} for n, state in states.items()
-        ]
-        await connection.execute(statement, values)
+
+
+def _named(school: str) -> ColumnElement[bool]:
+    return and_(
+        page_records.c.school_id == school,
+        page_records.c.box_id == bindparam("b_box"),
+        page_records.c.epoch == bindparam("b_epoch"),
+        page_records.c.seq == bindparam("b_seq"),
+    )
+
+
+def _name_values(name: RowName) -> dict[str, Any]:
+    return {"b_box": name.box, "b_epoch": name.epoch, "b_seq": name.seq}
 
 
 def _columns(school: str, page: PageRow, state: RowState) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -17,10 +15,9 @@ from gateway.store.dialect import add_or_replace
 from gateway.store.schema import boxes, pupils, schools
 from homework.errors import ClassboxError
 from homework.roster import Pupil, Roster
+from provisioning.keys import new_box_key, new_school_key
 from sync.pseudonym import pseudonym
 from sync.topics import checked_id
-
-_KEY_BYTES = 32
 
 
 class KnownPupil(NamedTuple):
@@ -44,7 +41,7 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str) -> 
             insert(schools),
             {
                 "school_id": checked_id(school),
-                "key_sealed": vault.seal(secrets.token_bytes(_KEY_BYTES), purpose=f"school {school}"),
+                "key_sealed": vault.seal(new_school_key(), purpose=f"school {school}"),
                 "added_ms": _now_ms(),
             },
         )
@@ -72,7 +69,7 @@ async def school_key(connection: AsyncConnection, vault: Vault, school: str) -> 
 
 async def enrol_box(connection: AsyncConnection, vault: Vault, school: str, box: str) -> bytes:
     """Give a box a fresh key (32 bytes) and return it; a key that it had before is void from now on."""
-    key = secrets.token_bytes(_KEY_BYTES)
+    key = new_box_key()
     row = {
         "school_id": school,
         "box_id": checked_id(box),
@@ -95,7 +92,7 @@ async def box_key(connection: AsyncConnection, vault: Vault, school: str, box: s
 async def import_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> None:
     """Make the classes of a roster what it says; classes that it does not name stay as they are."""
     key = await school_key(connection, vault, school)
-    names = _names_vault(key)
+    names = Vault(key)
     rows = []
     for pupil in roster.pupils:
         alias = pseudonym(key, pupil.pupil_id)
@@ -166,7 +163,7 @@ async def seats_of(
 
 
 def _opened(key: bytes, rows: Sequence[object]) -> tuple[KnownPupil, ...]:
-    names = _names_vault(key)
+    names = Vault(key)
 
     def opened(row: object) -> KnownPupil:
         alias = bytes(row.pseudonym)  # type: ignore[attr-defined]
@@ -175,11 +172,6 @@ def _opened(key: bytes, rows: Sequence[object]) -> tuple[KnownPupil, ...]:
         return KnownPupil(alias, Pupil(row.class_name, row.seat, name, pupil_id))  # type: ignore[attr-defined]
 
     return tuple(opened(row) for row in rows)
-
-
-def _names_vault(key: bytes) -> Vault:
-    """Names at rest have a key of their own, made from the school's, so that no key serves two purposes."""
-    return Vault(hashlib.blake2b(key=key, digest_size=_KEY_BYTES, person=b"classbox-atrest").digest())
 
 
 def _now_ms() -> int:

@@ -1,0 +1,1 @@
+"""Reports: figures of a class from the store, and their forms for people and machines."""

@@ -1,0 +1,95 @@
+"""A class report for machines and spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+from gateway.reports.class_report import ClassReport
+from homework.results import points
+
+_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def report_to_json(report: ClassReport) -> dict[str, Any]:
+    """The contract's object: `pupils`, `items`, `missing`, and the class's figures beside them."""
+    figures = report.figures
+    mean = figures.mean_hundredths
+    return {
+        "school": report.school,
+        "class": report.class_name,
+        "assignment": report.assignment_id,
+        "title": report.assignment.title if report.assignment else None,
+        "sheets": report.sheets,
+        "unnamed": report.unnamed,
+        "duplicates": report.duplicates,
+        "expected": figures.expected,
+        "handed_in": figures.handed_in,
+        "settled": figures.settled,
+        "mean": None if mean is None else round(mean / 100, 2),
+        "max_score": points(report.max_score_hundredths),
+        "excellent": figures.excellent_n,
+        "passing": figures.passing_n,
+        "low": figures.low_n,
+        "updated_ms": report.updated_ms,
+        "pupils": [
+            {
+                "pupil": p.pupil,
+                "name": p.name,
+                "seat": p.seat,
+                "score": points(p.score_hundredths),
+                "max_score": points(p.max_score_hundredths),
+                "status": p.status,
+                "pending": p.pending,
+                "missing_pages": list(report.notes[p.pupil].missing_pages),
+                "in_roster": report.notes[p.pupil].matched,
+            }
+            for p in figures.pupils
+        ],
+        "items": [
+            {
+                "item": i.item,
+                "n": i.n,
+                "correct": i.correct,
+                "wrong": i.wrong,
+                "blank": i.blank,
+                "review": i.review,
+                "reteach": i.reteach,
+                "borderline": i.borderline,
+                "common_wrong": [
+                    {"text": w.text, "blank": w.blank, "n": w.n, "pupils": list(w.pupils)} for w in i.common_wrong
+                ],
+            }
+            for i in figures.items
+        ],
+        "missing": list(figures.missing),
+    }
+
+
+def report_to_csv(report: ClassReport) -> str:
+    """One line a pupil, for Excel and WPS: with a BOM, and no cell that a spreadsheet would run as a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\r\n")
+    writer.writerow(["class", "seat", "name", "pupil", "status", "score", "max_score", "pending", "wrong", "blank"])
+    for p in report.figures.pupils:
+        writer.writerow(
+            [
+                safe_cell(report.class_name),
+                p.seat,
+                safe_cell(p.name),
+                safe_cell(p.pupil),
+                p.status,
+                points(p.score_hundredths),
+                points(p.max_score_hundredths),
+                p.pending,
+                safe_cell(" ".join(p.wrong_items)),
+                safe_cell(" ".join(p.blank_items)),
+            ]
+        )
+    return "\ufeff" + out.getvalue()
+
+
+def safe_cell(text: str) -> str:
+    """`text`, with an apostrophe before what a spreadsheet would take for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
