@@ -63,6 +63,7 @@ class Trigger:
         self._taken: NDArray[np.bool_] | None = None
         self._new = True
         self._away_frames = 0
+        self._usual_reach = 0.0
 
     @property
     def holding(self) -> bool:
@@ -72,9 +73,11 @@ class Trigger:
     def see(self, frame: Frame) -> Event | None:
         """Look at the next frame (grey uint8, at most 640 wide, times never going back)."""
         grid = _even(frame.image)
-        printed = _print_map(frame.image)
-        still = self._is_still(grid, frame.at_ms)
-        reach = self._reach(grid, still=still)
+        # Thresholds are for a picture whose paper is at 200; a darker room has less of everything but noise.
+        light = float(np.clip(np.percentile(grid, 97), 25, 255)) / 200
+        printed = _print_map(frame.image, light)
+        still = self._is_still(grid, frame.at_ms, light)
+        reach = self._reach(grid, light, still=still)
         left = self._watch_it_go(printed, reach)
         if left:
             return Event.LEFT
@@ -83,10 +86,10 @@ class Trigger:
         wait = self.settings.rest_ms + (self.settings.hand_ms if reach > 0.01 else 0)
         if frame.at_ms - self._still_since < wait or printed.mean() < self.settings.print_share:
             return None
-        self._taken, self._new, self._away_frames = printed, False, 0
+        self._taken, self._new, self._away_frames, self._usual_reach = printed, False, 0, reach
         return Event.RESTED
 
-    def _is_still(self, grid: NDArray[np.float32], at_ms: int) -> bool:
+    def _is_still(self, grid: NDArray[np.float32], at_ms: int, light: float) -> bool:
         before, self._before = self._before, grid
         if before is None:
             return False
@@ -94,7 +97,7 @@ class Trigger:
         # A lamp that drifts changes everything alike: that is not motion.
         change -= np.median(change)
         noise = 1.4826 * float(np.median(np.abs(change)))
-        moving = float((np.abs(change) > max(5.0, 6.0 * noise)).mean())
+        moving = float((np.abs(change) > max(5.0 * light, 6.0 * noise)).mean())
         if moving > self.settings.moving_share:
             self._still_since = None
             return False
@@ -102,14 +105,14 @@ class Trigger:
             self._still_since = at_ms
         return True
 
-    def _reach(self, grid: NDArray[np.float32], *, still: bool) -> float:
+    def _reach(self, grid: NDArray[np.float32], light: float, *, still: bool) -> float:
         """The share of the picture's edge at which something other than the usual desk is seen."""
         edge = np.concatenate([grid[:3].mean(0), grid[-3:].mean(0), grid[:, :3].mean(1), grid[:, -3:].mean(1)])
         if self._edge is None:
             self._edge = edge.copy()
             return 0.0
         gain = float(np.clip(np.median(edge / np.maximum(self._edge, 8)), 0.6, 1.6))
-        reach = float((np.abs(edge - gain * self._edge) > 22).mean())
+        reach = float((np.abs(edge - gain * self._edge) > 22 * light).mean())
         # The desk is what is seen there most of the time: quickly learnt when all is calm, slowly otherwise.
         rate = (0.1 if reach < 0.01 else 0.02) if still else 0.004
         self._edge += rate * (edge - self._edge)
@@ -118,7 +121,10 @@ class Trigger:
     def _watch_it_go(self, printed: NDArray[np.bool_], reach: float) -> bool:
         if self._new or self._taken is None:
             return False
-        away = _overlap(printed, self._taken) < self.settings.alike or reach > self.settings.crossing_share
+        # A sheet that sticks out of the picture where it lies is not one that crosses its edge.
+        self._usual_reach = min(self._usual_reach, reach)
+        crossing = reach - self._usual_reach > self.settings.crossing_share
+        away = crossing or _overlap(printed, self._taken) < self.settings.alike
         # Two frames in a row: one may be a flicker of the lamp.
         self._away_frames = self._away_frames + 1 if away else 0
         if self._away_frames < 2:
@@ -132,14 +138,14 @@ def _even(image: Image) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(image, _GRID, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _print_map(image: Image) -> NDArray[np.bool_]:
+def _print_map(image: Image, light: float) -> NDArray[np.bool_]:
     """(30, 40): the cells that hold strong contrast, as print on paper does."""
     half = cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
     kernel = np.ones((3, 3), np.uint8)
     contrast = cv2.subtract(cv2.dilate(half, kernel), cv2.erode(half, kernel))
     cells = contrast.reshape(240 // _CELL, _CELL, 320 // _CELL, _CELL)
     # An edge of a hand or of the paper is one line through a cell; print fills more of it.
-    return np.asarray((cells > 34).mean(axis=(1, 3)) > 0.16, np.bool_)
+    return np.asarray((cells > max(34 * light, 9)).mean(axis=(1, 3)) > 0.16, np.bool_)
 
 
 def _overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -43,7 +43,7 @@ class Classroom:
         self._pages_each = self._pages_of_one(len(everybody))
         who = list(everybody[:pupils])
         if not self._in_seat_order():
-            np.random.default_rng([seed, 0x57AC]).shuffle(who)  # type: ignore[arg-type]
+            np.random.default_rng([seed, 0x57AC]).shuffle(who)
         self._place = {pupil.pupil_id: k for k, pupil in enumerate(everybody)}
         self._stack = [(pupil, number) for pupil in who for number in range(len(layout.pages))]
         self._filled: tuple[str, list[FilledPage]] | None = None

@@ -89,15 +89,16 @@ class Passing:
             return None
         return k if time_s >= self._rest_from(k) else None
 
+    def leaves_s(self, index: int) -> float:
+        """When the sheet of that index (from 0) begins to leave."""
+        return self.lead_s + (index + 1) * self.pace_s
+
     def _rest_from(self, k: int) -> float:
         return self.lead_s + k * self.pace_s + self._move_s
 
-    def _out_from(self, k: int) -> float:
-        return self.lead_s + (k + 1) * self.pace_s
-
     def _sheet(self, k: int, t: float) -> tuple[Pose | None, float]:
         rest = self._rests[k]
-        begin, there, leave = self._rest_from(k) - self._move_s, self._rest_from(k), self._out_from(k)
+        begin, there, leave = self._rest_from(k) - self._move_s, self._rest_from(k), self.leaves_s(k)
         lag = self._lag[k] * self._move_s
         if t < begin + lag or t > leave + self._move_s:
             return None, 0.0
@@ -116,7 +117,7 @@ class Passing:
         return Pose(rest.x_mm - self._far * _ease(u), rest.y_mm, rest.turn_deg - 4 * _ease(u)), speed
 
     def _hands(self, k: int, pose: Pose, t: float) -> list[Hand]:
-        there, leave = self._rest_from(k), self._out_from(k)
+        there, leave = self._rest_from(k), self.leaves_s(k)
         right = pose.x_mm + self._page_w / 2 - 6
         left = pose.x_mm - self._page_w / 2 + 6
         at_rest_s = leave - there
