@@ -29,6 +29,9 @@ MAX_BLUR_MM = 0.45
 MIN_WHITE = 45.0
 MIN_CONTRAST = 30.0
 MAX_BLACK_SHARE = 0.62
+SATURATED, WASHED_OUT = 252.0, 90.0
+"""White at the sensor's limit and yet no real black: pencil may have drowned in the light."""
+
 MIN_OUTLINES_SHARE = 0.6
 MIN_SHARPNESS = 0.02
 DARK_MEAN = 25.0
@@ -141,6 +144,8 @@ def _why_bad_picture(placed: RegisteredPage, used: dict[int, Points], least_px_p
         return "too-dark" if min(look.white for look in looks) < 128 else "too-bright"
     if max(look.black / max(look.white, 1.0) for look in looks) > MAX_BLACK_SHARE:
         return "too-bright" if max(look.white for look in looks) > 160 else "too-dark"
+    if any(look.white >= SATURATED and look.black >= WASHED_OUT for look in looks):
+        return "too-bright"
     if least_px_per_mm < MIN_PX_PER_MM:
         return "too-small"
     if max(look.blur_mm for look in looks) > MAX_BLUR_MM:
@@ -163,7 +168,7 @@ def _why_no_page(pyramid: Pyramid, markers_seen: int, codes: list[CodeSighting])
     small = pyramid.grey(pyramid.scale_for(1000))
     if float(np.percentile(small, 95)) < 2 * DARK_MEAN:
         return "too-dark"
-    if markers_seen == 0 and not codes and seen_in_a_mirror(pyramid):
+    if markers_seen == 0 and seen_in_a_mirror(pyramid):
         return "mirrored"
     if markers_seen or codes:
         return "half-sheet"
@@ -182,7 +187,7 @@ def _why_no_code(capture: Capture, sightings: dict[int, list[Points]]) -> str:
     looks = [look_at(capture.image, square, c) for c in corners]
     if min(look.white for look in looks) < MIN_WHITE:
         return "too-dark"
-    return "blurred" if max(look.blur_mm for look in looks) > MAX_BLUR_MM else "code-unreadable"
+    return "blurred" if max(look.blur_mm for look in looks) > 0.7 * MAX_BLUR_MM else "code-unreadable"
 
 
 def _refuse(page: RegisteredPage, code: str) -> RegisteredPage:
