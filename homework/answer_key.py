@@ -95,7 +95,7 @@ def _canonical(table: CheckedTable, kind: FieldKind, raw: object, letters: str) 
     if isinstance(raw, bool | dict):
         table.fail("{where}: the answer is {type}.", "Write it as text in quotes.", type=type_name(raw))
     written = table.plain("answer", raw)
-    text = normalise(kind, written)
+    text = written if kind in ("open", "text") else normalise(kind, written)
     match kind:
         case "number":
             good = parse_number(text) is not None

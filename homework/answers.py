@@ -57,6 +57,8 @@ def normalise(kind: FieldKind, text: str) -> str:
 
     Canonical is not equivalent: 0.50 and 1/2 stay as they were written, so that an item can ask for a form.
     """
+    if kind in ("open", "text"):
+        return " ".join(text.split())  # words keep their own punctuation
     text = clean(text)
     match kind:
         case "number":
@@ -67,7 +69,7 @@ def normalise(kind: FieldKind, text: str) -> str:
             return text.upper()
         case "choices":
             return "".join(sorted(set(clean(text.upper())) - set(" ,、;/")))
-        case "compare" | "open" | "text":
+        case _:
             return text
 
 
