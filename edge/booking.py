@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from homework.results import PageRecord, WhoWroteIt
+from homework.roster import Roster
 
 
 class Standing(StrEnum):
@@ -17,13 +18,15 @@ class Standing(StrEnum):
     ASK = "ask"
     """Graded, but whose it is must be asked: no pupil, or one whose page with other ink counts already."""
     NOT_GRADED = "not-graded"
+    WITHDRAWN = "withdrawn"
+    """A person took it back."""
 
 
-def pupil_key(who: WhoWroteIt) -> str | None:
-    """What a pupil is booked under: the id, else class and seat, else nobody."""
+def pupil_key(who: WhoWroteIt, roster: Roster) -> str | None:
+    """What a pupil is booked under: the id; on a box without any class list, class and seat; else nobody."""
     if who.pupil is not None:
         return who.pupil
-    return None if who.seat is None else f"{who.class_name or ''}#{who.seat}"
+    return f"{who.class_name or ''}#{who.seat}" if who.seat is not None and not roster.pupils else None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.booking import Neighbour, Standing, assignment_key, decide, pupil_key
+from edge.booking import Neighbour, Standing, assignment_key, decide
 from edge.frames import Capture
 from edge.pipeline import GradedPage
 from edge.reading.signature import same_ink
@@ -54,6 +54,7 @@ class FiledPage:
     status: PageStatus
     standing: Standing
     linked: int | None
+    pupil: str | None
     record: PageRecord | None
     problems: tuple[Problem, ...]
     mm_to_px: NDArray[np.float64] | None
@@ -66,6 +67,7 @@ class _PageRow(msgspec.Struct, frozen=True, kw_only=True):
     status: PageStatus
     standing: Standing
     linked: int | None
+    pupil: str | None
     record: PageRecord | None
     problems: tuple[Problem, ...]
     ink: bytes
@@ -76,13 +78,14 @@ class _PageRow(msgspec.Struct, frozen=True, kw_only=True):
 class Counts:
     """How many captures there are, and what became of them: `graded` counts, `review` is fields to look at."""
 
-    captured: int
-    graded: int
-    duplicates: int
-    asked: int
-    unknown_sheet: int
-    not_graded: int
-    review: int
+    captured: int = 0
+    graded: int = 0
+    duplicates: int = 0
+    asked: int = 0
+    unknown_sheet: int = 0
+    not_graded: int = 0
+    withdrawn: int = 0
+    review: int = 0
 
 
 _MIGRATIONS = (
@@ -142,10 +145,18 @@ class Ledger:
     # --- writing -----------------------------------------------------------------------------------------
 
     def file(
-        self, capture: Capture, page: GradedPage, *, digest: str, has_picture: bool, clock: ClockReading
+        self,
+        capture: Capture,
+        page: GradedPage,
+        *,
+        pupil: str | None,
+        digest: str,
+        has_picture: bool,
+        clock: ClockReading,
     ) -> FiledPage | None:
         """Book a graded capture, with its record for the school, in one transaction.
 
+        `pupil` is what it is booked under (see `edge.booking.pupil_key`); None when that has to be asked.
         None when a capture of that digest is in the ledger already: nothing is added. Raises `LedgerError`.
         """
         with self.writing() as db:
@@ -156,17 +167,34 @@ class Ledger:
             ).fetchone()
             if row is None:
                 return None
-            self._add(db, row["id"], page)
+            self._add(db, row["id"], page, pupil)
         return self.page(row["id"])
 
-    def regrade(self, capture: int, page: GradedPage) -> FiledPage:
+    def regrade(self, capture: int, page: GradedPage, *, pupil: str | None) -> FiledPage:
         """A new revision of a capture: its assignment has come, or it was read anew. Raises `LedgerError`."""
         with self.writing() as db:
             db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
-            self._add(db, capture, page)
+            self._add(db, capture, page, pupil)
         found = self.page(capture)
         assert found is not None
         return found
+
+    def withdraw(self, capture: int) -> FiledPage | None:
+        """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
+        with self.writing() as db:
+            row = self._newest(db, capture)
+            if row is not None and row.standing is not Standing.WITHDRAWN:
+                db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
+                self._append(db, msgspec.structs.replace(row, standing=Standing.WITHDRAWN, linked=None))
+        return self.page(capture)
+
+    def restore(self, capture: int) -> FiledPage | None:
+        """Undo `withdraw`: the sheet is booked as if it came now. None when there is no such capture."""
+        with self.writing() as db:
+            row = self._newest(db, capture)
+            if row is not None and row.standing is Standing.WITHDRAWN:
+                self._book(db, row)
+        return self.page(capture)
 
     def queue_document(self, document: DocumentRecord) -> bool:
         """Queue a document for the school unless the same was queued before. Says whether it was queued."""
@@ -179,36 +207,40 @@ class Ledger:
             Outbox(db).append(Lane.DOCUMENTS, encode_record(document))
         return True
 
-    def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage) -> None:
-        standing, linked, neighbours = Standing.NOT_GRADED, None, []
-        pupil = None
-        if page.status is PageStatus.GRADED and page.record is not None:
-            pupil = pupil_key(page.record.who)
-            neighbours = self._neighbours(db, capture, page.record, pupil, page.ink)
-            standing, linked = decide(pupil, self._holder(db, page.record, pupil), neighbours)
+    def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage, pupil: str | None) -> None:
         where_mm = page.registered.mm_to_px
-        self._append(
-            db,
-            _PageRow(
-                capture=capture,
-                status=page.status,
-                standing=standing,
-                linked=linked,
-                record=page.record,
-                problems=page.problems,
-                ink=page.ink,
-                mm_to_px=None if where_mm is None else tuple(float(v) for v in where_mm.ravel()),
-            ),
+        row = _PageRow(
+            capture=capture,
+            status=page.status,
+            standing=Standing.NOT_GRADED,
+            linked=None,
+            pupil=pupil,
+            record=page.record,
+            problems=page.problems,
+            ink=page.ink,
+            mm_to_px=None if where_mm is None else tuple(float(v) for v in where_mm.ravel()),
         )
-        if standing is not Standing.COUNTS or page.record is None:
+        self._book(db, row)
+
+    def _book(self, db: sqlite3.Connection, row: _PageRow) -> None:
+        """Decide what a page counts as, and add it so."""
+        record = row.record
+        if row.status is not PageStatus.GRADED or record is None:
+            self._append(db, msgspec.structs.replace(row, standing=Standing.NOT_GRADED))
             return
-        book = (assignment_key(page.record), pupil, page.record.page, page.record.attempt, capture)
-        db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", book)
+        neighbours = self._neighbours(db, row.capture, record, row.pupil, row.ink)
+        standing, linked = decide(row.pupil, self._holder(db, record, row.pupil), neighbours)
+        self._append(db, msgspec.structs.replace(row, standing=standing, linked=linked))
+        if standing is not Standing.COUNTS:
+            return
+        key = (assignment_key(record), row.pupil, record.page, record.attempt)
+        db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", (*key, row.capture))
         for other in neighbours:
             # The same paper came before and could not say whose it was: now it is known.
             if other.same_ink and other.pupil is None and other.standing is Standing.ASK:
-                row = self._newest(db, other.capture)
-                self._append(db, msgspec.structs.replace(row, standing=Standing.DUPLICATE, linked=capture))
+                same = self._newest(db, other.capture)
+                assert same is not None
+                self._append(db, msgspec.structs.replace(same, standing=Standing.DUPLICATE, linked=row.capture))
 
     def _append(self, db: sqlite3.Connection, row: _PageRow) -> None:
         """A new revision of a page, and its record for the school when the page was read."""
@@ -226,7 +258,7 @@ class Ledger:
                 row.linked,
                 record and record.sheet,
                 record and record.page,
-                record and pupil_key(record.who),
+                row.pupil,
                 record.pending if record else 0,
                 row.ink,
                 msgspec.msgpack.encode(row),
@@ -237,8 +269,8 @@ class Ledger:
         digests = db.execute("SELECT id, digest, clock FROM capture WHERE id IN (?, ?)", (row.capture, row.linked))
         found = {each["id"]: each for each in digests}
         repeats = row.linked if row.standing is Standing.DUPLICATE else None
-        if row.standing is Standing.ASK:
-            # Whose it is is a question, so nobody's name goes with it.
+        if row.standing in (Standing.ASK, Standing.WITHDRAWN):
+            # It counts for nobody (yet), so nobody's name goes with it.
             record = msgspec.structs.replace(record, who=WhoWroteIt(class_name=record.who.class_name))
         result = page_result_from(
             record,
@@ -313,6 +345,10 @@ class Ledger:
         limit = 2**62 if before is None else before
         return next(iter(self._pages("WHERE capture.id < ? ORDER BY capture.id DESC LIMIT 1", (limit,))), None)
 
+    def newest_graded(self) -> FiledPage | None:
+        """The capture that came last of those that were read, or None."""
+        return next(iter(self._pages("WHERE status = 'graded' ORDER BY capture.id DESC LIMIT 1")), None)
+
     def current_pages(self, assignment: str) -> list[FiledPage]:
         """Every page that counts for an assignment."""
         return self._pages(
@@ -327,9 +363,12 @@ class Ledger:
         """Pages that count and have fields for a person to look at, and pages of which nobody knows whose."""
         return self._pages("WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask' ORDER BY capture.id")
 
-    def waiting_for_a_layout(self) -> list[FiledPage]:
-        """Pages whose sheet the box did not know."""
-        return self._pages("WHERE status = ? AND has_picture ORDER BY capture.id", (PageStatus.UNKNOWN_SHEET,))
+    def waiting_for_documents(self) -> list[FiledPage]:
+        """Pages that a newly loaded sheet or class list may settle: of an unknown sheet, or of nobody."""
+        return self._pages(
+            "WHERE (status = ? OR (standing = 'ask' AND pupil IS NULL)) AND has_picture ORDER BY capture.id",
+            (PageStatus.UNKNOWN_SHEET,),
+        )
 
     def counts(self) -> Counts:
         """How many of what there are."""
@@ -339,15 +378,16 @@ class Ledger:
                 coalesce(sum(standing = 'duplicate'), 0) AS duplicates, coalesce(sum(standing = 'ask'), 0) AS asked,
                 coalesce(sum(status = 'unknown-sheet'), 0) AS unknown_sheet,
                 coalesce(sum(standing = 'not-graded' AND status <> 'unknown-sheet'), 0) AS not_graded,
+                coalesce(sum(standing = 'withdrawn'), 0) AS withdrawn,
                 coalesce(sum(iif(standing = 'counts', pending, 0)), 0) AS review
             FROM newest
             """
         )[0]
         return Counts(**dict(row))
 
-    def _newest(self, db: sqlite3.Connection, capture: int) -> _PageRow:
+    def _newest(self, db: sqlite3.Connection, capture: int) -> _PageRow | None:
         row = db.execute("SELECT body FROM newest WHERE capture = ?", (capture,)).fetchone()
-        return msgspec.msgpack.decode(row["body"], type=_PageRow)
+        return None if row is None else msgspec.msgpack.decode(row["body"], type=_PageRow)
 
     def _pages(self, rest: str, values: tuple[object, ...] = ()) -> list[FiledPage]:
         return [_filed(row) for row in self._read(_PAGES + rest, values)]
@@ -419,6 +459,25 @@ class Ledger:
         return LedgerError(f"{self._path} cannot be {what}: {error}.", remedy=_DISK_REMEDY)
 
 
+def unsaved_page(capture: Capture, page: GradedPage, *, digest: str, clock: ClockReading) -> FiledPage:
+    """A page that the disk did not take, as it would be shown: `capture` is 0 and nothing counts it."""
+    return FiledPage(
+        capture=0,
+        revision=0,
+        digest=digest,
+        has_picture=False,
+        source=capture.source,
+        clock=clock,
+        status=page.status,
+        standing=Standing.NOT_GRADED,
+        linked=None,
+        pupil=None,
+        record=page.record,
+        problems=page.problems,
+        mm_to_px=page.registered.mm_to_px,
+    )
+
+
 def _filed(row: sqlite3.Row) -> FiledPage:
     page = msgspec.msgpack.decode(row["body"], type=_PageRow)
     return FiledPage(
@@ -431,6 +490,7 @@ def _filed(row: sqlite3.Row) -> FiledPage:
         status=page.status,
         standing=page.standing,
         linked=page.linked,
+        pupil=page.pupil,
         record=page.record,
         problems=page.problems,
         mm_to_px=None if page.mm_to_px is None else np.array(page.mm_to_px, np.float64).reshape(3, 3),

@@ -1,0 +1,254 @@
+"""The box as a whole: camera thread → grading thread → ledger → pages and sync. Only this file sees every stage."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+from typing import TextIO
+
+from aiohttp import web
+
+from edge.camera.camera import CaptureSource
+from edge.camera.sources import open_source
+from edge.config import BoxConfig
+from edge.documents import Documents
+from edge.ledger import FiledPage, Ledger
+from edge.pictures import Pictures
+from edge.upstream import queue_documents
+from edge.web.bus import Bus
+from edge.web.live import tone_of
+from edge.web.site import LastSheets, Site, draw_sheet, make_site
+from edge.worker import Shown, Worker
+from homework.errors import ClassboxError
+from models.recognisers import Recognisers
+from provisioning.identity import Identity, read_identity
+from sync.box_link import BoxLink
+from sync.broker_address import BrokerAddress
+from sync.clock import SystemClock
+from sync.lanes import Lane
+
+log = logging.getLogger(__name__)
+LOCK_NAME = ".box.lock"
+_CAMERA_PAUSE_S = 3.0
+
+
+class AlreadyRunningError(ClassboxError):
+    """Another process runs this box."""
+
+
+@contextmanager
+def only_instance(data: Path) -> Iterator[None]:
+    """Hold the box's lock: two processes on one ledger would each grade what the other has. Freed by any death."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / LOCK_NAME).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyRunningError(
+                f"A box is running on {data} already.", remedy="Stop it first, or choose another folder with --data."
+            ) from error
+        yield
+
+
+class Box:
+    """One running box. Everything with a life of its own is started by `run` and ended by it."""
+
+    def __init__(self, config: BoxConfig, *, out: TextIO) -> None:
+        self._config = config
+        self._out = out
+        data = config.data_dir
+        identity = read_identity(data)
+        self._documents = Documents(data)
+        self._ledger = Ledger(data, school_key=identity.school_key if identity is not None else None, check=True)
+        self._pictures = Pictures(data / "pictures")
+        removed = self._pictures.clean(self._ledger.digests())
+        if removed:
+            log.info("removed %d pictures that were never booked", removed)
+        self._bus = Bus()
+        self._sheets = LastSheets()
+        self._troubles: dict[str, ClassboxError] = {}
+        self._unsaved: FiledPage | None = None
+        self._link = self._make_link(identity)
+        self._stopping = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._worker = Worker(
+            ledger=self._ledger,
+            documents=self._documents,
+            pictures=self._pictures,
+            recogniser=Recognisers.load(),
+            clock=SystemClock(),
+            class_name=config.class_name,
+            on_page=self._on_page,
+            on_trouble=self._on_trouble,
+        )
+        self._source: CaptureSource | None = None
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; then finish the page in hand and end."""
+        self._loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(name, stop.set)
+        runner = web.AppRunner(self._site(), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        tasks: list[asyncio.Task[None]] = []
+        camera = threading.Thread(target=self._watch_camera, name="camera", daemon=True)
+        try:
+            address = await self._listen(runner)
+            self._worker.start()
+            camera.start()
+            tasks.append(asyncio.create_task(self._watch_changes(), name="changes"))
+            if self._link is not None:
+                tasks.append(asyncio.create_task(self._link.run(), name="sync"))
+            print(f"ready {address}", file=self._out, flush=True)
+            await stop.wait()
+        finally:
+            self._stopping.set()
+            if self._source is not None:
+                self._source.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(self._worker.stop)
+            self._bus.publish()
+            await runner.cleanup()
+            self._ledger.close()
+
+    # --- what the threads do -----------------------------------------------------------------------------
+
+    def _watch_camera(self) -> None:
+        """Take pages from the source for ever; a camera that fails is shown, and opened again."""
+        spec = self._config.camera.source
+        if spec is None:
+            return
+        while not self._stopping.is_set():
+            try:
+                self._source = open_source(spec)
+                self._on_trouble("camera", None)
+                for capture in self._source.captures():
+                    if not self._worker.put(capture):
+                        return
+            except ClassboxError as error:
+                self._on_trouble("camera", error)
+            except Exception:
+                log.exception("the camera failed")
+                self._on_trouble(
+                    "camera",
+                    ClassboxError("The camera has stopped.", remedy="Check its cable; it is tried again by itself."),
+                )
+            else:
+                return  # the source has come to its end: a folder, a video
+            finally:
+                if self._source is not None:
+                    with suppress(Exception):
+                        self._source.close()
+            self._stopping.wait(_CAMERA_PAUSE_S)
+
+    def _on_page(self, shown: Shown) -> None:
+        """From the grading thread: draw the sheet once, then tell every open page."""
+        filed = shown.filed
+        record = filed.record
+        layout = self._documents.layout(record.sheet) if record is not None else None
+        key = str(filed.capture) if filed.capture else "unsaved"
+        self._sheets.put(key, draw_sheet(shown.capture.image, layout, filed.mm_to_px))
+        self._unsaved = None if filed.capture else filed
+        if self._link is not None:
+            self._link.wake()
+        tone = tone_of(filed.status, filed.standing, record)
+        self._in_loop(lambda: self._bus.publish(tone))
+
+    def _on_trouble(self, about: str, error: ClassboxError | None) -> None:
+        """From any thread: something is wrong, or (None) right again."""
+        before = self._troubles.get(about)
+        if error is None:
+            self._troubles.pop(about, None)
+        else:
+            self._troubles[about] = error
+        if str(before) != str(error):
+            self._in_loop(self._bus.publish)
+
+    def _in_loop(self, work: Callable[[], object]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(work)
+
+    # --- in the event loop -------------------------------------------------------------------------------
+
+    async def _watch_changes(self) -> None:
+        """Look every second at what other processes may have changed: loaded documents, receipts."""
+        seen: object = object()
+        waiting = None
+        while True:
+            try:
+                stamp = self._documents.stamp()
+                if stamp != seen:
+                    if await asyncio.to_thread(queue_documents, self._documents, self._ledger) and self._link:
+                        self._link.wake()
+                    seen = stamp
+                    self._bus.publish()
+                counts = await asyncio.to_thread(self._ledger.outbox_counts)
+                if counts[Lane.RESULTS].waiting != waiting:
+                    waiting = counts[Lane.RESULTS].waiting
+                    self._bus.publish()
+                self._on_trouble("documents", None)
+            except ClassboxError as error:
+                self._on_trouble("documents", error)
+            await asyncio.sleep(1.0)
+
+    def _site(self) -> web.Application:
+        return make_site(
+            Site(
+                ledger=self._ledger,
+                documents=self._documents,
+                pictures=self._pictures,
+                sheets=self._sheets,
+                bus=self._bus,
+                class_name=self._config.class_name,
+                belongs_to_school=lambda: self._link is not None,
+                unsaved=lambda: self._unsaved,
+                troubles=self._current_troubles,
+            )
+        )
+
+    def _current_troubles(self) -> Sequence[ClassboxError]:
+        return tuple(self._troubles.values())
+
+    async def _listen(self, runner: web.AppRunner) -> str:
+        host, port = self._config.listen_address()
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ClassboxError(
+                f"The page cannot listen on {host}:{port}: {error.strerror}.",
+                remedy="Choose another address under [web] listen.",
+            ) from error
+        bound = runner.addresses[0]
+        return f"http://{bound[0]}:{bound[1]}/"
+
+    def _make_link(self, identity: Identity | None) -> BoxLink | None:
+        """The line to the school; None for a box that was never enrolled, which is a whole box too."""
+        if identity is None:
+            return None
+        broker = self._config.broker
+        return BoxLink(
+            outbox=self._ledger.outbox,
+            broker=BrokerAddress(url=broker.url or identity.broker_url, ca=broker.ca, cert=broker.cert, key=broker.key),
+            school=identity.school,
+            box=identity.box,
+            key=identity.box_key,
+            software=version("classbox"),
+            on_progress=lambda: self._in_loop(self._bus.publish),
+        )
+
+
+def run_box(config: BoxConfig, *, out: TextIO) -> None:
+    """Run a box until it is told to stop. Raises `ClassboxError` when it cannot start."""
+    with only_instance(config.data_dir):
+        asyncio.run(Box(config, out=out).run())

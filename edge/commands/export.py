@@ -1,0 +1,160 @@
+"""`classbox export`: the results, for a spreadsheet or another program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from edge.config import load_config
+from edge.documents import Documents
+from edge.ledger import FILE_NAME, FiledPage, Ledger
+from edge.stack import owner_of
+from homework.errors import BadFileError, UsageError
+from homework.results import points
+from ui.language import terminal_language, translator
+
+CSV_COLUMNS = (
+    "class",
+    "seat",
+    "name",
+    "pupil",
+    "assignment",
+    "page",
+    "attempt",
+    "item",
+    "blank",
+    "kind",
+    "reading",
+    "verdict",
+    "score",
+    "confidence",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+@click.command(
+    name="export",
+    help="""Write every result that counts: --csv a row an answer (opens in any spreadsheet), --json a list of pages
+    as `classbox grade --json` writes them.
+
+    \b
+    Example:
+      classbox export --csv -o results.csv
+    """,
+)
+@click.option("--csv", "as_csv", is_flag=True, help="A row an answer.")
+@click.option("--json", "as_json", is_flag=True, help="A list of pages.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file; else the terminal.")
+@click.option("--assignment", help="Only this assignment.")
+@click.option("--config", type=click.Path(path_type=Path), help="The box's configuration (box.toml).")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="The box's data folder.")
+def command(
+    output: Path | None, assignment: str | None, config: Path | None, data: Path | None, *, as_csv: bool, as_json: bool
+) -> None:
+    """Write the results."""
+    if as_csv == as_json:
+        raise UsageError("Say which form you want.", remedy="Add --csv or --json.")
+    settings = load_config(config, data=data)
+    pages = [
+        page
+        for page in exported_pages(settings.data_dir, class_name=settings.class_name)
+        if assignment is None or page["assignment"] == assignment
+    ]
+    text = to_csv(pages) if as_csv else msgspec.json.encode(pages).decode() + "\n"
+    # The mark at the start tells spreadsheets that this is UTF-8; on a terminal it would only be in the way.
+    mark = "\ufeff" if as_csv and (output is not None or not sys.stdout.isatty()) else ""
+    body = (mark + text).encode()
+    if output is None:
+        sys.stdout.buffer.write(body)
+        return
+    try:
+        output.write_bytes(body)
+    except OSError as error:
+        raise BadFileError(f"{output} cannot be written: {error.strerror}.", remedy="Choose another file.") from error
+    _ = translator(terminal_language()).gettext
+    print(_("Wrote {count} pages to {file}.").format(count=len(pages), file=output))
+
+
+def exported_pages(data: Path, *, class_name: str | None) -> list[dict[str, Any]]:
+    """Every page that counts, in the shape of `classbox grade --json`, with the pupil's name."""
+    if not (data / FILE_NAME).exists():
+        return []
+    documents = Documents(data)
+    ledger = Ledger(data)
+    try:
+        return [_page(filed, documents, class_name) for filed in ledger.all_current_pages()]
+    finally:
+        ledger.close()
+
+
+def _page(filed: FiledPage, documents: Documents, class_name: str | None) -> dict[str, Any]:
+    record = filed.record
+    assert record is not None
+    owner = owner_of(record, documents.roster(), class_name)
+    return {
+        "source": filed.source,
+        "status": filed.status,
+        "problems": [{"code": p.code, "message": p.message} for p in filed.problems],
+        "capture": filed.digest,
+        "revision": filed.revision,
+        "captured_at_ms": filed.clock.wall_ms,
+        "sheet": record.sheet,
+        "assignment": record.assignment,
+        "page": record.page,
+        "attempt": record.attempt,
+        "class": owner.class_name if owner is not None else record.who.class_name,
+        "seat": owner.seat if owner is not None else record.who.seat,
+        "pupil": owner.pupil_id if owner is not None else record.who.pupil,
+        "name": owner.name if owner is not None else None,
+        "score": points(record.score_hundredths),
+        "max_score": points(record.max_score_hundredths),
+        "pending": record.pending,
+        "items": [
+            {
+                "item": item.item,
+                "blank": item.blank,
+                "kind": item.kind,
+                "reading": item.reading.text,
+                "confidence": round(item.reading.confidence, 4),
+                "verdict": item.verdict.kind,
+                "score": points(item.verdict.score_hundredths),
+            }
+            for item in record.items
+        ],
+    }
+
+
+def to_csv(pages: list[dict[str, Any]]) -> str:
+    """A row an answer (RFC 4180). No cell can be taken for a formula (OWASP, CSV injection)."""
+    out = io.StringIO(newline="")
+    rows = csv.writer(out)
+    rows.writerow(CSV_COLUMNS)
+    for page in pages:
+        for row in _rows(page):
+            rows.writerow([safe_cell(cell) for cell in row])
+    return out.getvalue()
+
+
+def _rows(page: dict[str, Any]) -> Iterator[list[object]]:
+    for item in page["items"]:
+        both = {**page, **item}
+        yield [both[name] for name in CSV_COLUMNS]
+
+
+def safe_cell(value: object) -> object:
+    """The value, with an apostrophe before what a spreadsheet would compute. Numbers stay numbers."""
+    if not isinstance(value, str):
+        return value
+    dangerous = value.startswith(_FORMULA_STARTS) and not _is_number(value)
+    return f"'{value}" if dangerous else value
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").replace(".", "", 1).isascii() and text.removeprefix("-").replace(".", "", 1).isdigit()

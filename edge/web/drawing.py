@@ -1,0 +1,68 @@
+"""Pictures for the pages: a sheet flattened to its paper, and the crop of one field."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.frames import Image
+from homework.layout import Box
+
+LONGEST_PX = 1000
+CROP_PX_PER_MM = 8.0
+CROP_MARGIN_MM = 3.0
+_SHEET_QUALITY = 78
+_CROP_QUALITY = 85
+
+
+def flattened(image: Image, mm_to_px: NDArray[np.float64], page_mm: tuple[float, float]) -> bytes:
+    """The page upright and flat, as JPEG: its longest side has 1000 px."""
+    return _warped(image, mm_to_px, (0.0, 0.0, *page_mm), LONGEST_PX / max(page_mm), _SHEET_QUALITY)
+
+
+def field_crop(image: Image, mm_to_px: NDArray[np.float64], hull_mm: Box) -> bytes:
+    """One field with 3 mm around it, upright, 8 px/mm, as JPEG."""
+    x, y, width, height = hull_mm
+    margin = CROP_MARGIN_MM
+    box = (x - margin, y - margin, width + 2 * margin, height + 2 * margin)
+    return _warped(image, mm_to_px, box, CROP_PX_PER_MM, _CROP_QUALITY)
+
+
+def thumbnail(image: Image) -> bytes:
+    """The whole picture as it came, its longest side 1000 px, as JPEG: for what could not be flattened."""
+    scale = min(1.0, LONGEST_PX / max(image.shape[:2]))
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return _jpeg(small, _SHEET_QUALITY)
+
+
+def _warped(image: Image, mm_to_px: NDArray[np.float64], box_mm: Box, px_per_mm: float, quality: int) -> bytes:
+    x, y, width, height = box_mm
+    size = (max(1, round(width * px_per_mm)), max(1, round(height * px_per_mm)))
+    out_to_mm = np.array([[1 / px_per_mm, 0, x], [0, 1 / px_per_mm, y], [0, 0, 1]])
+    out_to_px = mm_to_px @ out_to_mm
+    corners = np.array([[[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]]], np.float64)
+    found = cv2.perspectiveTransform(corners, out_to_px)[0]
+    # Only the part that is needed, and shrunk before it is warped: a linear warp that shrinks much would alias.
+    low = np.clip(np.floor(found.min(axis=0)).astype(int) - 2, 0, [image.shape[1] - 1, image.shape[0] - 1])
+    high = np.clip(np.ceil(found.max(axis=0)).astype(int) + 3, low + 1, [image.shape[1], image.shape[0]])
+    part = image[low[1] : high[1], low[0] : high[0]]
+    shrink = min(1.0, 1.2 * size[0] / max(1.0, float(np.linalg.norm(found[1] - found[0]))))
+    if shrink < 0.75:
+        part = np.asarray(cv2.resize(part, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA), np.uint8)
+    else:
+        shrink = 1.0
+    to_part = np.array([[shrink, 0, -low[0] * shrink], [0, shrink, -low[1] * shrink], [0, 0, 1]])
+    flat = cv2.warpPerspective(
+        part,
+        to_part @ out_to_px,
+        size,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(235, 235, 235),
+    )
+    return _jpeg(flat, quality)
+
+
+def _jpeg(image: object, quality: int) -> bytes:
+    return bytes(cv2.imencode(".jpg", np.asarray(image), [cv2.IMWRITE_JPEG_QUALITY, quality])[1])

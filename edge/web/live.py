@@ -1,0 +1,192 @@
+"""What the live page says at one moment, in no language yet: the last sheet, the class, what waits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from edge.booking import Standing
+from edge.documents import Documents
+from edge.ledger import FiledPage, Ledger
+from edge.stack import Stack, owner_of, stack_of
+from homework.errors import ClassboxError
+from homework.layout import Field, Page, SheetLayout
+from homework.results import ItemResult, PageRecord, PageStatus, Problem, VerdictKind, points
+from sync.lanes import Lane
+
+_MARK_MM = (6.0, 11.0)
+"""The smallest and the largest mark: seen from three metres, yet not over the next answer."""
+
+
+class Tone(StrEnum):
+    """How a sheet came out; each has its own sound and colour."""
+
+    GRADED = "graded"
+    ASK = "ask"
+    WRONG = "wrong"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A ✓ ✗ ? or – on the sheet: its square and the field's box, in millimetres of the page."""
+
+    kind: VerdictKind
+    x_mm: float
+    y_mm: float
+    size_mm: float
+    item: str
+
+
+@dataclass(frozen=True)
+class SheetView:
+    """One sheet as it is shown. `key` names its picture, `version` changes with it; `previous` came before it."""
+
+    key: str
+    version: str
+    width_mm: float
+    height_mm: float
+    marks: tuple[Mark, ...]
+    tone: Tone
+    standing: Standing
+    status: PageStatus
+    saved: bool
+    seat: int | None
+    name: str | None
+    page: int | None
+    pages: int
+    score: int | float | None
+    max_score: int | float | None
+    counts: dict[VerdictKind, int]
+    problems: tuple[Problem, ...]
+    previous: int | None = None
+
+
+@dataclass(frozen=True)
+class LiveView:
+    """Everything on the live page. `review` counts fields, `asked` sheets, `waiting` sheets (None: no school yet)."""
+
+    title: str | None
+    stack: Stack
+    classes: tuple[str, ...]
+    sheet: SheetView | None
+    review: int
+    asked: int
+    waiting: int | None
+    troubles: tuple[ClassboxError, ...]
+    ready: bool
+    """Whether any worksheet is loaded."""
+
+
+def tone_of(status: PageStatus, standing: Standing, record: PageRecord | None) -> Tone:
+    """The one thing that a sound says of a sheet."""
+    if status is not PageStatus.GRADED or record is None:
+        return Tone.WRONG
+    if standing is Standing.DUPLICATE:
+        return Tone.DUPLICATE
+    return Tone.ASK if standing is Standing.ASK or record.pending else Tone.GRADED
+
+
+def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None) -> SheetView:
+    """One sheet of the ledger as it is shown."""
+    record = filed.record
+    layout = documents.layout(record.sheet) if record is not None else None
+    page = layout.page(record.page) if layout is not None and record is not None else None
+    flat = layout is not None and filed.mm_to_px is not None
+    width_mm, height_mm = layout.page_mm if layout is not None and flat else (0.0, 0.0)
+    owner = owner_of(record, documents.roster(), class_name) if record is not None else None
+    kinds = [item.verdict.kind for item in record.items] if record is not None else []
+    return SheetView(
+        key=str(filed.capture) if filed.capture else "unsaved",
+        version=f"{filed.revision}-{filed.digest[:8]}",
+        width_mm=width_mm,
+        height_mm=height_mm,
+        marks=_marks(record, page) if record is not None and page is not None and flat else (),
+        tone=tone_of(filed.status, filed.standing, record),
+        standing=filed.standing,
+        status=filed.status,
+        saved=filed.capture > 0,
+        seat=owner.seat if owner is not None else record.who.seat if record is not None else None,
+        name=owner.name if owner is not None else None,
+        page=record.page if record is not None else None,
+        pages=len(layout.pages) if layout is not None else 1,
+        score=points(record.score_hundredths) if record is not None else None,
+        max_score=points(record.max_score_hundredths) if record is not None else None,
+        counts={kind: kinds.count(kind) for kind in VerdictKind},
+        # On a box without a class list it is no news that the class list does not say whose it is.
+        problems=tuple(p for p in filed.problems if filed.standing is not Standing.COUNTS or p.code != "who-unknown"),
+    )
+
+
+def live_view(
+    ledger: Ledger,
+    documents: Documents,
+    *,
+    class_name: str | None,
+    belongs_to_school: bool,
+    unsaved: FiledPage | None = None,
+    troubles: tuple[ClassboxError, ...] = (),
+) -> LiveView:
+    """What the live page says now. `unsaved` is a page that the disk did not take: it is shown all the same."""
+    newest = unsaved or ledger.newest_page()
+    current = _current_assignment(newest, ledger, documents)
+    roster = documents.roster()
+    assignment = documents.assignment(current) if current is not None else None
+    pages = [p.record for p in ledger.current_pages(current)] if current is not None else []
+    before = ledger.newest_page(newest.capture) if newest is not None and newest.capture else None
+    sheet = sheet_view(newest, documents, class_name=class_name) if newest is not None else None
+    if sheet is not None and before is not None:
+        sheet = replace(sheet, previous=before.capture)
+    counts = ledger.counts()
+    waiting = ledger.outbox_counts()[Lane.RESULTS].waiting if belongs_to_school else None
+    return LiveView(
+        title=assignment.title if assignment is not None else None,
+        stack=stack_of(
+            [record for record in pages if record is not None],
+            roster=roster,
+            class_name=class_name,
+            pages_a_pupil=_pages_of(current, documents),
+        ),
+        classes=roster.classes(),
+        sheet=sheet,
+        review=counts.review,
+        asked=counts.asked,
+        waiting=waiting,
+        troubles=troubles,
+        ready=bool(documents.layouts()),
+    )
+
+
+def _current_assignment(newest: FiledPage | None, ledger: Ledger, documents: Documents) -> str | None:
+    """The assignment of the last sheet that was graded; before any, the one loaded last."""
+    if newest is not None and newest.record is not None and newest.record.assignment is not None:
+        return newest.record.assignment
+    if newest is not None and (graded := ledger.newest_graded()) is not None and graded.record is not None:
+        return graded.record.assignment
+    assignments = documents.assignments()
+    return assignments[-1].id if assignments else None
+
+
+def _pages_of(assignment: str | None, documents: Documents) -> int:
+    layouts: list[SheetLayout] = [found for found in documents.layouts() if found.assignment == assignment]
+    return len(layouts[-1].pages) if layouts else 1
+
+
+def _marks(record: PageRecord, page: Page) -> tuple[Mark, ...]:
+    fields = {(field.item, field.blank): field for field in page.fields}
+    return tuple(
+        _mark(item, fields[item.item, item.blank]) for item in record.items if (item.item, item.blank) in fields
+    )
+
+
+def _mark(item: ItemResult, field: Field) -> Mark:
+    """The mark sits on the field's right edge, where a teacher's pen would put it."""
+    x, y, width, height = field.hull_mm()
+    size = min(max(height * 0.9, _MARK_MM[0]), _MARK_MM[1])
+    return Mark(
+        kind=item.verdict.kind,
+        x_mm=round(x + width - size * 0.35, 2),
+        y_mm=round(y + (height - size) / 2, 2),
+        size_mm=round(size, 2),
+        item=item.item,
+    )

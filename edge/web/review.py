@@ -1,0 +1,72 @@
+"""What waits for a person's look: fields that could not be read for certain, and sheets without a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.booking import Standing
+from edge.documents import Documents
+from edge.ledger import Ledger
+from edge.stack import owner_of
+from homework.results import Candidate, Doubt, VerdictKind
+
+
+@dataclass(frozen=True)
+class FieldToReview:
+    """One field; `place` is its place among the record's items, from 0, and names its picture."""
+
+    place: int
+    label: str
+    blank: int
+    reading: str | None
+    candidates: tuple[Candidate, ...]
+    doubt: Doubt | None
+
+
+@dataclass(frozen=True)
+class PageToReview:
+    """One sheet with what waits on it; `whose` says that it is not known whose it is."""
+
+    capture: int
+    seat: int | None
+    name: str | None
+    page: int
+    whose: bool
+    linked: int | None
+    fields: tuple[FieldToReview, ...]
+
+
+def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None) -> list[PageToReview]:
+    """Every sheet with something to look at, in the order in which they came."""
+    roster = documents.roster()
+    pages = []
+    for filed in ledger.pages_for_review():
+        record = filed.record
+        if record is None:
+            continue
+        owner = owner_of(record, roster, class_name)
+        assignment = documents.assignment(record.assignment) if record.assignment is not None else None
+        labels = {item.id: item.label or item.id for item in assignment.items} if assignment is not None else {}
+        pages.append(
+            PageToReview(
+                capture=filed.capture,
+                seat=owner.seat if owner is not None else record.who.seat,
+                name=owner.name if owner is not None else None,
+                page=record.page,
+                whose=filed.standing is Standing.ASK,
+                linked=filed.linked,
+                fields=tuple(
+                    FieldToReview(
+                        place=place,
+                        label=labels.get(item.item, item.item),
+                        blank=item.blank,
+                        reading=item.reading.text,
+                        candidates=item.reading.candidates[:2],
+                        doubt=item.reading.doubt,
+                    )
+                    for place, item in enumerate(record.items)
+                    if item.verdict.kind is VerdictKind.REVIEW
+                ),
+            )
+        )
+    return pages

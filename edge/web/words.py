@@ -1,0 +1,23 @@
+"""What codes are called on the pages: English message ids, translated where they are shown."""
+
+from __future__ import annotations
+
+from edge.stack import SeatState
+from homework.results import Doubt
+
+SEAT_WORDS = {
+    SeatState.MISSING: "missing",
+    SeatState.PART: "some pages are missing",
+    SeatState.REVIEW: "handed in, something to look at",
+    SeatState.DONE: "handed in",
+}
+DOUBT_WORDS = {
+    Doubt.UNSURE: "Hard to read",
+    Doubt.INK_BESIDE: "Written beside the box",
+    Doubt.TWO_MARKS: "Two marks",
+    Doubt.FAINT_MARK: "A faint mark",
+    Doubt.CANCELLED: "Crossed out",
+    Doubt.NOT_HANDWRITING: "Not a written answer",
+    Doubt.NOT_A_NUMBER: "Not a number",
+    Doubt.FOR_THE_TEACHER: "For you to mark",
+}

@@ -1,0 +1,176 @@
+"""Captures in, filed pages out: the one thread of the box that grades."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+
+from edge import pictures
+from edge.booking import pupil_key
+from edge.documents import Documents
+from edge.frames import Capture
+from edge.ledger import FiledPage, Ledger, unsaved_page
+from edge.pictures import Pictures
+from edge.pipeline import Books, GradedPage, grade_capture
+from edge.reading.recogniser import Recogniser
+from edge.stack import chosen_class
+from homework.errors import ClassboxError
+from sync.clock import Clock
+
+log = logging.getLogger(__name__)
+CLASS_SETTING = "class"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page as it came out of grading. `filed.capture` is 0 when the disk did not take it: it still shows."""
+
+    capture: Capture
+    filed: FiledPage
+
+
+class Worker:
+    """Grades and files. What came of each capture is told to `on_page`, what goes wrong to `on_trouble`.
+
+    Both are called from the worker's thread. `on_trouble(about, None)` says that it is over.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        documents: Documents,
+        pictures: Pictures,
+        recogniser: Recogniser,
+        clock: Clock,
+        class_name: str | None,
+        on_page: Callable[[Shown], None],
+        on_trouble: Callable[[str, ClassboxError | None], None],
+    ) -> None:
+        self._ledger = ledger
+        self._documents = documents
+        self._pictures = pictures
+        self._recogniser = recogniser
+        self._clock = clock
+        self._class_name = class_name
+        self._on_page = on_page
+        self._on_trouble = on_trouble
+        # Two captures may wait: more would let a fast source fill the memory with 36 MB pictures.
+        self._queue: queue.Queue[Capture | None] = queue.Queue(maxsize=2)
+        self._seen: object = object()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="grading", daemon=True)
+
+    def start(self) -> None:
+        """Begin. Sheets that became known since the last run are graded first."""
+        self._thread.start()
+
+    def put(self, capture: Capture) -> bool:
+        """Hand a capture over; waits while the worker is behind. False when the worker is ending."""
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(capture, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def stop(self, timeout_s: float = 10) -> None:
+        """Finish the page in hand and end. What still waits is taken again at the next start by its source."""
+        self._stopping.set()
+        self._thread.join(timeout_s)
+
+    def _work(self) -> None:
+        cv2.setNumThreads(1)
+        while not self._stopping.is_set():
+            try:
+                self._regrade_what_became_known()
+                capture = self._queue.get(timeout=0.5)
+                if capture is not None:
+                    self._take(capture)
+            except queue.Empty:
+                continue
+            except ClassboxError as error:
+                log.warning("%s", error)
+                self._on_trouble("grading", error)
+            except Exception:
+                # One page must never cost the pages after it.
+                log.exception("a page could not be worked on")
+                self._on_trouble(
+                    "grading",
+                    ClassboxError("One sheet could not be worked on.", remedy="Slide it again; the others go on."),
+                )
+
+    def _take(self, capture: Capture) -> None:
+        picture = pictures.encoded(capture)
+        digest = pictures.digest_of(picture)
+        if self._ledger.knows(digest):
+            return
+        clock = self._clock.read()
+        page = grade_capture(capture, self._books(), self._recogniser)
+        kept = self._keep(digest, picture)
+        try:
+            filed = self._ledger.file(
+                capture, page, pupil=self._pupil(page), digest=digest, has_picture=kept, clock=clock
+            )
+        except ClassboxError as error:
+            log.error("%s", error)  # noqa: TRY400 - its words say all
+            self._on_trouble("disk", error)
+            self._on_page(Shown(capture, unsaved_page(capture, page, digest=digest, clock=clock)))
+            return
+        if kept:
+            self._on_trouble("disk", None)
+        self._on_trouble("grading", None)
+        if filed is not None:
+            self._on_page(Shown(capture, filed))
+
+    def _keep(self, digest: str, picture: bytes) -> bool:
+        """The picture goes to the disk before its transaction, so that no page ever points at nothing."""
+        try:
+            self._pictures.keep(digest, picture)
+        except OSError as error:
+            self._on_trouble(
+                "disk",
+                ClassboxError(
+                    f"The picture could not be kept: {error.strerror}.",
+                    remedy="Make room on the disk; results are still taken.",
+                ),
+            )
+            return False
+        return True
+
+    def _books(self) -> Books:
+        documents = self._documents
+        roster = documents.roster()
+        return Books(
+            layout_of=documents.layout,
+            assignment_of=documents.assignment,
+            roster=roster if roster.pupils else None,
+            class_name=chosen_class(roster, documents.setting(CLASS_SETTING), self._class_name),
+        )
+
+    def _pupil(self, page: GradedPage) -> str | None:
+        return pupil_key(page.record.who, self._documents.roster()) if page.record is not None else None
+
+    def _regrade_what_became_known(self) -> None:
+        stamp = self._documents.stamp()
+        if stamp == self._seen:
+            return
+        books = self._books()
+        for filed in self._ledger.waiting_for_documents():
+            image = self._pictures.image(filed.digest)
+            if image is None:
+                continue
+            capture = Capture(image=image, source=filed.source)
+            page = grade_capture(capture, books, self._recogniser)
+            pupil = self._pupil(page)
+            if (page.status, pupil) != (filed.status, filed.pupil):
+                self._on_page(Shown(capture, self._ledger.regrade(filed.capture, page, pupil=pupil)))
+            if self._stopping.is_set():
+                return
+        self._seen = stamp
