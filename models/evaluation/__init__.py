@@ -1,0 +1,1 @@
+"""What the recognisers can do: `python -m models.evaluation --data DIR [--json]`."""

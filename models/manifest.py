@@ -1,0 +1,101 @@
+"""`manifest.json`: which model files there are, what they must weigh in bytes, and what their outputs mean.
+
+A model file that differs by one bit from the one that was measured is another model; so nothing is read
+with it. The manifest is written by `models.training` and read by `models.recognisers`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from homework.errors import ClassboxError
+
+MANIFEST_NAME = "manifest.json"
+REMEDY = "Put the released models back: reinstall Classbox, or `git checkout -- models`."
+
+
+class ModelError(ClassboxError):
+    """A model file is missing, changed, or no runtime on this machine can run it."""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A collection that taught a model, and the licence it came under."""
+
+    name: str
+    licence: str
+
+
+class ModelFile(msgspec.Struct, frozen=True):
+    """One `.tflite` file. `input_shape` is (batch, height, width, channels)."""
+
+    file: str
+    sha256: str
+    input_shape: tuple[int, int, int, int]
+    sources: tuple[Source, ...]
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What one kind of field reads from a model's output.
+
+    `symbols` name the outputs `start`, `start + 1`, …; `""` is the mark that belongs to no answer (a line
+    model has the blank of CTC as its last output, unnamed). `temperature` divides the logits so that
+    probabilities are honest; a reading under `threshold` is for a person. `other_weight` is how likely the
+    mark that is no answer is, against one of the answers, in a box of this kind.
+    """
+
+    model: str
+    start: int
+    symbols: tuple[str, ...]
+    temperature: float
+    threshold: float
+    other_weight: float = 1.0
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """All files and heads. `heads` is keyed by the kind of field, `models` by a name that heads refer to."""
+
+    version: int
+    seed: int
+    models: dict[str, ModelFile]
+    heads: dict[str, Head]
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a model directory. Raises `ModelError` when it is missing or not one."""
+    path = directory / MANIFEST_NAME
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except OSError as error:
+        raise ModelError(f"The list of models {path} cannot be read.", remedy=REMEDY) from error
+    except msgspec.MsgspecError as error:
+        raise ModelError(f"The list of models {path} is damaged: {error}.", remedy=REMEDY) from error
+    if manifest.version != 1:
+        raise ModelError(f"The list of models {path} is of version {manifest.version}.", remedy=REMEDY)
+    for kind, head in manifest.heads.items():
+        if head.model not in manifest.models:
+            raise ModelError(f"The list of models {path} names no file for {kind}.", remedy=REMEDY)
+    return manifest
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Write `manifest.json`, indented, so that a change of it can be reviewed."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    (directory / MANIFEST_NAME).write_bytes(text + b"\n")
+
+
+def verified_bytes(directory: Path, model: ModelFile) -> bytes:
+    """The bytes of a model file, whose SHA-256 is the manifest's.
+
+    Raises `ModelError` when the file is missing or differs.
+    """
+    path = directory / model.file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"The model {path} cannot be read.", remedy=REMEDY) from error
+    if hashlib.sha256(content).hexdigest() != model.sha256:
+        raise ModelError(f"The model {path} is not the one that was measured.", remedy=REMEDY)
+    return content

@@ -1,0 +1,201 @@
+"""Whole answers in one writer's hand: numbers as pupils write them into a box, and lines that are no number.
+
+Symbols of a line: the digits, `.`, `-`, `/`, `%`, `……` (one symbol), a space (mixed numbers), and `""` for a mark
+that belongs to no number (crossed out, a letter, a scribble).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from models.training import pens
+from models.training.hands import Glyph, Hand
+from models.training.paper import photograph
+from models.training.pens import Ink, Manner
+
+LINE_SYMBOLS = (*"0123456789", ".", "-", "/", "%", "……", " ", "")
+DIGITS = "0123456789"
+STRANGERS = "ABCDEFGHJKLMNPQRTUVWXYZabcdefghkmnprtuvwxyz+=*()?!&#@$"
+"""What a number never holds and no digit looks like (O, I, S, o, l, q … are left out)."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """A crop and the symbols that stand in it, in order (indices into `LINE_SYMBOLS`)."""
+
+    crop: NDArray[np.uint8]
+    symbols: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        """The canonical text; a stranger shows as ?."""
+        return "".join(LINE_SYMBOLS[i] or "?" for i in self.symbols)
+
+
+def an_answer(rng: Generator) -> list[str]:
+    """What to write: symbols of a plausible answer (a lone `?` stands for a stranger)."""
+    form = rng.choice(
+        ["integer", "decimal", "negative", "percent", "fraction", "remainder", "mixed", "strange"],
+        p=[0.50, 0.13, 0.06, 0.05, 0.08, 0.06, 0.04, 0.08],
+    )
+    if form == "integer":
+        return _digits(rng, rng.choice([1, 2, 3, 4, 5, 6], p=[0.2, 0.32, 0.24, 0.12, 0.07, 0.05]))
+    if form == "decimal":
+        whole = _digits(rng, rng.choice([1, 2, 3], p=[0.6, 0.3, 0.1]))
+        return [*whole, ".", *_digits(rng, rng.choice([1, 2, 3], p=[0.5, 0.4, 0.1]))]
+    if form == "negative":
+        rest = _digits(rng, rng.choice([1, 2, 3]))
+        return ["-", *rest, *([".", *_digits(rng, 1)] if rng.random() < 0.2 else [])]
+    if form == "percent":
+        return [*_digits(rng, rng.choice([1, 2, 3])), *([".", *_digits(rng, 1)] if rng.random() < 0.2 else []), "%"]
+    if form == "fraction":
+        sign = ["-"] if rng.random() < 0.06 else []
+        return [*sign, *_digits(rng, rng.choice([1, 2], p=[0.7, 0.3])), "/", *_digits(rng, rng.choice([1, 2, 3]))]
+    if form == "remainder":
+        return [*_digits(rng, rng.choice([1, 2, 3])), "……", *_digits(rng, rng.choice([1, 2], p=[0.75, 0.25]))]
+    if form == "mixed":
+        return [*_digits(rng, rng.choice([1, 2])), " ", *_digits(rng, 1), "/", *_digits(rng, rng.choice([1, 2]))]
+    return [c if rng.random() < 0.45 else "?" for c in _digits(rng, rng.choice([1, 2, 3, 4]))]
+
+
+def write_answer(symbols: list[str], hand: Hand, signs: Hand, rng: Generator) -> Written | None:
+    """A crop of the answer: digits in `hand`, signs from the same hand or else from `signs`.
+
+    None when the hand lacks a symbol (that hand is not asked again for it).
+    """
+    height_px = float(rng.uniform(22, 74))
+    manner = pens.a_manner(rng, height_px)
+    slope = rng.normal(0, 0.035)
+    spread = rng.normal(0.15, 0.09)
+    placed: list[tuple[Ink, float, float]] = []
+    labels: list[int] = []
+    x = 0.0
+    for position, symbol in enumerate(symbols):
+        if symbol == " ":
+            x += height_px * rng.uniform(0.5, 1.1)
+            labels.append(LINE_SYMBOLS.index(" "))
+            continue
+        drawn = _draw_symbol(symbol, hand, signs, height_px, manner, rng)
+        if drawn is None:
+            return None
+        ink, above = drawn
+        gap = max(height_px * (spread + rng.normal(0, 0.06)), -0.06 * height_px) if position else 0.0
+        if symbol in ("……", ".") or (position and symbols[position - 1] in ("……", ".")):
+            gap = height_px * abs(rng.normal(0.1, 0.08)) + 1
+        x += gap
+        y = -above + slope * x + rng.normal(0, 0.035) * height_px * manner.jitter
+        placed.append((ink, x, y))
+        labels.append(LINE_SYMBOLS.index("" if symbol == "?" else symbol))
+        x += ink.shape[1]
+    crop = _into_box(placed, height_px, rng)
+    return Written(crop, tuple(labels))
+
+
+def _draw_symbol(
+    symbol: str,
+    hand: Hand,
+    signs: Hand,
+    height: float,
+    manner: Manner,
+    rng: Generator,
+) -> tuple[Ink, float] | None:
+    """The ink of a symbol, and how far its top stands above the baseline."""
+    if symbol == "……":
+        row = pens.dots(rng, int(rng.choice([3, 4, 5, 6, 6, 6])))
+        ink = pens.draw(row, height * rng.uniform(0.7, 1.7), manner, rng, by_width=True)
+        return ink, height * rng.uniform(0.1, 0.6) + ink.shape[0] / 2
+    if symbol == "?":
+        ink = _stranger(hand, signs, height, manner, rng)
+        return ink, float(ink.shape[0])
+    glyph = _pick(symbol, hand, signs, rng)
+    if glyph is None:
+        return None
+    if symbol == ".":
+        return _point(glyph, height, manner, rng)
+    if symbol == "-":
+        ink = pens.draw(glyph, height * rng.uniform(0.3, 0.85), manner, rng, by_width=True)
+        return ink, height * rng.uniform(0.35, 0.65) + ink.shape[0] / 2
+    tall = {"/": rng.uniform(0.9, 1.45), "%": rng.uniform(0.75, 1.15)}.get(symbol, 1.0)
+    ink = pens.draw(glyph, height * tall, manner, rng)
+    return ink, ink.shape[0] - height * (tall - 1) * 0.5
+
+
+def _point(glyph: Glyph, height: float, manner: Manner, rng: Generator) -> tuple[Ink, float]:
+    """A decimal point: a touch of the pen, a small blob, a short stroke; on the baseline or a little off it."""
+    if rng.random() < 0.5:
+        ink = pens.draw(glyph, manner.pen_px + height * rng.uniform(0.02, 0.12), manner, rng)
+    else:
+        side = max(manner.pen_px * rng.uniform(0.9, 1.5), 2.5)
+        n = int(np.ceil(side)) + 2
+        ink = np.zeros((n, n), np.float32)
+        cv2.circle(ink, (n // 2, n // 2), max(int(side / 2), 1), 1.0, -1, cv2.LINE_AA)
+    return ink, ink.shape[0] * rng.uniform(0.4, 1.0) + height * abs(rng.normal(0, 0.05))
+
+
+def _stranger(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Generator) -> Ink:
+    """Something that belongs to no number: a crossed-out digit, a scribble, a letter, a tick."""
+    what = rng.random()
+    if what < 0.4:
+        digit = _pick(str(rng.integers(10)), hand, signs, rng)
+        over = pens.strike(rng) if rng.random() < 0.45 else pens.scribble(rng)
+        under = pens.draw(digit, height, manner, rng) if digit is not None else np.zeros((8, 8), np.float32)
+        return cross_out(under, over, manner, rng)
+    if what < 0.6:
+        mark = pens.scribble(rng) if rng.random() < 0.6 else pens.tick(rng)
+        return pens.draw(mark, height * rng.uniform(0.6, 1.2), manner, rng)
+    for _ in range(8):
+        letter = _pick(str(rng.choice(list(STRANGERS))), signs, signs, rng)
+        if letter is not None:
+            return pens.draw(letter, height * rng.uniform(0.7, 1.1), manner, rng)
+    return pens.draw(pens.scribble(rng), height, manner, rng)
+
+
+def cross_out(under: Ink, over: Glyph, manner: Manner, rng: Generator) -> Ink:
+    """`under` with `over` drawn across it, somewhat larger than it."""
+    height, width = under.shape
+    top = pens.draw(over, max(height * rng.uniform(0.7, 1.15), 6), manner, rng)
+    top = cv2.resize(top, (max(int(width * rng.uniform(0.95, 1.4)), 4), max(top.shape[0], 4)))
+    h, w = max(height, top.shape[0]), max(width, top.shape[1])
+    both = np.zeros((h, w), np.float32)
+    for ink in (under, top):
+        y, x = (h - ink.shape[0]) // 2, (w - ink.shape[1]) // 2
+        place = both[y : y + ink.shape[0], x : x + ink.shape[1]]
+        np.maximum(place, ink, out=place)
+    return both
+
+
+def _pick(symbol: str, hand: Hand, signs: Hand, rng: Generator) -> Glyph | None:
+    for source in (hand, signs):
+        choice = source.glyphs.get(symbol)
+        if choice:
+            return choice[int(rng.integers(len(choice)))]
+    return None
+
+
+def _into_box(placed: list[tuple[Ink, float, float]], height_px: float, rng: Generator) -> NDArray[np.uint8]:
+    """Lay the drawn symbols somewhere into a box with a margin round it, and photograph it."""
+    x0 = min(x for _, x, _ in placed)
+    y0 = min(y for _, _, y in placed)
+    x1 = max(x + ink.shape[1] for ink, x, _ in placed)
+    y1 = max(y + ink.shape[0] for ink, _, y in placed)
+    need_w, need_h = int(np.ceil(x1 - x0)) + 2, int(np.ceil(y1 - y0)) + 2
+    margin = int(rng.integers(6, 12))
+    box_w = int(need_w * rng.uniform(1.0, 1.5) + rng.uniform(2, 130))
+    box_h = int(max(need_h * rng.uniform(1.0, 1.25) + 2, rng.uniform(60, 100)))
+    canvas = np.zeros((box_h + 2 * margin, box_w + 2 * margin), np.float32)
+    left = margin + int(rng.integers(0, box_w - need_w + 1)) - x0
+    top = margin + int(rng.integers(0, box_h - need_h + 1)) - y0
+    for ink, x, y in placed:
+        ix, iy = round(x + left), round(y + top)
+        place = canvas[iy : iy + ink.shape[0], ix : ix + ink.shape[1]]
+        np.maximum(place, ink[: place.shape[0], : place.shape[1]], out=place)
+    return photograph(canvas, rng, margin_px=margin)
+
+
+def _digits(rng: Generator, n: int) -> list[str]:
+    return [str(d) for d in rng.integers(0, 10, int(n))]

@@ -1,0 +1,50 @@
+"""Honest probabilities and thresholds, from writers whom the networks never saw."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation.figures import Case, Outcome, outcomes
+from models.manifest import Head
+from models.recognisers import Kind
+
+SILENT_GOAL = 1e-3
+_TEMPERATURES = np.geomspace(0.5, 3.0, 15)
+_THRESHOLDS = np.round(np.concatenate([np.arange(0.5, 0.95, 0.01), np.arange(0.95, 0.9991, 0.001)]), 4)
+
+
+def calibrated(
+    kind: Kind, head: Head, cases: list[Case], logits: list[NDArray[np.float32] | None], *, strangers_goal: float = 0.05
+) -> Head:
+    """The head with the temperature whose confidences are likeliest, and the lowest threshold that meets the goals.
+
+    The goals: wrong readings above it at most 1 in 1,000 of all answers, and at most `strangers_goal` of the marks
+    that are no answer. Where no threshold meets them, the highest is taken.
+    """
+    tried = [msgspec.structs.replace(head, temperature=float(t)) for t in _TEMPERATURES]
+    results = [outcomes(kind, one, cases, logits) for one in tried]
+    best = int(np.argmin([_log_loss(one) for one in results]))
+    return msgspec.structs.replace(
+        tried[best],
+        temperature=round(tried[best].temperature, 4),
+        threshold=_threshold(results[best], strangers_goal),
+    )
+
+
+def _log_loss(results: list[Outcome]) -> float:
+    sure = np.clip([one.confidence for one in results], 1e-4, 1 - 1e-4)
+    right = np.array([one.right for one in results])
+    return float(-np.mean(np.where(right, np.log(sure), np.log(1 - sure))))
+
+
+def _threshold(results: list[Outcome], strangers_goal: float) -> float:
+    answers = [one for one in results if not one.stranger]
+    strangers = [one for one in results if one.stranger]
+    for threshold in _THRESHOLDS:
+        silent = sum(1 for one in answers if not one.right and one.confidence >= threshold)
+        taken = sum(1 for one in strangers if one.confidence >= threshold)
+        if silent <= SILENT_GOAL * len(answers) and taken <= strangers_goal * len(strangers):
+            return float(threshold)
+    return float(_THRESHOLDS[-1])
