@@ -64,6 +64,7 @@ class Trigger:
         self._new = True
         self._away_frames = 0
         self._usual_reach = 0.0
+        self._noise = 0.0
 
     @property
     def holding(self) -> bool:
@@ -75,8 +76,9 @@ class Trigger:
         grid = _even(frame.image)
         # Thresholds are for a picture whose paper is at 200; a darker room has less of everything but noise.
         light = float(np.clip(np.percentile(grid, 97), 25, 255)) / 200
-        printed = _print_map(frame.image, light)
         still = self._is_still(grid, frame.at_ms, light)
+        # Of a pixel's noise a third is left in the change of a cell; it opens a gap of some 1.2 of it in the print map.
+        printed = _print_map(frame.image, max(34 * light, 9) + 3.4 * self._noise)
         reach = self._reach(grid, light, still=still)
         left = self._watch_it_go(printed, reach)
         if left:
@@ -97,6 +99,7 @@ class Trigger:
         # A lamp that drifts changes everything alike: that is not motion.
         change -= np.median(change)
         noise = 1.4826 * float(np.median(np.abs(change)))
+        self._noise += 0.1 * (min(noise, 12.0) - self._noise)
         moving = float((np.abs(change) > max(5.0 * light, 6.0 * noise)).mean())
         if moving > self.settings.moving_share:
             self._still_since = None
@@ -138,14 +141,14 @@ def _even(image: Image) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(image, _GRID, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _print_map(image: Image, light: float) -> NDArray[np.bool_]:
+def _print_map(image: Image, gap: float) -> NDArray[np.bool_]:
     """(30, 40): the cells that hold strong contrast, as print on paper does."""
     half = cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA)
     kernel = np.ones((3, 3), np.uint8)
     contrast = cv2.subtract(cv2.dilate(half, kernel), cv2.erode(half, kernel))
     cells = contrast.reshape(240 // _CELL, _CELL, 320 // _CELL, _CELL)
     # An edge of a hand or of the paper is one line through a cell; print fills more of it.
-    return np.asarray((cells > max(34 * light, 9)).mean(axis=(1, 3)) > 0.16, np.bool_)
+    return np.asarray((cells > gap).mean(axis=(1, 3)) > 0.16, np.bool_)
 
 
 def _overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TextIO
 
 import msgspec
 
 from edge.camera.camera import CameraError
-from edge.frames import Frame
+from edge.frames import Frame, Image
 from homework.assignment import parse_assignment
 from homework.errors import BadFileError
 from homework.layout import layout_from_json
@@ -21,7 +22,7 @@ from models.simulation.desk import Desk, Sheet
 from models.simulation.motion import Moment, Passing
 from models.simulation.pupil import Habits
 
-_AHEAD = 2
+_AHEAD = 1
 """Sheets that are written and rasterised before they are due."""
 
 
@@ -43,6 +44,14 @@ class RealTime:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page of the stack, and the full picture of it at rest, made before they are due."""
+
+    sheet: Sheet
+    at_rest: Image
 
 
 class SimulatedCamera:
@@ -77,7 +86,7 @@ class SimulatedCamera:
         self._tick_s = 1.0 / frames_per_s
         self._patient = patient
         self._photographed: set[int] = set()
-        self._sheets: dict[int, Future[Sheet]] = {}
+        self._pages: dict[int, Future[_Page]] = {}
         self._maker = ThreadPoolExecutor(1, thread_name_prefix="simulated-class")
         self._truth_file: TextIO | None = truth.open("w", encoding="utf-8") if truth is not None else None
         self._told = 0
@@ -88,6 +97,8 @@ class SimulatedCamera:
 
     def preview(self) -> Frame | None:
         if self._started_s is None:
+            # Pupils write before the lesson ends: while sheets pass, this thread must not wait for Python's lock.
+            self.classroom.write()
             self._prepare(0)
             self._ready(0)
             self._started_s = self._timer.now_s()
@@ -106,9 +117,10 @@ class SimulatedCamera:
         at_ms = round(self._timer.now_s() * 1000)
         resting = self.passing.resting(self._time_s())
         moment, sheets = self._look()
-        if resting is not None:
-            self._photographed.add(resting)
-        return Frame(self._desk.photograph(moment, sheets), at_ms)
+        if resting is None:
+            return Frame(self._desk.photograph(moment, sheets), at_ms)
+        self._photographed.add(resting)
+        return Frame(self._desk.expose(self._pages[resting].result().at_rest, moment), at_ms)
 
     def close(self) -> None:
         self._closed.set()
@@ -144,15 +156,21 @@ class SimulatedCamera:
 
     def _prepare(self, index: int) -> None:
         for k in range(index, min(index + _AHEAD + 1, len(self.classroom))):
-            if k not in self._sheets:
-                self._sheets[k] = self._maker.submit(self.classroom.sheet, k)
-        for k in [k for k in self._sheets if k < index - 2]:
-            del self._sheets[k]
+            if k not in self._pages:
+                self._pages[k] = self._maker.submit(self._make, k)
+        for k in [k for k in self._pages if k < index - 1]:
+            del self._pages[k]
+
+    def _make(self, index: int) -> _Page:
+        """In the maker's thread: the page, and what the lens sees while it rests."""
+        sheet = self.classroom.sheet(index)
+        rest = Moment(((index, self.passing.rest_of(index)),), (), 0.0)
+        return _Page(sheet, self._desk.lay_out(rest, [sheet]))
 
     def _ready(self, index: int) -> Sheet:
         """The sheet; when this machine was too slow to have it in time, the class's clock stands still meanwhile."""
         begun = self._timer.now_s()
-        sheet = self._sheets[index].result()
+        sheet = self._pages[index].result().sheet
         if self._started_s is not None:
             self._held_s += self._timer.now_s() - begun
         return sheet

@@ -46,7 +46,7 @@ class Classroom:
             np.random.default_rng([seed, 0x57AC]).shuffle(who)
         self._place = {pupil.pupil_id: k for k, pupil in enumerate(everybody)}
         self._stack = [(pupil, number) for pupil in who for number in range(len(layout.pages))]
-        self._filled: tuple[str, list[FilledPage]] | None = None
+        self._filled: dict[str, list[FilledPage]] = {}
 
     def __len__(self) -> int:
         return len(self._stack)
@@ -54,10 +54,12 @@ class Classroom:
     def filled(self, index: int) -> FilledPage:
         """Page `index` of the stack: its strokes and the truth."""
         pupil, number = self._stack[index]
-        if self._filled is None or self._filled[0] != pupil.pupil_id:
-            pages = fill_pupil(self.assignment, self.layout, pupil, seed=self.seed, habits=self._habits)
-            self._filled = (pupil.pupil_id, pages)
-        return self._filled[1][number]
+        return self._pages_of(pupil)[number]
+
+    def write(self) -> None:
+        """Let everybody write now, rather than when their page is first asked for: some 30 ms a page."""
+        for pupil, _ in self._stack:
+            self._pages_of(pupil)
 
     def truth(self, index: int) -> PageTruth:
         """Whose page it is and what truly stands on it."""
@@ -74,6 +76,12 @@ class Classroom:
     def close(self) -> None:
         """Let the PDF go."""
         self._printed.close()
+
+    def _pages_of(self, pupil: Pupil) -> list[FilledPage]:
+        if pupil.pupil_id not in self._filled:
+            pages = fill_pupil(self.assignment, self.layout, pupil, seed=self.seed, habits=self._habits)
+            self._filled[pupil.pupil_id] = pages
+        return self._filled[pupil.pupil_id]
 
     def _printed_for_each(self) -> bool:
         return any(page.pupil is not None and page.pupil.kind == "printed" for page in self.layout.pages)

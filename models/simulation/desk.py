@@ -39,7 +39,7 @@ class Sheet:
 class Desk:
     """The desk, the lamp and the camera; made once, photographed often.
 
-    `frame_px` (width, height) is the sensor's; `page_mm` the paper that must fit. Not for two threads at once.
+    `frame_px` (width, height) is the sensor's; `page_mm` the paper that must fit. `lay_out` may be called from another thread than the rest.
     """
 
     def __init__(
@@ -83,10 +83,15 @@ class Desk:
 
     def photograph(self, moment: Moment, sheets: Sequence[Sheet | None]) -> Picture:
         """The full frame (height, width, 3 BGR) of `moment`; `sheets` as for `preview`."""
+        return self.expose(self.lay_out(moment, sheets), moment)
+
+    def lay_out(self, moment: Moment, sheets: Sequence[Sheet | None]) -> Picture:
+        """The sheets of `moment` as the lens sees them, without hands, motion and noise: most of the work."""
         wood = self._wood.copy()
         quarter = np.diag([0.25, 0.25, 1.0]) @ self._desk_to_px
         for _, pose in moment.sheets:
-            _shade(wood, np.asarray(cv2.perspectiveTransform(_outline(pose, self.page_mm), quarter), np.float64))
+            outline = cv2.perspectiveTransform(_outline(pose, self.page_mm), quarter)
+            _shade(wood, np.asarray(outline, np.float64))
         frame = np.asarray(cv2.resize(wood, self.frame_px, interpolation=cv2.INTER_LINEAR), np.uint8)
         for (_, pose), sheet in zip(moment.sheets, sheets, strict=True):
             if sheet is not None:
@@ -99,13 +104,18 @@ class Desk:
                     flags=cv2.INTER_LINEAR,
                     borderMode=cv2.BORDER_TRANSPARENT,
                 )
+        frame = np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.7), np.uint8)
+        cv2.multiply(frame, self._light, dst=frame, scale=1 / 255)
+        return frame
+
+    def expose(self, laid_out: Picture, moment: Moment) -> Picture:
+        """A photograph of what `lay_out` made, with the hands, motion and noise of `moment`; a new array."""
+        frame = laid_out.copy()
         for hand in moment.hands:
             _draw_hand(frame, hand, self._desk_to_px)
         blur = int(moment.speed_mm_s * _EXPOSURE_S * self.px_per_mm)
         if blur > 1:
             frame = np.asarray(cv2.blur(frame, (blur, 1)), np.uint8)
-        frame = np.asarray(cv2.GaussianBlur(frame, (3, 3), 0.7), np.uint8)
-        cv2.multiply(frame, self._light, dst=frame, scale=1 / 255)
         return self._with_noise(frame, self._noise)
 
     def _camera(self) -> Matrix:

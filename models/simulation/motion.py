@@ -89,6 +89,10 @@ class Passing:
             return None
         return k if time_s >= self._rest_from(k) else None
 
+    def rest_of(self, index: int) -> Pose:
+        """Where the sheet of that index (from 0) comes to rest."""
+        return self._rests[index]
+
     def leaves_s(self, index: int) -> float:
         """When the sheet of that index (from 0) begins to leave."""
         return self.lead_s + (index + 1) * self.pace_s
