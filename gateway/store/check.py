@@ -14,7 +14,6 @@ from gateway.store.pages import Totals, pages_where
 from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
 from gateway.store.schools import school_ids
 
-
 _Place = TypeVar("_Place", bound=tuple[object, ...])
 
 

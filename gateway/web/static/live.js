@@ -91,6 +91,12 @@ if (source) {
   events.addEventListener("error", () => say("waiting"));
 }
 
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#item-"]');
+  const item = link && document.getElementById(link.hash.slice(1));
+  if (item) item.open = true;
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy], [data-print]");
   if (!button) return;

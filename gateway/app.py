@@ -1,0 +1,127 @@
+"""The running gateway: store, link to the broker and pages, for as long as nobody says stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from gateway.config import GatewayConfig
+from gateway.ingest import StoreIngest
+from gateway.store.store import Store, open_store
+from gateway.web.changes import Changes
+from gateway.web.site import Status, make_site
+from homework.errors import ClassboxError
+from sync.broker_address import BrokerAddress
+from sync.gateway_link import GatewayLink
+
+_log = logging.getLogger(__name__)
+_PATIENCE_S = 3.0
+"""How long the broker may take before a line says that it is not there."""
+
+
+async def run_gateway(config: GatewayConfig) -> None:
+    """Serve until SIGTERM or SIGINT; prints `ready URL` once the pages answer.
+
+    Raises `ClassboxError` when the store cannot be opened, the port is taken or the broker's address is none.
+    A broker that is not there is waited for.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    broker = BrokerAddress(url=config.broker.url, ca=config.broker.ca, cert=config.broker.cert, key=config.broker.key)
+    async with open_store(config) as store:
+        changes = Changes()
+        ingest = StoreIngest(store, on_change=changes.tell)
+        watcher = _BrokerWatcher(config.broker.url)
+        link = GatewayLink(ingest=ingest, broker=broker, on_change=watcher.wake)
+        status = _status_of(link, ingest)
+        async with _serving(config, store, changes, status) as url, _linked(link, watcher):
+            print(f"ready {url}", flush=True)
+            await stop.wait()
+            _log.info("stopping")
+
+
+class _BrokerWatcher:
+    """Says on stderr when the broker is away for longer than a moment, and when it is back."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rpartition("@")[2] if "@" in url else url  # a password in the address is not for the log
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """The connection came or went."""
+        self._changed.set()
+
+    async def watch(self, link: GatewayLink) -> None:
+        """Run beside the link until cancelled."""
+        told = False
+        while True:
+            if not link.connected and not told:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(link.wait_connected(), _PATIENCE_S)
+            if link.connected == told:
+                told = not link.connected
+                print(
+                    f"The broker at {self._url} does not answer; still trying. Check that it runs and [broker] url."
+                    if told
+                    else f"The broker at {self._url} is there.",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            await self._changed.wait()
+            self._changed.clear()
+
+
+def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:
+    return lambda: Status(broker_connected=link.connected, counts=dict(ingest.counts))
+
+
+@asynccontextmanager
+async def _linked(link: GatewayLink, watcher: _BrokerWatcher) -> AsyncIterator[None]:
+    tasks = [
+        asyncio.create_task(link.run(), name="link to the broker"),
+        asyncio.create_task(watcher.watch(link), name="watching the broker"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                _log.error("a part of the gateway ended early", exc_info=ended)
+
+
+@asynccontextmanager
+async def _serving(
+    config: GatewayConfig, store: Store, changes: Changes, status: Callable[[], Status]
+) -> AsyncIterator[str]:
+    runner = web.AppRunner(
+        make_site(store, changes, status), handler_cancellation=True, shutdown_timeout=5, access_log=None
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, config.host, config.port)
+    try:
+        try:
+            await site.start()
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            raise ClassboxError(
+                f"The port {config.port} is in use already."
+                if taken
+                else f"The pages cannot listen on {config.host}:{config.port}: {error.strerror}.",
+                remedy="Choose another with [web] listen in gateway.toml, or stop the program that has it.",
+            ) from error
+        host, port = runner.addresses[0][:2]
+        yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,67 @@
+"""`classgate report`: a class report on the terminal, as JSON or as a table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from gateway.commands.options import config_option, with_store
+from gateway.reports.class_report import ClassReport, class_report
+from gateway.reports.export import report_to_csv, report_to_json
+from gateway.reports.overview import OverviewLine, overview
+from gateway.reports.wording import report_text
+from gateway.store.store import Store
+from homework.errors import ClassboxError, UsageError
+from ui.language import terminal_language, translator
+
+
+@click.command(name="report")
+@click.argument("class_name", metavar="CLASS")
+@click.option("--assignment", help="Which worksheet; the one that came last when left out.")
+@click.option("--school", help="Whose class; needed when several schools have one of that name.")
+@click.option("--json", "form", flag_value="json", help="One JSON object.")
+@click.option("--csv", "form", flag_value="csv", help="One line a pupil, for Excel and WPS.")
+@config_option
+def command(
+    class_name: str, assignment: str | None, school: str | None, form: str | None, config_path: Path | None
+) -> None:
+    """Print the report of a class.
+
+    Example: classgate report 3-1 --json
+    """
+
+    async def work(store: Store) -> ClassReport:
+        async with store.reading() as connection:
+            line = _chosen((await overview(connection)).lines, class_name, assignment, school)
+            return await class_report(connection, store.vault, line.school, line.class_name, line.assignment)
+
+    report = with_store(config_path, work)
+    if form == "json":
+        print(json.dumps(report_to_json(report), ensure_ascii=False))
+    elif form == "csv":
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+        print(report_to_csv(report), end="")
+    else:
+        print(report_text(report, translator(terminal_language()).gettext))
+
+
+def _chosen(
+    lines: tuple[OverviewLine, ...], class_name: str, assignment: str | None, school: str | None
+) -> OverviewLine:
+    """The newest line that fits. Raises `ClassboxError` when there is none, `UsageError` when schools differ."""
+    fitting = [
+        line
+        for line in lines
+        if line.class_name == class_name and assignment in (None, line.assignment) and school in (None, line.school)
+    ]
+    if not fitting:
+        raise ClassboxError(
+            f"No sheet of class {class_name} has come yet.",
+            remedy="Check the name of the class, or wait until the box has a network.",
+        )
+    if len({line.school for line in fitting}) > 1:
+        raise UsageError(f"Several schools have a class {class_name}.", remedy="Say which one with --school.")
+    return fitting[0]

@@ -1,0 +1,31 @@
+"""`classgate run`: receive and show until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+import click
+
+from gateway.app import run_gateway
+from gateway.commands.options import config_option
+from gateway.config import load_config
+
+
+@click.command(name="run")
+@config_option
+@click.option("--verbose", is_flag=True, help="Say more on stderr.")
+def command(config_path: Path | None, verbose: bool) -> None:
+    """Receive the sheets of the school's boxes and show the class reports.
+
+    Prints `ready URL` when the pages answer. Ends on Ctrl-C.
+
+    \b
+    Example: classgate run --config gateway.toml
+    """  # noqa: D301 - \b is click's
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    asyncio.run(run_gateway(load_config(config_path)))

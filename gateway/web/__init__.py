@@ -1,0 +1,1 @@
+"""The gateway's pages: what there is, the class report, and the same as JSON."""
