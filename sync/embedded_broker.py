@@ -16,6 +16,10 @@ from homework.errors import ClassboxError
 
 BrokerKind = Literal["mosquitto", "amqtt"]
 _START_S = 20.0
+_CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05probe"
+"""MQTT 3.1.1, section 3.1: clean session, keep-alive 60 s, client id `probe`."""
+_CONNACK_ACCEPTED = b"\x20\x02\x00\x00"
+_DISCONNECT = b"\xe0\x00"
 
 
 class BrokerError(ClassboxError):
@@ -57,12 +61,9 @@ class Broker:
                 self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         end_s = time.monotonic() + _START_S
         while time.monotonic() < end_s and self.process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
+            if _answers(self.port):
                 return
+            time.sleep(0.02)
         self.stop()
         raise BrokerError(
             f"The broker ({self.kind}) does not answer on port {self.port}.",
@@ -109,6 +110,18 @@ class Broker:
             "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
         )
         return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
+
+
+def _answers(port: int) -> bool:
+    """Whether an MQTT broker accepts a CONNECT: an open port alone may be anybody, even the probe itself."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as probe:
+            probe.sendall(_CONNECT)
+            answer = probe.recv(4)
+            probe.sendall(_DISCONNECT)
+            return answer == _CONNACK_ACCEPTED
+    except OSError:
+        return False
 
 
 def mosquitto_path() -> str | None:

@@ -159,14 +159,16 @@ class Outbox:
         After `AskAfresh` the challenge is a new one, and the box should say hello with it.
         """
         rows = self._db.execute(
-            "SELECT no, proven, incarnation, proven_under FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no"
-            " WHERE epoch = ? AND lane = ?",
+            f"SELECT no, no < {_CURRENT}, last_seq, proven, incarnation, proven_under"  # noqa: S608
+            " FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no WHERE epoch = ? AND lane = ?",
             (receipt.epoch, receipt.lane),
         ).fetchall()
         if not rows:
             return judge(receipt, None)
-        epoch_no, proven, incarnation, proven_under = rows[0]
+        epoch_no, closed, last_seq, proven, incarnation, proven_under = rows[0]
         view = LaneView(
+            closed=bool(closed),
+            last_seq=last_seq,
             proven=proven,
             chain_at_mark=self.chain_at(receipt.lane, receipt.mark, epoch=receipt.epoch),
             incarnation=incarnation,

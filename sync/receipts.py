@@ -175,10 +175,12 @@ Judgement = Accept | NewEpoch | ResendFrom | AskAfresh | Ignore
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
     """What a box knows of one of its (epoch, lane) when a receipt for it comes.
 
-    `chain_at_mark` is the box's own chain digest at the receipt's mark, None when it never got that far.
+    `closed`: a later epoch took its place. `chain_at_mark` is the box's own chain digest at the receipt's mark, None when it never got that far.
     `challenge` is in force now; `proven_under` was when the proof last moved (None: nothing proven yet).
     """
 
+    closed: bool
+    last_seq: int
     proven: int
     chain_at_mark: bytes | None
     incarnation: bytes | None
@@ -196,7 +198,10 @@ def judge(receipt: Receipt, view: LaneView | None) -> Judgement:
         return Ignore("another epoch")
     same_gateway = receipt.incarnation == view.incarnation
     if view.chain_at_mark != receipt.chain:
-        return NewEpoch(view.proven if same_gateway else 0)
+        after = view.proven if same_gateway else 0
+        if view.closed and after == view.last_seq:
+            return Ignore("a closed epoch, in which another copy of this card goes on")
+        return NewEpoch(after)
     first = view.incarnation is None
     if not first and (not same_gateway or receipt.mark < view.proven):
         if receipt.challenge != view.challenge or view.proven_under == view.challenge:
