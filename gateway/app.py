@@ -21,6 +21,7 @@ from gateway.web.site import Status, make_site
 from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
 from sync.gateway_link import GatewayLink
+from ui.language import terminal_language, translator
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0
@@ -63,6 +64,7 @@ class _BrokerWatcher:
 
     async def watch(self, link: GatewayLink) -> None:
         """Run beside the link until cancelled."""
+        _ = translator(terminal_language()).gettext
         told = False
         while True:
             if not link.connected and not told:
@@ -70,13 +72,12 @@ class _BrokerWatcher:
                     await asyncio.wait_for(link.wait_connected(), _PATIENCE_S)
             if link.connected == told:
                 told = not link.connected
-                print(
-                    f"The broker at {self._url} does not answer; still trying. Check that it runs and [broker] url."
+                message = (
+                    _("The broker at {url} does not answer; still trying. Check that it runs, and [broker] url.")
                     if told
-                    else f"The broker at {self._url} is there.",
-                    file=sys.stderr,
-                    flush=True,
+                    else _("The broker at {url} is there.")
                 )
+                print(message.format(url=self._url), file=sys.stderr, flush=True)
             await self._changed.wait()
             self._changed.clear()
 
@@ -114,12 +115,16 @@ async def _serving(
         try:
             await site.start()
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
+            if error.errno == errno.EADDRINUSE:
+                message = "The port {port} is in use already."
+            else:
+                message = "The pages cannot listen on {host}:{port}: {reason}."
             raise ClassboxError(
-                f"The port {config.port} is in use already."
-                if taken
-                else f"The pages cannot listen on {config.host}:{config.port}: {error.strerror}.",
+                message,
                 remedy="Choose another with [web] listen in gateway.toml, or stop the program that has it.",
+                host=config.host,
+                port=config.port,
+                reason=error.strerror,
             ) from error
         host, port = runner.addresses[0][:2]
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

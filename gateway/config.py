@@ -71,13 +71,17 @@ def _read(path: Path) -> _File:
         return msgspec.toml.decode(path.read_bytes(), type=_File)
     except OSError as error:
         raise BadFileError(
-            f"The configuration {path} cannot be read: {error.strerror}.",
+            "The configuration {path} cannot be read: {reason}.",
             remedy="Check the path, or leave --config out to use the defaults.",
+            path=path,
+            reason=error.strerror,
         ) from error
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadFileError(
-            f"The configuration {path} has a mistake: {error}.",
+            "The configuration {path} has a mistake: {reason}.",
             remedy="See docs/gateway.md for what it may say.",
+            path=path,
+            reason=error,
         ) from error
 
 
@@ -85,7 +89,7 @@ def _listen(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit() or int(port) > 65535:
         raise BadFileError(
-            f"[web] listen = {text!r} is not host:port.", remedy='Write it like listen = "127.0.0.1:8700".'
+            "[web] listen = “{text}” is not host:port.", remedy='Write it like listen = "127.0.0.1:8700".', text=text
         )
     return host.strip("[]"), int(port)
 

@@ -48,12 +48,16 @@ def open_vault(data: Path) -> Vault:
         key = path.read_bytes() if path.exists() else _make(path)
     except OSError as error:
         raise ClassboxError(
-            f"The data folder {data} cannot be used: {error.strerror}.",
+            "The data folder {folder} cannot be used: {reason}.",
             remedy="Choose another with data = … in gateway.toml.",
+            folder=data,
+            reason=error.strerror,
         ) from error
     if len(key) != _KEY_BYTES:
         raise ClassboxError(
-            f"The key file {path} is damaged.", remedy="Put it back from a backup; nothing can be opened without it."
+            "The key file {path} is damaged.",
+            remedy="Put it back from a backup; nothing can be opened without it.",
+            path=path,
         )
     return Vault(key)
 

@@ -27,7 +27,9 @@ def command(file: Path, school: str, config_path: Path | None) -> None:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise BadFileError(f"{file} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+        raise BadFileError(
+            "{file} cannot be read: {reason}.", remedy="Check the path.", file=file, reason=error.strerror
+        ) from error
     roster = parse_roster(data)
 
     async def work(store: Store) -> int:

@@ -59,9 +59,10 @@ def _chosen(
     ]
     if not fitting:
         raise ClassboxError(
-            f"No sheet of class {class_name} has come yet.",
+            "No sheet of class {name} has come yet.",
             remedy="Check the name of the class, or wait until the box has a network.",
+            name=class_name,
         )
     if len({line.school for line in fitting}) > 1:
-        raise UsageError(f"Several schools have a class {class_name}.", remedy="Say which one with --school.")
+        raise UsageError("Several schools have a class {name}.", remedy="Say which one with --school.", name=class_name)
     return fitting[0]

@@ -18,6 +18,11 @@ def points_text(hundredths: float | None) -> str:
     return f"{hundredths / 100:.1f}".removesuffix(".0")
 
 
+def counted(_: Translate, n: int, one: str, many: str) -> str:
+    """`many` filled in, or `one` when there is one of it."""
+    return _(one if n == 1 else many).format(n=n)
+
+
 def percent(part: int, whole: int) -> int:
     """A whole percentage, 0 for nothing of nothing."""
     return round(100 * part / whole) if whole else 0
@@ -31,7 +36,7 @@ def item_label(item_id: str, item: Item | None) -> str:
 def headline(report: ClassReport, _: Translate) -> str:
     """The class in one line: 45 人，交 41，平均 17.2，优秀率 63 %，3 题要再讲."""
     figures = report.figures
-    parts = [_("{n} pupils").format(n=figures.expected)]
+    parts = [counted(_, figures.expected, "{n} pupil", "{n} pupils")]
     if figures.handed_in == 0:
         return _(", ").join([*parts, _("nobody has handed in yet")])
     parts.append(_("{n} handed in").format(n=figures.handed_in))
@@ -41,7 +46,7 @@ def headline(report: ClassReport, _: Translate) -> str:
     reteach = len(report.reteach)
     if figures.settled or reteach:
         parts.append(
-            (_("{n} item to teach again") if reteach == 1 else _("{n} items to teach again")).format(n=reteach)
+            counted(_, reteach, "{n} item to teach again", "{n} items to teach again")
             if reteach
             else _("nothing to teach again")
         )

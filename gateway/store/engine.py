@@ -29,8 +29,9 @@ async def open_engine(url: str) -> AsyncEngine:
         parsed = make_url(url)
     except ArgumentError as error:
         raise BadFileError(
-            f"[store] url {url!r} is not a database address.",
+            "[store] url “{url}” is not a database address.",
             remedy="Leave it out for SQLite, or write postgresql+asyncpg://user@host/database.",
+            url=url,
         ) from error
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
@@ -46,8 +47,9 @@ async def open_engine(url: str) -> AsyncEngine:
         await engine.dispose()
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise ClassboxError(
-            f"The database cannot be opened: {reason}.",
+            "The database cannot be opened: {reason}.",
             remedy="Check that the disk has room, that the folder is yours, and [store] url in the configuration.",
+            reason=reason,
         ) from error
     return engine
 
@@ -57,8 +59,10 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ClassboxError(
-            f"The data folder {folder} cannot be made: {error.strerror}.",
+            "The data folder {folder} cannot be used: {reason}.",
             remedy="Choose another with data = … in gateway.toml.",
+            folder=folder,
+            reason=error.strerror,
         ) from error
 
 

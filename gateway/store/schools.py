@@ -47,7 +47,9 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str) -> 
         )
     except IntegrityError as error:
         raise ClassboxError(
-            f"The school {school} is here already.", remedy="Enrol its boxes with `classgate school enrol`."
+            "The school {school} is here already.",
+            remedy="Enrol its boxes with `classgate school enrol`.",
+            school=school,
         ) from error
 
 
@@ -62,7 +64,7 @@ async def school_key(connection: AsyncConnection, vault: Vault, school: str) -> 
     sealed = found.scalar_one_or_none()
     if sealed is None:
         raise ClassboxError(
-            f"There is no school {school} here.", remedy=f"Add it with `classgate school add {school}`."
+            "There is no school {school} here.", remedy="Add it with `classgate school add {school}`.", school=school
         )
     return vault.open(sealed, purpose=f"school {school}")
 

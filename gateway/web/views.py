@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 from gateway.reports.class_report import ClassReport
 from gateway.reports.overview import Overview, OverviewLine
-from gateway.reports.wording import Translate, correct_of, headline, item_label, percent, points_text
+from gateway.reports.wording import Translate, correct_of, counted, headline, item_label, percent, points_text
 from homework.assignment import Item
 from homework.statistics import ItemFigures, PupilFigures
 from ui.language import translator
 
 
 class Segment(NamedTuple):
-    """A piece of a bar: its kind (`right`, `ask`, `wrong`, `blank`), start and width in percent."""
+    """A piece of a bar: its kind (`right`, `wrong`, `blank`), start and width in percent."""
 
     kind: str
     x: float
@@ -31,7 +31,7 @@ class WrongView(NamedTuple):
 
 
 class ItemView(NamedTuple):
-    """One bar. `flag` is `wrong` (teach again), `ask` (keep an eye on it) or empty."""
+    """One bar. `flag` is `wrong` (teach again), `ask` (watch: it may be chance) or empty."""
 
     key: str
     section: str
@@ -39,7 +39,7 @@ class ItemView(NamedTuple):
     prompt: str
     answer: str
     right: str
-    percent: int
+    asked: str
     bar: tuple[Segment, ...]
     counts: str
     flag: str
@@ -157,9 +157,9 @@ def overview_view(found: Overview, language: str, address: Callable[[str, str, s
 
 
 def _line(line: OverviewLine, address: Callable[[str, str, str], str], _: Translate) -> LineView:
-    sheets = _("{n} sheets").format(n=line.pages)
+    sheets = counted(_, line.pages, "{n} sheet", "{n} sheets")
     if line.size:
-        sheets = _("{n} sheets, {size} pupils").format(n=line.pages, size=line.size)
+        sheets = _(", ").join([sheets, counted(_, line.size, "{n} pupil", "{n} pupils")])
     return LineView(
         key=f"{line.school}/{line.class_name}/{line.assignment}",
         address=address(line.school, line.class_name, line.assignment),
@@ -167,7 +167,7 @@ def _line(line: OverviewLine, address: Callable[[str, str, str], str], _: Transl
         title=line.title or line.assignment,
         sheets=sheets,
         width=min(100.0, 100 * line.pages / line.size) if line.size else 100.0,
-        pending=_("{n} answers to look at").format(n=line.pending) if line.pending else "",
+        pending=_("{n} to look at").format(n=line.pending) if line.pending else "",
     )
 
 
@@ -188,7 +188,7 @@ def _details(report: ClassReport, _: Translate) -> tuple[str, ...]:
         )
     )
     if figures.unsettled:
-        lines.append(_("{n} sheets still have answers to look at").format(n=figures.unsettled))
+        lines.append(_("sheets with answers still to look at: {n}").format(n=figures.unsettled))
     return tuple(lines)
 
 
@@ -206,14 +206,14 @@ def _notices(report: ClassReport, _: Translate) -> tuple[tuple[str, str], ...]:
     if strangers:
         found.append(
             (
-                _("{n} sheets belong to nobody in this class list.").format(n=len(strangers)),
+                _("Sheets of pupils who are not in this class list: {n}.").format(n=len(strangers)),
                 _("Check the seat number on the paper, or bring in the newest class list."),
             )
         )
     if report.unnamed:
         found.append(
             (
-                _("On {n} sheets the seat number could not be read.").format(n=report.unnamed),
+                _("Sheets whose seat number could not be read: {n}.").format(n=report.unnamed),
                 _("Say whose they are in the classroom, under 待确认."),
             )
         )
@@ -251,7 +251,7 @@ def _items(report: ClassReport, _: Translate) -> tuple[ItemView, ...]:
                 prompt=item.prompt if item else "",
                 answer=_accepted(item),
                 right=correct_of(figures, _) if figures.n else _("no answers yet"),
-                percent=percent(figures.correct, figures.n),
+                asked=f"? {figures.review}" if figures.review else "",
                 bar=_bar(figures),
                 counts=f"✓ {figures.correct}  ✗ {figures.wrong}  – {figures.blank}  ? {figures.review}",
                 flag=flag,
@@ -259,7 +259,7 @@ def _items(report: ClassReport, _: Translate) -> tuple[ItemView, ...]:
                 wrong=tuple(
                     WrongView(
                         text=w.text,
-                        n=_("{n} pupils").format(n=w.n) if w.n != 1 else _("1 pupil"),
+                        n=counted(_, w.n, "{n} pupil", "{n} pupils"),
                         names=_(", ").join(_called(report.names[p], _) for p in w.pupils),
                     )
                     for w in figures.common_wrong
@@ -276,21 +276,16 @@ def _items(report: ClassReport, _: Translate) -> tuple[ItemView, ...]:
 def _flag(figures: ItemFigures, _: Translate) -> tuple[str, str]:
     if not figures.reteach:
         return "", ""
-    return ("ask", _("keep an eye on it")) if figures.borderline else ("wrong", _("teach again"))
+    return ("ask", _("watch")) if figures.borderline else ("wrong", _("teach again"))
 
 
 def _bar(figures: ItemFigures) -> tuple[Segment, ...]:
-    whole = figures.n + figures.review
+    """Of the answers that are decided, so that the 60 % line stands where the figures say."""
     segments = []
     x = 0.0
-    for kind, n in (
-        ("right", figures.correct),
-        ("ask", figures.review),
-        ("blank", figures.blank),
-        ("wrong", figures.wrong),
-    ):
+    for kind, n in (("right", figures.correct), ("blank", figures.blank), ("wrong", figures.wrong)):
         if n:
-            width = 100 * n / whole
+            width = 100 * n / figures.n
             segments.append(Segment(kind, round(x, 3), round(width, 3)))
             x += width
     return tuple(segments)
