@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from edge.camera.camera import CameraError
-from edge.camera.files import captures_in, is_page_file
 from edge.frames import Capture
+from edge.picture_files import captures_in, files_of
 from homework.errors import BadFileError
 
 log = logging.getLogger(__name__)
@@ -18,7 +18,7 @@ _Stamp = tuple[int, int]
 
 
 class WatchedFolder:
-    """A `CaptureSource`: the pages of every file in `folder` and its subfolders, and of each that comes later.
+    """A `CaptureSource`: the pages of every file in `folder` and below, and of each that comes later.
 
     A file is taken when it has not changed between two looks, `poll_s` apart: it is complete then. After a restart
     all are handed over again; whoever keeps pages knows by their digest which it has.
@@ -26,7 +26,9 @@ class WatchedFolder:
 
     def __init__(self, folder: Path, *, poll_s: float = 0.5) -> None:
         if not folder.is_dir():
-            raise CameraError(f"There is no folder {folder}.", remedy="Make it, or name the scanner's folder.")
+            raise CameraError(
+                "There is no folder {name}.", remedy="Make it, or name the scanner's folder.", name=folder
+            )
         self._folder = folder
         self._poll_s = poll_s
         self._closed = threading.Event()
@@ -52,9 +54,7 @@ class WatchedFolder:
 
     def _complete(self) -> list[Path]:
         complete = []
-        for path in sorted(self._folder.rglob("*")):
-            if not is_page_file(path):
-                continue
+        for path in files_of(self._folder):
             try:
                 status = path.stat()
             except OSError:

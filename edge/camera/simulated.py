@@ -231,5 +231,8 @@ def _file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadFileError(
-            f"{path} cannot be read: {error.strerror}.", remedy="Give the folder that `classbox print` wrote."
+            "{name} cannot be read: {reason}.",
+            remedy="Give the folder that `classbox print` wrote.",
+            name=path,
+            reason=error.strerror or error,
         ) from error

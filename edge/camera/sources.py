@@ -56,7 +56,7 @@ def open_camera(spec: str) -> Camera:
         return PiCamera(size=_size(options, (4056, 3040)))
     if kind == "simulated":
         return _simulated(place, options)
-    raise UsageError(f"`{spec}` is not a camera.", remedy=f"Write {FORMS}.")
+    raise UsageError("`{spec}` is not a camera.", remedy="Write {forms}.", spec=spec, forms=FORMS)
 
 
 def _simulated(place: str, options: dict[str, str]) -> Camera:
@@ -85,7 +85,9 @@ def _parts(spec: str) -> tuple[str, str, dict[str, str]]:
     for pair in query.split("&") if query else ():
         key, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"`{pair}` in the camera's source has no value.", remedy="Write it as name=value.")
+            raise UsageError(
+                "`{pair}` in the camera's source has no value.", remedy="Write it as name=value.", pair=pair
+            )
         options[key] = unquote(value)
     return kind, unquote(where), options
 
@@ -94,7 +96,10 @@ def _only(options: dict[str, str], *known: str) -> None:
     for key in options:
         if key not in known:
             raise UsageError(
-                f"A camera of this kind has no option `{key}`.", remedy=f"Known: {', '.join(known) or 'none'}."
+                "A camera of this kind has no option `{name}`.",
+                remedy="Known: {known}.",
+                name=key,
+                known=", ".join(known) or "-",
             )
 
 
@@ -107,7 +112,7 @@ def _size(options: dict[str, str], usual: tuple[int, int]) -> tuple[int, int]:
 
 def _whole(what: str, text: str) -> int:
     if not text.isdecimal() or len(text) > 9:
-        raise UsageError(f"`{text}` is no {what}.", remedy="Give a whole number.")
+        raise UsageError("`{text}` is no {what}.", remedy="Give a whole number.", text=text, what=what)
     return int(text)
 
 
@@ -117,5 +122,7 @@ def _positive(what: str, text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0.1 <= value <= 600:
-        raise UsageError(f"`{text}` is no {what}.", remedy="Give a number of seconds, such as 1.3.")
+        raise UsageError(
+            "`{text}` is no {what}.", remedy="Give a number of seconds, such as 1.3.", text=text, what=what
+        )
     return value

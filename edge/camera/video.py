@@ -21,7 +21,9 @@ class VideoFile:
         self.name = path.name
         self._film = cv2.VideoCapture(str(path))
         if not self._film.isOpened():
-            raise CameraError(f"{path.name} is not a film that can be read.", remedy="Give an AVI or MP4 file.")
+            raise CameraError(
+                "{name} is not a film that can be read.", remedy="Give an AVI or MP4 file.", name=path.name
+            )
         self._frame_ms = 1000.0 / (self._film.get(cv2.CAP_PROP_FPS) or 25.0)
         self._count = 0
         self._current: Image | None = None
@@ -61,10 +63,13 @@ class UsbCamera:
 
     def __init__(self, index: int, *, size: tuple[int, int] = (3840, 2880)) -> None:
         self.name = f"/dev/video{index}"
-        self._device = cv2.VideoCapture(index, cv2.CAP_V4L2)
+        there = Path(self.name).exists()  # asked first: OpenCV writes warnings of its own to the terminal
+        self._device = cv2.VideoCapture(index, cv2.CAP_V4L2) if there else cv2.VideoCapture()
         if not self._device.isOpened():
             raise CameraError(
-                f"There is no camera at {self.name}.", remedy="Plug it in; `classbox camera list` shows what is there."
+                "There is no camera at {name}.",
+                remedy="Plug it in; `classbox camera list` shows what is there.",
+                name=self.name,
             )
         self._device.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
         self._device.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
@@ -79,7 +84,9 @@ class UsbCamera:
     def capture(self) -> Frame:
         fine, image = self._device.read()
         if not fine:
-            raise CameraError(f"No picture comes from {self.name}.", remedy="Unplug the camera and plug it in again.")
+            raise CameraError(
+                "No picture comes from {name}.", remedy="Unplug the camera and plug it in again.", name=self.name
+            )
         return Frame(np.asarray(image, np.uint8), round(time.monotonic() * 1000))
 
     def close(self) -> None:

@@ -96,26 +96,29 @@ def sharpness(image: Image) -> float:
 
     The ratio hardly depends on how much is printed, as either energy alone does. Across and down are taken apart
     and the lesser counts, because a sheet that moves blurs in one direction only. Comparable between pictures of
-    the same camera. After Pech-Pacheco et al., 2000 (variance of the Laplacian).
+    the same camera; 0 when nothing is printed there. After Pech-Pacheco et al., 2000 (variance of the Laplacian).
     """
     grey = image[..., 1] if image.ndim == 3 else image
     thumb = cv2.resize(grey, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_NEAREST)
     rows, columns = thumb.shape[0] // 32, thumb.shape[1] // 32
     if rows == 0 or columns == 0:
-        return _ratio([grey])
+        return 0.0
     tiles = thumb[: rows * 32, : columns * 32].reshape(rows, 32, columns, 32)
-    busiest = np.argsort(tiles.std(axis=(1, 3)).ravel())[-6:]
-    places = [divmod(int(k), columns) for k in busiest]
-    return _ratio([np.ascontiguousarray(grey[256 * r : 256 * r + 256, 256 * c : 256 * c + 256]) for r, c in places])
+    order = [divmod(int(k), columns) for k in np.argsort(tiles.std(axis=(1, 3)).ravel())]
+    # What the quietest places hold is the sensor's noise; without taking it off, an empty desk would look sharp.
+    noise, print_ = _energy(grey, order[:4]), _energy(grey, order[-6:])
+    fine, coarse = print_ - noise
+    return float((np.maximum(fine, 0) / coarse).min()) if coarse.min() > 3 * noise[1].max() + 1 else 0.0
 
 
-def _ratio(tiles: Sequence[NDArray[np.uint8]]) -> float:
-    fine, coarse = np.zeros(2), np.full(2, 1e-3)
-    for tile in tiles:
+def _energy(grey: Image, places: Sequence[tuple[int, int]]) -> NDArray[np.float64]:
+    """(2, 2): mean energy at full and at half size, across and down, of 256-pixel tiles at (row, column)."""
+    found = []
+    for r, c in places:
+        tile = np.ascontiguousarray(grey[256 * r : 256 * r + 256, 256 * c : 256 * c + 256])
         half = cv2.resize(tile, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
-        fine += _bends(tile)
-        coarse += _bends(half)
-    return float((fine / coarse).min())
+        found.append([_bends(tile), _bends(half)])
+    return np.asarray(np.mean(found, axis=0), np.float64)
 
 
 def _bends(image: cv2.typing.MatLike) -> NDArray[np.float64]:

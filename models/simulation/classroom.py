@@ -36,7 +36,9 @@ class Classroom:
     ) -> None:
         everybody = roster.of_class(class_name)
         if not everybody:
-            raise UsageError(f"Nobody of class {class_name} is in the roster.", remedy="Name a class of the roster.")
+            raise UsageError(
+                "Nobody of class {name} is in the roster.", remedy="Name a class of the roster.", name=class_name
+            )
         self.assignment, self.layout, self.seed = assignment, layout, seed
         self._habits = habits
         self._printed = PrintedPages(pdf, dpi=dpi)
@@ -95,8 +97,11 @@ class Classroom:
         each = total // pupils if self._printed_for_each() else wanted
         if each < wanted or total < wanted or (self._printed_for_each() and total % pupils):
             raise BadFileError(
-                f"The PDF has {total} pages, which does not fit {pupils} pupils with {wanted} pages each.",
+                "The PDF has {total} pages, which does not fit {pupils} pupils with {each} pages each.",
                 remedy="Print the worksheets again for this class.",
+                total=total,
+                pupils=pupils,
+                each=wanted,
             )
         return each
 

@@ -39,7 +39,8 @@ class Sheet:
 class Desk:
     """The desk, the lamp and the camera; made once, photographed often.
 
-    `frame_px` (width, height) is the sensor's; `page_mm` the paper that must fit. `lay_out` may be called from another thread than the rest.
+    `frame_px` (width, height) is the sensor's; `page_mm` the paper that must fit. `lay_out` may be called
+    from another thread than the rest.
     """
 
     def __init__(
