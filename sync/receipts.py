@@ -62,8 +62,8 @@ class Advance(NamedTuple):
     """What an envelope changes. `new` is to be stored in the transaction that also stores `state`.
 
     `conflicting` is not empty when the envelope belongs to another history than the gateway's (a cloned card,
-    a restored ledger): then nothing is new, the state stays, and the receipt makes the box open a new epoch
-    and send those records again. They may be kept for the audit.
+    a restored ledger): those records are not taken, and a receipt, this or a next one, makes the box open a
+    new epoch and send them again. They may be kept for the audit.
     """
 
     new: tuple[tuple[int, bytes | Erased], ...]
@@ -97,7 +97,11 @@ def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: C
         conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq > state.mark) or envelope.numbered()
         return Advance((), state, receipt_of(state, envelope, incarnation), conflict)
     beyond = dict(state.beyond)
-    new = tuple((seq, entry) for seq, entry in envelope.numbered() if seq > state.mark and seq not in beyond)
+    differs = (seq for seq, entry in envelope.numbered() if seq in beyond and beyond[seq] != digest_of(entry))
+    # What leads up to a conflict is taken in: so the mark reaches it, and its chain tells the box to leave.
+    end = min(differs, default=envelope.last_seq + 1)
+    conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq >= end)
+    new = tuple((seq, entry) for seq, entry in envelope.numbered() if state.mark < seq < end and seq not in beyond)
     beyond.update((seq, digest_of(entry)) for seq, entry in new)
     mark, chain = state.mark, state.chain
     while mark + 1 in beyond:
@@ -110,7 +114,7 @@ def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: C
         beyond=tuple(sorted(beyond.items())),
         held=_ranges(_numbers(state.held) | newly_held) if newly_held else state.held,
     )
-    return Advance(new, after, receipt_of(after, envelope, incarnation))
+    return Advance(new, after, receipt_of(after, envelope, incarnation), conflict)
 
 
 def release(state: LaneState, seqs: Collection[int]) -> LaneState:
@@ -175,8 +179,9 @@ Judgement = Accept | NewEpoch | ResendFrom | AskAfresh | Ignore
 class LaneView(msgspec.Struct, frozen=True, kw_only=True):
     """What a box knows of one of its (epoch, lane) when a receipt for it comes.
 
-    `closed`: a later epoch took its place. `chain_at_mark` is the box's own chain digest at the receipt's mark, None when it never got that far.
-    `challenge` is in force now; `proven_under` was when the proof last moved (None: nothing proven yet).
+    `closed`: a later epoch took its place. `chain_at_mark` is the box's own chain digest at the receipt's mark,
+    None when it never got that far. `challenge` is in force now; `proven_under` was when the proof last moved
+    (None: nothing proven yet).
     """
 
     closed: bool
@@ -240,10 +245,7 @@ _receipts: msgspec.msgpack.Decoder[tuple[Receipt, ...]] = msgspec.msgpack.Decode
 
 
 def _same_history(state: LaneState, envelope: Envelope) -> bool:
-    """Whether the records before and in the envelope are those that the gateway has, as far as it can tell."""
-    beyond = dict(state.beyond)
-    if any(seq in beyond and beyond[seq] != digest_of(entry) for seq, entry in envelope.numbered()):
-        return False
+    """Whether the envelope continues what the gateway has up to the mark, as far as can be told."""
     known = state.mark - envelope.first_seq + 1
     if not 0 <= known <= len(envelope.entries):
         return True  # a gap before it, or all of it long known: the chain at the mark will tell the box
