@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from edge.frames import BoxPx, FieldCrop
-from edge.reading.crops import PX_PER_MM, box_in_crop
-from edge.reading.ink import FAINTEST, darkness
+from edge.frames import BoxPx, FieldCrop, Image
+from edge.reading.crops import box_in_crop
+from edge.reading.ink import FAINTEST, FULL, PAPER, Mask, darkness, disc
 from homework.layout import Bubble
 from homework.results import Candidate, Doubt, Reading
 
@@ -57,9 +56,9 @@ def read_bubbles(crop: FieldCrop, bubbles: Sequence[Bubble], *, several: bool) -
 
     Two marks on a single choice read as both, and are for a person; so are faint and cancelled ones.
     """
-    dark = darkness(crop.image, largest_mm=8.0)
-    boxes = [box_in_crop(bubble.box_mm, crop.region_mm) for bubble in bubbles]
-    fills = [measure(dark, box, [b for b in boxes if b is not box]) for box in boxes]
+    dark = darkness(crop.image, crop.px_per_mm, largest_mm=8.0)
+    boxes = [box_in_crop(bubble.box_mm, crop.region_mm, crop.px_per_mm) for bubble in bubbles]
+    fills = [measure(dark, box, [b for b in boxes if b is not box], crop.px_per_mm) for box in boxes]
     marks = judge(fills)
     filled = [bubble.label for bubble, mark in zip(bubbles, marks, strict=True) if mark is Mark.FILLED]
     faint = [bubble.label for bubble, mark in zip(bubbles, marks, strict=True) if mark is Mark.FAINT]
@@ -75,16 +74,25 @@ def read_bubbles(crop: FieldCrop, bubbles: Sequence[Bubble], *, several: bool) -
     return Reading(text, CERTAIN)
 
 
-def measure(dark: NDArray[np.float32], box: BoxPx, others: Sequence[BoxPx]) -> Fill:
+def measure(dark: Image, box: BoxPx, others: Sequence[BoxPx], px_per_mm: float) -> Fill:
     """How much of a bubble is ink, and of the ring outside it that is not another bubble's."""
-    inside = _ellipse(dark.shape, box, INSIDE, 0.0)
-    ring = _ellipse(dark.shape, box, 1.0, RING_TO_MM) & ~_ellipse(dark.shape, box, 1.0, RING_FROM_MM)
+    x, y, width, height = box
+    reach = math.ceil(RING_TO_MM * px_per_mm) + 1
+    x0, y0 = max(x - reach, 0), max(y - reach, 0)
+    part = dark[y0 : y + height + reach, x0 : x + width + reach]
+
+    def around(of: BoxPx, grow_mm: float, scale: float = 1.0) -> Mask:
+        return disc(part.shape, (of[0] - x0, of[1] - y0, of[2], of[3]), scale, grow_mm * px_per_mm)
+
+    inside = part[around(box, 0.0, INSIDE)]
+    ring = around(box, RING_TO_MM) & ~around(box, RING_FROM_MM)
     for other in others:
-        ring &= ~_ellipse(dark.shape, other, 1.0, RING_FROM_MM)
+        if abs(other[0] - x) < width + 2 * reach and abs(other[1] - y) < height + 2 * reach:
+            ring &= ~around(other, RING_FROM_MM)
     return Fill(
-        cover=float((dark[inside] > INK).mean()),
-        dark=float(dark[inside].mean()),
-        leak=float((dark[ring] > FAINTEST).mean()) if ring.any() else 0.0,
+        cover=float((inside > PAPER + INK * FULL).mean()),
+        dark=(float(inside.mean()) - PAPER) / FULL,
+        leak=float((part[ring] > PAPER + FAINTEST * FULL).mean()) if ring.any() else 0.0,
     )
 
 
@@ -108,15 +116,3 @@ def _judge_one(fill: Fill, printed: float, printed_dark: float, around: float) -
     if fill.cover >= FULL_COVER and fill.dark - base_dark >= FULL_DARKNESS * 0.7 and fill.dark >= FULL_DARKNESS:
         return Mark.FILLED
     return Mark.FAINT
-
-
-def _ellipse(shape: tuple[int, ...], box: BoxPx, scale: float, grow_mm: float) -> NDArray[np.bool_]:
-    canvas = np.zeros(shape[:2], np.uint8)
-    x, y, width, height = box
-    centre = (round((x + width / 2) * 16), round((y + height / 2) * 16))
-    axes = (
-        round((width / 2 * scale + grow_mm * PX_PER_MM) * 16),
-        round((height / 2 * scale + grow_mm * PX_PER_MM) * 16),
-    )
-    cv2.ellipse(canvas, centre, axes, 0, 0, 360, 1, -1, cv2.LINE_8, 4)
-    return canvas > 0

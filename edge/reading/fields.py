@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from edge.frames import FieldCrop, RegisteredPage
+from edge.frames import FieldCrop, Image, RegisteredPage
 from edge.reading.bubbles import read_bubbles
-from edge.reading.crops import box_in_crop, crop_field
-from edge.reading.ink import FieldInk, darkness, field_ink, ink_mask
+from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut
+from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
 from edge.reading.recogniser import Kind, Recogniser, Recognition
-from edge.reading.stacked import StackedFraction, find_stacked, read_stacked
+from edge.reading.stacked import find_stacked, read_stacked
 from homework.layout import Field
 from homework.results import Doubt, Reading
 
@@ -44,8 +44,8 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
     it must be is never read as certain.
     """
     readings: dict[int, Reading] = {}
-    waiting: dict[Kind, list[tuple[int, FieldInk]]] = defaultdict(list)
-    for index, crop in enumerate(crops):
+    waiting: dict[Kind, list[_Written]] = defaultdict(list)
+    for index, (crop, shift) in enumerate(zip(crops, page.shifts_mm, strict=True)):
         field = crop.field
         if field.bubbles:
             readings[index] = _read_bubble_field(crop)
@@ -56,15 +56,31 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
         elif field.kind not in _RECOGNISED:
             readings[index] = Reading(None, 0.0, Doubt.FOR_THE_TEACHER)
         else:
-            waiting[_RECOGNISED[field.kind]].append((index, ink))
-    for kind, fields in waiting.items():
-        readings.update(_read_written(kind, fields, recogniser))
-    assert page.page is not None
-    found = [shift is not None for shift in page.shifts_mm]
+            image = writing_of(page, field, ink, shift or (0.0, 0.0))
+            waiting[_RECOGNISED[field.kind]].append(_Written(index, ink, image))
+    for kind, written in waiting.items():
+        readings.update(_read_written(kind, written, recogniser))
     return [
-        FieldReading(crop.field, crop, readings[index] if found[index] else _distrusted(readings[index]))
-        for index, crop in enumerate(crops)
+        FieldReading(crop.field, crop, readings[index] if shift is not None else _distrusted(readings[index]))
+        for index, (crop, shift) in enumerate(zip(crops, page.shifts_mm, strict=True))
     ]
+
+
+def writing_of(page: RegisteredPage, field: Field, ink: FieldInk, shift_mm: tuple[float, float]) -> Image:
+    """What a recogniser looks at: the answer at 8 px/mm, without the printed frame."""
+    assert field.box_mm is not None
+    image = cut(page, ink.writing_mm, WRITING_PX_PER_MM, shift_mm)
+    box = box_in_crop(field.box_mm, ink.writing_mm, WRITING_PX_PER_MM)
+    return without_outline(image, box, WRITING_PX_PER_MM, is_round=field.round)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A written field that waits for its recogniser; `index` is its place on the page."""
+
+    index: int
+    ink: FieldInk
+    image: Image
 
 
 def _read_bubble_field(crop: FieldCrop) -> Reading:
@@ -76,28 +92,24 @@ def _read_bubble_field(crop: FieldCrop) -> Reading:
 
 def _ink_round_bubbles(crop: FieldCrop) -> bool:
     """Ink outside the hull of the bubbles; between them the options themselves may be printed."""
-    mask = ink_mask(darkness(crop.image))
-    x, y, width, height = box_in_crop(crop.field.hull_mm(), crop.region_mm)
-    clear = round(1.2 * crop.px_per_mm)
-    mask[max(y - clear, 0) : y + height + clear, max(x - clear, 0) : x + width + clear] = False
-    edge = round(0.5 * crop.px_per_mm)
-    return bool(mask[edge:-edge, edge:-edge].sum() > crop.px_per_mm**2)
+    scale = crop.px_per_mm
+    dark = darkness(crop.image, scale)
+    x, y, width, height = crop.box_px
+    clear = round(1.2 * scale)
+    dark[max(y - clear, 0) : y + height + clear, max(x - clear, 0) : x + width + clear] = PAPER
+    edge = round(0.5 * scale)
+    _, ink = find_marks(dark[edge:-edge, edge:-edge], scale)
+    return bool(ink.any())
 
 
-def _read_written(kind: Kind, fields: list[tuple[int, FieldInk]], recogniser: Recogniser) -> list[tuple[int, Reading]]:
-    stacked = {index: read_stacked(parts, recogniser) for index, ink in fields if (parts := _stacked(kind, ink))}
-    plain = [(index, ink) for index, ink in fields if index not in stacked]
-    read = recogniser.read(kind, [ink.answer_crop() for _, ink in plain])
-    recognised = stacked | {index: one for (index, _), one in zip(plain, read, strict=True)}
+def _read_written(kind: Kind, written: list[_Written], recogniser: Recogniser) -> list[tuple[int, Reading]]:
+    parts = {one.index: find_stacked(one.image) if kind == "number" else None for one in written}
+    recognised = {index: read_stacked(part, recogniser) for index, part in parts.items() if part is not None}
+    plain = [one for one in written if one.index not in recognised]
+    read = recogniser.read(kind, [one.image for one in plain])
+    recognised |= {one.index: recognition for one, recognition in zip(plain, read, strict=True)}
     threshold = recogniser.threshold(kind)
-    return [(index, _as_reading(kind, recognised[index], ink, threshold)) for index, ink in fields]
-
-
-def _stacked(kind: Kind, ink: FieldInk) -> StackedFraction | None:
-    if kind != "number":
-        return None
-    x, y, width, height = ink.writing
-    return find_stacked(ink.answer_crop(), ink.mask[y : y + height, x : x + width])
+    return [(one.index, _as_reading(kind, recognised[one.index], one.ink, threshold)) for one in written]
 
 
 def _as_reading(kind: Kind, one: Recognition, ink: FieldInk, threshold: float) -> Reading:

@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.frames import BoxPx, FieldCrop, Image
-from edge.reading.crops import LEAST_AROUND_MM, PX_PER_MM
+from edge.reading.crops import paper_level
+from homework.layout import Box
 
 Mask = NDArray[np.bool_]
 
-SHRINK = 4
+PAPER, FULL = 25, 230
+"""In a picture of darkness, clean paper is 25 and black 255, so that noise to both sides of the paper survives."""
+
+SHRUNK_PX_PER_MM = 2.0
 FAINTEST = 0.13
 """The palest pencil that counts: so much darker than the paper."""
 
@@ -23,32 +27,24 @@ SPECK_MM2 = 0.35
 SPECK_MM = 0.9
 """Smaller marks are dust, or the copier's."""
 
-FRAME_INSIDE_MM = 0.25
+FRAME_INSIDE_MM = 0.3
 FRAME_OUTSIDE_MM = 0.85
 """How far inside and outside the edge of its box a frame may be printed: the line, and half of it for error."""
 
-CROP_MARGIN_MM = 1.0
+WRITING_MARGIN_MM = 1.0
+LEAK_MM = 1.0
 
 
 @dataclass(frozen=True)
 class FieldInk:
-    """The ink of a written field.
+    """The ink of a written field: whether the pupil wrote in it, and whether next to it, apart from that.
 
-    `clean` is the crop without the frame. `inside` is whether the pupil wrote in the field, `beside` whether they
-    wrote next to it apart from that. `mask` is all their ink; `writing` cuts the answer, strokes that leave the
-    frame included, out of the crop.
+    `writing_mm` is the place of the answer on the page: the field grown by a millimetre, or as far as its strokes go.
     """
 
-    clean: Image
-    mask: Mask
     inside: bool
     beside: bool
-    writing: BoxPx
-
-    def answer_crop(self) -> Image:
-        """The crop for a recogniser: the inside of the frame grown by a millimetre, or as far as its strokes go."""
-        x, y, width, height = self.writing
-        return self.clean[y : y + height, x : x + width]
+    writing_mm: Box
 
 
 @dataclass(frozen=True)
@@ -74,124 +70,141 @@ def marks_of(mask: Mask) -> Marks:
     return Marks(np.asarray(labels, np.int32), np.asarray(stats, np.int32), np.asarray(centres, np.float64))
 
 
-def darkness(image: Image, *, largest_mm: float = 3.5) -> NDArray[np.float32]:
-    """How much darker than the paper round it each pixel is, 0..1, lightly smoothed.
+def darkness(image: Image, px_per_mm: float, *, largest_mm: float = 3.5) -> Image:
+    """How much darker than the paper round it each pixel is: `PAPER` for clean paper, `PAPER + FULL` for black.
 
     The paper is the morphological closing of the shrunken crop; ink as wide as `largest_mm` does not pass for it.
     """
     height, width = image.shape
-    small = cv2.resize(image, (max(width // SHRINK, 2), max(height // SHRINK, 2)), interpolation=cv2.INTER_AREA)
-    side = max(round(largest_mm * PX_PER_MM / SHRINK) | 1, 3)
+    shrink = SHRUNK_PX_PER_MM / px_per_mm
+    size = (max(round(width * shrink), 2), max(round(height * shrink), 2))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    side = max(round(largest_mm * SHRUNK_PX_PER_MM) | 1, 3)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     paper = cv2.blur(cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel), (5, 5))
-    paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    smooth = cv2.GaussianBlur(image, (3, 3), 0).astype(np.float32)
-    return np.clip(1 - smooth / np.maximum(paper, 1.0), 0, 1).astype(np.float32)
+    paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+    ratio = cv2.divide(cv2.GaussianBlur(image, (3, 3), 0), paper, scale=FULL)
+    return np.asarray(cv2.bitwise_not(ratio), np.uint8)
 
 
-def ink_mask(dark: NDArray[np.float32]) -> Mask:
-    """Ink: faint pixels that are connected to clear ones, in marks larger than a speck."""
-    noise = 1.4826 * float(np.median(np.abs(dark - np.median(dark))))
-    trace = max(TRACE, 0.6 * NOISE_FACTOR * noise)
-    clear = max(FAINTEST, NOISE_FACTOR * noise)
-    marks = marks_of(dark > trace)
+def find_marks(dark: Image, px_per_mm: float) -> tuple[Marks, Mask]:
+    """The marks in a picture of darkness, and which of them are ink (by their number).
+
+    Ink is what is connected to something clearly darker than paper and noise, and larger than a speck.
+    """
+    counts = np.cumsum(np.bincount(dark.ravel(), minlength=256))
+    middle, low = (int(np.searchsorted(counts, share * counts[-1])) for share in (0.5, 0.16))
+    noise = NOISE_FACTOR * (middle - low)
+    marks = marks_of(dark > middle + max(TRACE * FULL, 0.6 * noise))
+    seeds = marks.touching(dark > middle + max(FAINTEST * FULL, noise))
     stats = marks.stats
     extent = np.maximum(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
-    keep = (
-        (marks.touching(dark > clear) >= 4)
-        & (stats[:, cv2.CC_STAT_AREA] >= SPECK_MM2 * PX_PER_MM**2)
-        & (extent >= SPECK_MM * PX_PER_MM)
+    ink = (
+        (seeds >= 0.06 * px_per_mm**2)
+        & (stats[:, cv2.CC_STAT_AREA] >= SPECK_MM2 * px_per_mm**2)
+        & (extent >= SPECK_MM * px_per_mm)
     )
-    keep[0] = False
-    return np.asarray(keep[marks.labels], np.bool_)
+    ink[0] = False
+    return marks, np.asarray(ink, np.bool_)
 
 
 def field_ink(crop: FieldCrop) -> FieldInk:
     """Where the pupil wrote in and around a written field."""
-    clean = without_ellipse(crop.image, crop.box_px) if crop.field.round else without_frame(crop.image, crop.box_px)
-    mask = ink_mask(darkness(clean))
+    scale = crop.px_per_mm
+    marks, ink = find_marks(darkness(clean_crop(crop), scale), scale)
     x, y, width, height = crop.box_px
-    marks = marks_of(mask)
-    stats = marks.stats
     within = marks.touching(np.s_[y : y + height, x : x + width])
-    area = stats[:, cv2.CC_STAT_AREA]
-    speck = SPECK_MM2 * PX_PER_MM**2
-    belongs = within >= np.maximum(speck, 0.15 * area)
-    belongs[0] = False
-    beside = ~belongs & (area - within >= 2 * speck) & ~_leaks_in(stats, crop.image.shape)
-    beside[0] = False
+    area = marks.stats[:, cv2.CC_STAT_AREA]
+    speck = SPECK_MM2 * scale**2
+    belongs = ink & (within >= np.maximum(speck, 0.15 * area))
+    beside = ink & ~belongs & (area - within >= 2 * speck) & ~_leaks_in(marks.stats, crop)
     return FieldInk(
-        clean=clean,
-        mask=mask,
         inside=bool(belongs.any()),
         beside=bool(beside.any()),
-        writing=_writing(crop.box_px, stats[belongs], crop.image.shape),
+        writing_mm=_writing(crop, marks.stats[belongs]),
     )
 
 
-def without_frame(image: Image, box_px: BoxPx) -> Image:
-    """The crop with a rectangular frame painted over: each side takes the brighter of the paper within and without.
+def clean_crop(crop: FieldCrop) -> Image:
+    """The crop of a written field without its printed frame."""
+    return without_outline(crop.image, crop.box_px, crop.px_per_mm, is_round=crop.field.round)
+
+
+def without_outline(image: Image, box_px: BoxPx, px_per_mm: float, *, is_round: bool) -> Image:
+    """The crop with the printed frame of a field painted over."""
+    if is_round:
+        return _without_ellipse(image, box_px, px_per_mm)
+    return _without_frame(image, box_px, px_per_mm)
+
+
+def _without_frame(image: Image, box_px: BoxPx, px_per_mm: float) -> Image:
+    """Each side of the frame takes the brighter of the paper within and without.
 
     A stroke across the line is dark on both sides of it and stays.
     """
     x, y, width, height = box_px
-    outer = round(FRAME_OUTSIDE_MM * PX_PER_MM)
+    inner, outer = round(FRAME_INSIDE_MM * px_per_mm), round(FRAME_OUTSIDE_MM * px_per_mm)
     clean = image.copy()
     for line, step in ((y, 1), (y + height, -1)):
-        _paint_rows(clean, line, step, slice(max(x - outer, 0), x + width + outer))
+        _paint_rows(
+            clean[:, max(x - outer, 0) : x + width + outer], line + step * (inner + 1), line - step * (outer + 1)
+        )
+    upright = clean.T
     for line, step in ((x, 1), (x + width, -1)):
-        _paint_rows(clean.T, line, step, slice(max(y - outer, 0), y + height + outer))
+        _paint_rows(
+            upright[:, max(y - outer, 0) : y + height + outer], line + step * (inner + 1), line - step * (outer + 1)
+        )
     return clean
 
 
-def without_ellipse(image: Image, box_px: BoxPx) -> Image:
-    """The crop with a round frame painted over in the colour of the paper."""
+def _paint_rows(image: Image, one: int, other: int) -> None:
+    """Paint the rows between two with the brighter of both, column by column."""
+    low, high = sorted((min(max(one, 0), len(image) - 1), min(max(other, 0), len(image) - 1)))
+    image[low + 1 : high] = np.maximum(image[low], image[high])
+
+
+def _without_ellipse(image: Image, box_px: BoxPx, px_per_mm: float) -> Image:
+    """The ring takes the grey of the paper; what is written in a circle rarely reaches it."""
+    ring = disc(image.shape, box_px, 1.0, FRAME_OUTSIDE_MM * px_per_mm)
+    ring &= ~disc(image.shape, box_px, 1.0, -FRAME_INSIDE_MM * px_per_mm)
+    return np.where(ring, np.uint8(paper_level(image)), image)
+
+
+def disc(shape: tuple[int, ...], box_px: BoxPx, scale: float, grow_px: float) -> Mask:
+    """The ellipse in a box, scaled and then grown, as a mask of that shape."""
+    canvas = np.zeros(shape[:2], np.uint8)
     x, y, width, height = box_px
-    ring = np.zeros(image.shape, np.uint8)
-    centre = (round(x + width / 2), round(y + height / 2))
-    outer, inner = round(FRAME_OUTSIDE_MM * PX_PER_MM), round(FRAME_INSIDE_MM * PX_PER_MM)
-    cv2.ellipse(ring, centre, (width // 2 + outer, height // 2 + outer), 0, 0, 360, 1, -1)
-    cv2.ellipse(ring, centre, (width // 2 - inner, height // 2 - inner), 0, 0, 360, 0, -1)
-    paper = np.percentile(image, 75)
-    return np.where(ring > 0, np.uint8(paper), image)
+    centre = (round((x + width / 2 - 0.5) * 16), round((y + height / 2 - 0.5) * 16))
+    axes = (round((width / 2 * scale + grow_px) * 16), round((height / 2 * scale + grow_px) * 16))
+    cv2.ellipse(canvas, centre, axes, 0, 0, 360, 1, -1, cv2.LINE_8, 4)
+    return canvas > 0
 
 
-def _paint_rows(image: Image, line: int, step: int, along: slice) -> None:
-    """Paint over the band of one side; `step` is +1 where the inside has the larger index."""
-    inner, outer = round(FRAME_INSIDE_MM * PX_PER_MM), round(FRAME_OUTSIDE_MM * PX_PER_MM)
-    height = image.shape[0]
-    within = int(np.clip(line + step * (inner + 1), 0, height - 1))
-    without = int(np.clip(line - step * (outer + 1), 0, height - 1))
-    low, high = sorted((within, without))
-    if high - low < 2:
-        return
-    brighter = np.maximum(image[within, along], image[without, along])
-    image[low + 1 : high, along] = brighter[None, :]
-
-
-def _leaks_in(stats: NDArray[np.int32], shape: tuple[int, ...]) -> Mask:
+def _leaks_in(stats: NDArray[np.int32], crop: FieldCrop) -> Mask:
     """Marks that enter the crop by less than a millimetre from beyond it: a neighbour's stroke, or its frame."""
-    deep = PX_PER_MM
+    deep = LEAK_MM * crop.px_per_mm
+    height, width = crop.image.shape
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
     leaks = (
         ((left == 0) & (right <= deep))
         | ((top == 0) & (bottom <= deep))
-        | ((right == shape[1]) & (left >= shape[1] - deep))
-        | ((bottom == shape[0]) & (top >= shape[0] - deep))
+        | ((right == width) & (left >= width - deep))
+        | ((bottom == height) & (top >= height - deep))
     )
     return np.asarray(leaks, np.bool_)
 
 
-def _writing(box_px: BoxPx, marks: NDArray[np.int32], shape: tuple[int, ...]) -> BoxPx:
-    x, y, width, height = box_px
-    margin = round(min(CROP_MARGIN_MM, LEAST_AROUND_MM) * PX_PER_MM)
-    x0, y0, x1, y1 = x - margin, y - margin, x + width + margin, y + height + margin
+def _writing(crop: FieldCrop, marks: NDArray[np.int32]) -> Box:
+    x, y, width, height = crop.field.hull_mm()
+    grow = WRITING_MARGIN_MM
+    x0, y0, x1, y1 = x - grow, y - grow, x + width + grow, y + height + grow
     if len(marks):
-        pad = margin // 2
         left, top = marks[:, cv2.CC_STAT_LEFT], marks[:, cv2.CC_STAT_TOP]
-        x0, y0 = min(x0, int(left.min()) - pad), min(y0, int(top.min()) - pad)
-        x1 = max(x1, int((left + marks[:, cv2.CC_STAT_WIDTH]).max()) + pad)
-        y1 = max(y1, int((top + marks[:, cv2.CC_STAT_HEIGHT]).max()) + pad)
-    x0, y0 = max(x0, 0), max(y0, 0)
-    return (x0, y0, min(x1, shape[1]) - x0, min(y1, shape[0]) - y0)
+        right, bottom = left + marks[:, cv2.CC_STAT_WIDTH], top + marks[:, cv2.CC_STAT_HEIGHT]
+        scale, (from_x, from_y) = crop.px_per_mm, crop.region_mm[:2]
+        x0 = min(x0, from_x + float(left.min()) / scale - grow / 2)
+        y0 = min(y0, from_y + float(top.min()) / scale - grow / 2)
+        x1 = max(x1, from_x + float(right.max()) / scale + grow / 2)
+        y1 = max(y1, from_y + float(bottom.max()) / scale + grow / 2)
+    return (x0, y0, x1 - x0, y1 - y0)

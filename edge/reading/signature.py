@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.frames import FieldCrop
-from edge.reading.ink import darkness, without_ellipse, without_frame
+from edge.reading.ink import FULL, PAPER, clean_crop, darkness
 
 GRID = (6, 12)
 """Rows and columns of a field's grid."""
 
+LEAST_DARKNESS = 0.1
 LEAST_INK = 3.0
 SAME = 0.86
 """Correlation of two signatures from which they are the same ink (see `tests/edge/test_reading.py`)."""
@@ -44,13 +45,12 @@ def same_ink(one: bytes, other: bytes) -> bool:
 
 def _grid(crop: FieldCrop) -> NDArray[np.uint8]:
     x, y, width, height = crop.box_px
-    clean = without_ellipse(crop.image, crop.box_px) if crop.field.round else crop.image
-    clean = without_frame(clean, crop.box_px) if crop.field.box_mm is not None and not crop.field.round else clean
-    dark = darkness(clean)[y : y + height, x : x + width]
-    dark = np.where(dark > 0.1, dark, 0)
+    clean = clean_crop(crop) if crop.field.box_mm is not None else crop.image
+    dark = darkness(clean, crop.px_per_mm)[y : y + height, x : x + width]
+    ink = cv2.subtract(dark, np.full_like(dark, PAPER + LEAST_DARKNESS * FULL))
     rows, columns = GRID
-    coarse = cv2.resize(dark, (columns, rows), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(coarse * 510, 0, 255), np.uint8)
+    coarse = cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.convertScaleAbs(coarse, alpha=2.0), np.uint8)
 
 
 def _softened(signature: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.frames import Image
-from edge.reading.crops import PX_PER_MM
-from edge.reading.ink import Marks, Mask, marks_of
+from edge.reading.crops import WRITING_PX_PER_MM as PX_PER_MM
+from edge.reading.crops import paper_level
+from edge.reading.ink import PAPER, Marks, darkness, marks_of
 from edge.reading.recogniser import Recogniser, Recognition
 from homework.results import Candidate
 
@@ -19,6 +20,7 @@ BAR_SLOPE = 0.35
 PART_MM = 1.4
 """A bar is at least so long, at most so steep, and what stands over and under it is at least so tall."""
 
+BAR_LEVEL, BAR_PX = 0.55, 60
 MARGIN_PX = 8
 WHOLE_NUMBER = "0123456789"
 
@@ -32,12 +34,15 @@ class StackedFraction:
     whole: Image | None
 
 
-def find_stacked(image: Image, mask: Mask) -> StackedFraction | None:
+def find_stacked(image: Image) -> StackedFraction | None:
     """The parts of a stacked fraction in a crop of an answer, or None when there is no bar with ink on both sides.
 
     A bar is a mark of its own: one that touches a digit is not found, since the bar of a 4 looks the same.
     """
-    marks = marks_of(mask)
+    dark = darkness(image, PX_PER_MM)
+    # Half of the darkest ink: the blur between a bar and the digits next to it is paler than that.
+    ink = int(np.sort(dark, axis=None)[-BAR_PX:].mean()) - PAPER
+    marks = marks_of(dark > PAPER + BAR_LEVEL * ink)
     stats, centres = marks.stats, marks.centres
     numbers = np.arange(1, marks.count)
     for bar in sorted(numbers, key=lambda mark: -int(stats[mark, cv2.CC_STAT_WIDTH])):
@@ -93,8 +98,8 @@ def _part(image: Image, all_marks: Marks, marks: NDArray[np.int64]) -> Image:
     part, seen = image[window].copy(), all_marks.labels[window]
     ours = np.isin(seen, marks)
     foreign = ((seen > 0) & ~ours).astype(np.uint8)
-    part[(cv2.dilate(foreign, np.ones((5, 5), np.uint8)) > 0) & ~ours] = np.uint8(np.percentile(image, 75))
+    part[(cv2.dilate(foreign, np.ones((5, 5), np.uint8)) > 0) & ~ours] = np.uint8(paper_level(image))
     border = MARGIN_PX  # the recognisers take what lies along the very edge for the remnant of a frame
-    paper = int(np.percentile(image, 75))
+    paper = int(paper_level(image))
     padded = cv2.copyMakeBorder(part, border, border, border, border, cv2.BORDER_CONSTANT, value=(paper,))
     return padded.astype(np.uint8, copy=False)

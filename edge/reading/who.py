@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.frames import RegisteredPage
+from edge.frames import Image, RegisteredPage
 from edge.reading.bubbles import CERTAIN, read_bubbles
 from edge.reading.crops import crop_field
+from edge.reading.fields import writing_of
 from edge.reading.ink import field_ink
 from edge.reading.recogniser import Recogniser
 from edge.registration.outlines import find_boxes, find_bubbles
@@ -84,14 +85,16 @@ def _printed(code: PageCode, roster: Roster | None, chosen_class: str | None) ->
 def _read_cells(page: RegisteredPage, pupil: PupilField, recogniser: Recogniser) -> Seat:
     assert page.mm_to_px is not None
     outlines = find_boxes(page.capture.image, page.mm_to_px, pupil.boxes_mm)
-    crops = []
+    cells: list[Image | None] = []
     for box, outline in zip(pupil.boxes_mm, outlines, strict=True):
         cell = Field(item="seat", blank=1, kind="number", box_mm=box)
-        crops.append(field_ink(crop_field(page, cell, outline.shift_mm if outline.found else (0.0, 0.0))))
-    written = [i for i, ink in enumerate(crops) if ink.inside]
+        shift = outline.shift_mm if outline.found else (0.0, 0.0)
+        ink = field_ink(crop_field(page, cell, shift))
+        cells.append(writing_of(page, cell, ink, shift) if ink.inside else None)
+    written = [i for i, cell in enumerate(cells) if cell is not None]
     if not written or written != list(range(written[0], written[-1] + 1)):
         return Seat(None, 0.0)
-    digits = recogniser.read("digit", [crops[i].answer_crop() for i in written])
+    digits = recogniser.read("digit", [cell for cell in cells if cell is not None])
     if any(one.text is None or not one.text.isdigit() for one in digits):
         return Seat(None, 0.0)
     confidence = float(np.prod([one.confidence for one in digits]))

@@ -13,7 +13,7 @@ from edge.registration.geometry import Points, inverse, to_px
 from edge.registration.markers import Pyramid
 from homework.page_code import PageCode, parse_page_code
 
-SEARCH_SIDES_PX = (2000, 1000, 4000)
+SEARCH_SIDES_PX = (1000, 2000, 4000)
 FLAT_SIDE_PX = 3000
 
 _FORMATS = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)

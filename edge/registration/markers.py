@@ -27,11 +27,13 @@ MAX_CHOICES = 24
 
 
 @cache
-def _detector() -> cv2.aruco.ArucoDetector:
+def _detector(*, thorough: bool) -> cv2.aruco.ArucoDetector:
     dictionary = cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, MARKER_DICTIONARY))
     parameters = cv2.aruco.DetectorParameters()
     parameters.minMarkerPerimeterRate = 0.04  # 10 px a side of 1,000: less cannot hold 6 × 6 modules
-    parameters.adaptiveThreshWinSizeMax = 33  # a marker's border must not vanish in its own local mean
+    # One local mean, a marker wide, finds them as a rule; the other sizes are for hard pictures and cost the same each.
+    parameters.adaptiveThreshWinSizeMin = 3 if thorough else 23
+    parameters.adaptiveThreshWinSizeMax = 33 if thorough else 23
     return cv2.aruco.ArucoDetector(dictionary, parameters)
 
 
@@ -75,8 +77,9 @@ def find_markers(pyramid: Pyramid) -> dict[int, list[Points]]:
     Stops at the first size that shows three of them once.
     """
     best: dict[int, list[Points]] = {}
-    for scale in dict.fromkeys(pyramid.scale_for(side) for side in SEARCH_SIDES_PX):
-        found = _search(pyramid.grey(scale), scale)
+    scales = list(dict.fromkeys(pyramid.scale_for(side) for side in SEARCH_SIDES_PX))
+    for scale, thorough in [(scales[0], False), *((scale, True) for scale in scales)]:
+        found = _search(pyramid.grey(scale), scale, thorough=thorough)
         if len(found) > len(best):
             best = found
         if len(best) == len(CORNER_IDS):
@@ -90,7 +93,7 @@ def find_markers(pyramid: Pyramid) -> dict[int, list[Points]]:
 def seen_in_a_mirror(pyramid: Pyramid) -> bool:
     """Whether the markers are there once the picture is flipped: a mirrored photo, or paper seen from behind."""
     scale = pyramid.scale_for(SEARCH_SIDES_PX[0])
-    return len(_search(np.ascontiguousarray(pyramid.grey(scale)[:, ::-1]), scale)) >= ENOUGH_MARKERS
+    return len(_search(np.ascontiguousarray(pyramid.grey(scale)[:, ::-1]), scale, thorough=True)) >= ENOUGH_MARKERS
 
 
 def choices(sightings: dict[int, list[Points]]) -> list[dict[int, Points]]:
@@ -100,8 +103,8 @@ def choices(sightings: dict[int, list[Points]]) -> list[dict[int, Points]]:
     return [dict(zip(ids, combination, strict=True)) for combination in combinations]
 
 
-def _search(grey: Image, scale: float) -> dict[int, list[Points]]:
-    corners, ids, _ = _detector().detectMarkers(grey)
+def _search(grey: Image, scale: float, *, thorough: bool) -> dict[int, list[Points]]:
+    corners, ids, _ = _detector(thorough=thorough).detectMarkers(grey)
     found: dict[int, list[Points]] = {}
     if ids is None:
         return found

@@ -33,7 +33,9 @@ SATURATED, WASHED_OUT = 252.0, 90.0
 """White at the sensor's limit and yet no real black: pencil may have drowned in the light."""
 
 MIN_OUTLINES_SHARE = 0.6
-MIN_SHARPNESS = 0.02
+MIN_SHARPNESS, MIN_SHARPNESS_WITH_MARKER = 0.065, 0.16
+"""Of a picture reduced to 500 px, in which no page was found: below, blur is why. A page in focus has 0.4."""
+
 DARK_MEAN = 25.0
 
 
@@ -170,10 +172,12 @@ def _why_no_page(pyramid: Pyramid, markers_seen: int, codes: list[CodeSighting])
         return "too-dark"
     if markers_seen == 0 and seen_in_a_mirror(pyramid):
         return "mirrored"
+    tiny = pyramid.grey(pyramid.scale_for(500))
+    least = MIN_SHARPNESS_WITH_MARKER if markers_seen or codes else MIN_SHARPNESS
+    if sharpness(tiny) < least and float(tiny.std()) > 12:
+        return "blurred"
     if markers_seen or codes:
         return "half-sheet"
-    if sharpness(small) < MIN_SHARPNESS and float(small.std()) > 12:
-        return "blurred"
     return "not-a-sheet"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 import pytest
+
 from edge.frames import Capture, Image
 from homework.assignment import Assignment, parse_assignment
 from homework.layout import Box, Field, SheetLayout
