@@ -258,7 +258,7 @@ def _items(report: ClassReport, _: Translate) -> tuple[ItemView, ...]:
                 flag_text=flag_text,
                 wrong=tuple(
                     WrongView(
-                        text=w.text,
+                        text=w.text if w.blank is None or not item or item.blanks == 1 else f"({w.blank}) {w.text}",
                         n=counted(_, w.n, "{n} pupil", "{n} pupils"),
                         names=_(", ").join(_called(report.names[p], _) for p in w.pupils),
                     )
@@ -326,7 +326,7 @@ def _pupil(report: ClassReport, pupil: PupilFigures, _: Translate) -> PupilView:
         seat=_seat(pupil.seat),
         name=_called(pupil.name, _),
         score=score,
-        wrong="  ".join(labels.get(i, i) for i in pupil.wrong_items),
+        wrong="✗ " + "  ".join(labels.get(i, i) for i in pupil.wrong_items) if pupil.wrong_items else "",
         state=state,
         state_text=text,
     )
