@@ -74,3 +74,5 @@ class FieldCrop:
     px_per_mm: float
     region_mm: Box
     box_px: BoxPx
+    red_ink: bool = False
+    """Whether there was red ink, which the grey no longer shows."""

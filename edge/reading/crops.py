@@ -28,42 +28,62 @@ def crop_field(page: RegisteredPage, field: Field, shift_mm: tuple[float, float]
     hull = field.hull_mm()
     region = _region(hull, field.around_mm)
     image = cut(page, region, SURVEY_PX_PER_MM, shift_mm)
-    return FieldCrop(field, image, SURVEY_PX_PER_MM, region, box_in_crop(hull, region, SURVEY_PX_PER_MM))
+    grey, red_ink = (image, False) if image.ndim == 2 else without_red(image)
+    return FieldCrop(field, grey, SURVEY_PX_PER_MM, region, box_in_crop(hull, region, SURVEY_PX_PER_MM), red_ink)
 
 
-def cut(page: RegisteredPage, region_mm: Box, px_per_mm: float, shift_mm: tuple[float, float] = (0.0, 0.0)) -> Image:
-    """A region of the page, grey and upright; red ink has become paper."""
+def cut_writing(page: RegisteredPage, region_mm: Box, shift_mm: tuple[float, float], *, red_ink: bool) -> Image:
+    """A region as a recogniser looks at it, grey. `red_ink`: whether there is any to be taken away."""
+    image = cut(page, region_mm, WRITING_PX_PER_MM, shift_mm, all_channels=red_ink)
+    return image if image.ndim == 2 else without_red(image)[0]
+
+
+def cut(
+    page: RegisteredPage,
+    region_mm: Box,
+    px_per_mm: float,
+    shift_mm: tuple[float, float] = (0.0, 0.0),
+    *,
+    all_channels: bool = True,
+) -> Image:
+    """A region of the page, upright: as the capture has it, or of a colour one the red channel alone."""
     assert page.mm_to_px is not None
     x, y, width, height = region_mm
+    x, y = x + shift_mm[0], y + shift_mm[1]
     size = (max(round(width * px_per_mm), 1), max(round(height * px_per_mm), 1))
-    crop_to_mm = np.array(
-        [
-            [1 / px_per_mm, 0, x + shift_mm[0] + 0.5 / px_per_mm],
-            [0, 1 / px_per_mm, y + shift_mm[1] + 0.5 / px_per_mm],
-            [0, 0, 1],
-        ]
-    )
+    crop_to_mm = np.array([[1 / px_per_mm, 0, x + 0.5 / px_per_mm], [0, 1 / px_per_mm, y + 0.5 / px_per_mm], [0, 0, 1]])
+    # Only the part of the capture that shows the region is touched: one channel of that costs a third of three.
+    image = page.capture.image
+    at = to_px(page.mm_to_px, corners_of((x, y, width, height)))
+    x0, y0 = np.clip(np.floor(at.min(axis=0)).astype(int) - 2, 0, [image.shape[1] - 1, image.shape[0] - 1])
+    x1, y1 = np.maximum(np.ceil(at.max(axis=0)).astype(int) + 3, [x0 + 1, y0 + 1])
+    part = image[y0:y1, x0:x1]
+    if part.ndim == 3 and not all_channels:
+        part = np.asarray(cv2.extractChannel(part, 2), np.uint8)
+    to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
     crop = cv2.warpPerspective(
-        page.capture.image,
-        page.mm_to_px @ crop_to_mm,
+        part,
+        to_part @ page.mm_to_px @ crop_to_mm,
         size,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
-    ).astype(np.uint8, copy=False)
-    return crop if crop.ndim == 2 else without_red(crop)
+    )
+    return np.asarray(crop, np.uint8)
 
 
-def without_red(crop: Image) -> Image:
-    """The red channel, in which red ink is pale, with what is left of it lifted to the paper.
+def without_red(crop: Image) -> tuple[Image, bool]:
+    """The red channel, in which red ink is pale, with the rest of it lifted to the paper; and whether there was any.
 
     Each channel is taken relative to the paper's own, so that warm light does not pass for red ink.
     """
     green, red = (np.asarray(cv2.extractChannel(crop, channel), np.uint8) for channel in (1, 2))
     green_paper, red_paper = paper_level(green), paper_level(red)
     # Beyond a tenth, redness is ink and not a tint of the light; twice its excess lifts the palest red to paper.
-    redness = cv2.addWeighted(red, 2 * 230 / red_paper, green, -2 * 230 / green_paper, -2 * 24)
+    redness = np.asarray(cv2.addWeighted(red, 2 * 230 / red_paper, green, -2 * 230 / green_paper, -2 * 24), np.uint8)
+    if not redness.any():
+        return red, False
     lifted = np.asarray(cv2.add(red, redness), np.uint8)
-    return np.minimum(lifted, np.maximum(red, np.uint8(red_paper)))
+    return np.minimum(lifted, np.maximum(red, np.uint8(red_paper))), True
 
 
 def paper_level(channel: Image) -> float:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from edge.frames import FieldCrop, Image, RegisteredPage
 from edge.reading.bubbles import read_bubbles
-from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut
+from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut_writing
 from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
 from edge.reading.recogniser import Kind, Recogniser, Recognition
-from edge.reading.stacked import find_stacked, read_stacked
+from edge.reading.stacked import LEAST_STACKED_MM, StackedFraction, find_stacked, read_stacked
 from homework.layout import Field
 from homework.results import Doubt, Reading
 
@@ -56,7 +56,7 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
         elif field.kind not in _RECOGNISED:
             readings[index] = Reading(None, 0.0, Doubt.FOR_THE_TEACHER)
         else:
-            image = writing_of(page, field, ink, shift or (0.0, 0.0))
+            image = writing_of(page, crop, ink, shift or (0.0, 0.0))
             waiting[_RECOGNISED[field.kind]].append(_Written(index, ink, image))
     for kind, written in waiting.items():
         readings.update(_read_written(kind, written, recogniser))
@@ -66,12 +66,11 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
     ]
 
 
-def writing_of(page: RegisteredPage, field: Field, ink: FieldInk, shift_mm: tuple[float, float]) -> Image:
+def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk, shift_mm: tuple[float, float]) -> Image:
     """What a recogniser looks at: the answer at 8 px/mm, without the printed frame."""
-    assert field.box_mm is not None
-    image = cut(page, ink.writing_mm, WRITING_PX_PER_MM, shift_mm)
-    box = box_in_crop(field.box_mm, ink.writing_mm, WRITING_PX_PER_MM)
-    return without_outline(image, box, WRITING_PX_PER_MM, is_round=field.round)
+    image = cut_writing(page, ink.writing_mm, shift_mm, red_ink=crop.red_ink)
+    box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
+    return without_outline(image, box, WRITING_PX_PER_MM, is_round=crop.field.round)
 
 
 @dataclass(frozen=True)
@@ -103,13 +102,22 @@ def _ink_round_bubbles(crop: FieldCrop) -> bool:
 
 
 def _read_written(kind: Kind, written: list[_Written], recogniser: Recogniser) -> list[tuple[int, Reading]]:
-    parts = {one.index: find_stacked(one.image) if kind == "number" else None for one in written}
+    parts = {one.index: _stacked(one) if kind == "number" else None for one in written}
     recognised = {index: read_stacked(part, recogniser) for index, part in parts.items() if part is not None}
     plain = [one for one in written if one.index not in recognised]
     read = recogniser.read(kind, [one.image for one in plain])
     recognised |= {one.index: recognition for one, recognition in zip(plain, read, strict=True)}
     threshold = recogniser.threshold(kind)
     return [(one.index, _as_reading(kind, recognised[one.index], one.ink, threshold)) for one in written]
+
+
+def _stacked(one: _Written) -> StackedFraction | None:
+    """The parts of a stacked fraction; looked for where the ink is, when it is tall enough for two numbers."""
+    x, y, width, height = box_in_crop(one.ink.ink_mm, one.ink.writing_mm, WRITING_PX_PER_MM)
+    if one.ink.ink_mm[3] < LEAST_STACKED_MM:
+        return None
+    pad = round(WRITING_PX_PER_MM / 2)
+    return find_stacked(one.image[max(y - pad, 0) : y + height + pad, max(x - pad, 0) : x + width + pad])
 
 
 def _as_reading(kind: Kind, one: Recognition, ink: FieldInk, threshold: float) -> Reading:

@@ -39,11 +39,13 @@ LEAK_MM = 1.0
 class FieldInk:
     """The ink of a written field: whether the pupil wrote in it, and whether next to it, apart from that.
 
-    `writing_mm` is the place of the answer on the page: the field grown by a millimetre, or as far as its strokes go.
+    `ink_mm` bounds the answer's strokes on the page (of none, it has no size). `writing_mm` is what to look at to
+    read them: the field grown by a millimetre, or as far as they go.
     """
 
     inside: bool
     beside: bool
+    ink_mm: Box
     writing_mm: Box
 
 
@@ -118,11 +120,8 @@ def field_ink(crop: FieldCrop) -> FieldInk:
     speck = SPECK_MM2 * scale**2
     belongs = ink & (within >= np.maximum(speck, 0.15 * area))
     beside = ink & ~belongs & (area - within >= 2 * speck) & ~_leaks_in(marks.stats, crop)
-    return FieldInk(
-        inside=bool(belongs.any()),
-        beside=bool(beside.any()),
-        writing_mm=_writing(crop, marks.stats[belongs]),
-    )
+    ink_mm = _bounds(crop, marks.stats[belongs])
+    return FieldInk(bool(belongs.any()), bool(beside.any()), ink_mm, _writing(crop.field.hull_mm(), ink_mm))
 
 
 def clean_crop(crop: FieldCrop) -> Image:
@@ -195,16 +194,20 @@ def _leaks_in(stats: NDArray[np.int32], crop: FieldCrop) -> Mask:
     return np.asarray(leaks, np.bool_)
 
 
-def _writing(crop: FieldCrop, marks: NDArray[np.int32]) -> Box:
-    x, y, width, height = crop.field.hull_mm()
-    grow = WRITING_MARGIN_MM
-    x0, y0, x1, y1 = x - grow, y - grow, x + width + grow, y + height + grow
-    if len(marks):
-        left, top = marks[:, cv2.CC_STAT_LEFT], marks[:, cv2.CC_STAT_TOP]
-        right, bottom = left + marks[:, cv2.CC_STAT_WIDTH], top + marks[:, cv2.CC_STAT_HEIGHT]
-        scale, (from_x, from_y) = crop.px_per_mm, crop.region_mm[:2]
-        x0 = min(x0, from_x + float(left.min()) / scale - grow / 2)
-        y0 = min(y0, from_y + float(top.min()) / scale - grow / 2)
-        x1 = max(x1, from_x + float(right.max()) / scale + grow / 2)
-        y1 = max(y1, from_y + float(bottom.max()) / scale + grow / 2)
+def _bounds(crop: FieldCrop, marks: NDArray[np.int32]) -> Box:
+    x, y, _, _ = crop.region_mm
+    if not len(marks):
+        return (x, y, 0.0, 0.0)
+    left, top = marks[:, cv2.CC_STAT_LEFT], marks[:, cv2.CC_STAT_TOP]
+    right, bottom = left + marks[:, cv2.CC_STAT_WIDTH], top + marks[:, cv2.CC_STAT_HEIGHT]
+    low = np.array([left.min(), top.min()]) / crop.px_per_mm
+    size = np.array([right.max(), bottom.max()]) / crop.px_per_mm - low
+    return (x + float(low[0]), y + float(low[1]), float(size[0]), float(size[1]))
+
+
+def _writing(field: Box, ink: Box) -> Box:
+    grow, pad = WRITING_MARGIN_MM, WRITING_MARGIN_MM / 2
+    x0, y0 = min(field[0] - grow, ink[0] - pad), min(field[1] - grow, ink[1] - pad)
+    x1 = max(field[0] + field[2] + grow, ink[0] + ink[2] + pad)
+    y1 = max(field[1] + field[3] + grow, ink[1] + ink[3] + pad)
     return (x0, y0, x1 - x0, y1 - y0)

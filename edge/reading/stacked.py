@@ -21,6 +21,9 @@ PART_MM = 1.4
 """A bar is at least so long, at most so steep, and what stands over and under it is at least so tall."""
 
 BAR_LEVEL, BAR_PX = 0.55, 60
+LEAST_STACKED_MM = 5.0
+"""Two numbers and a bar are at least so tall together."""
+
 MARGIN_PX = 8
 WHOLE_NUMBER = "0123456789"
 

@@ -89,8 +89,9 @@ def _read_cells(page: RegisteredPage, pupil: PupilField, recogniser: Recogniser)
     for box, outline in zip(pupil.boxes_mm, outlines, strict=True):
         cell = Field(item="seat", blank=1, kind="number", box_mm=box)
         shift = outline.shift_mm if outline.found else (0.0, 0.0)
-        ink = field_ink(crop_field(page, cell, shift))
-        cells.append(writing_of(page, cell, ink, shift) if ink.inside else None)
+        crop = crop_field(page, cell, shift)
+        ink = field_ink(crop)
+        cells.append(writing_of(page, crop, ink, shift) if ink.inside else None)
     written = [i for i, cell in enumerate(cells) if cell is not None]
     if not written or written != list(range(written[0], written[-1] + 1)):
         return Seat(None, 0.0)

@@ -19,7 +19,7 @@ from edge.registration.geometry import Matrix, Points, to_px
 from homework.layout import Box, Field, Page
 
 REACH_MM = 1.5
-STEP_MM = 0.1
+STEP_MM = 0.125
 PROFILES = 32
 """Profiles across each outline; frames share them out to their four sides."""
 

@@ -115,15 +115,15 @@ def _best_plane(
                 continue
             if best is None or (len(used), -fitted[1]) > (len(best[2]), -best[1]):
                 best = (fitted[0], fitted[1], used)
+            if len(used) == len(choice):
+                break  # all that were seen agree: leaving one out can only lose
     return best
 
 
 def _with_and_without_one(choice: dict[int, Points]) -> list[dict[int, Points]]:
     """A choice, and each of it with one marker fewer while three are left: one may be a misreading."""
-    if len(choice) < ENOUGH_MARKERS:
-        return []
-    if len(choice) == ENOUGH_MARKERS:
-        return [choice]
+    if len(choice) <= ENOUGH_MARKERS:
+        return [choice] if len(choice) == ENOUGH_MARKERS else []
     return [choice, *({i: c for i, c in choice.items() if i != left} for left in choice)]
 
 
