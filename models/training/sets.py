@@ -101,6 +101,8 @@ def _some_marks(hands: list[Hand], n: int, rng: Generator) -> list[Mark]:
 
 def _in_chunks(make: Callable[[int, Generator], list[T]], n: int, seed: int, processes: int) -> list[T]:
     jobs = [(min(_CHUNK, n - at), np.random.SeedSequence([seed, at])) for at in range(0, n, _CHUNK)]
+    # A parent whose OpenCV has threads cannot be forked: the children wait for them for ever.
+    cv2.setNumThreads(1)
     if processes == 1:
         return [one for job in jobs for one in _chunk(make, job)]
     with multiprocessing.get_context("fork").Pool(processes) as pool:
@@ -108,5 +110,4 @@ def _in_chunks(make: Callable[[int, Generator], list[T]], n: int, seed: int, pro
 
 
 def _chunk(make: Callable[[int, Generator], list[T]], job: tuple[int, np.random.SeedSequence]) -> list[T]:
-    cv2.setNumThreads(1)
     return make(job[0], np.random.default_rng(job[1]))

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import models
+from models.ctc import likeliest_texts, softmax
+from models.recognisers import KINDS, NUMBER, Kind, Recognisers, Recognition
+
+# Plain signs as polylines in a square of 100, drawn for these tests alone.
+SIGNS: dict[str, list[list[tuple[int, int]]]] = {
+    "0": [[(50, 2), (22, 20), (15, 55), (28, 90), (50, 98), (74, 88), (84, 55), (76, 18), (50, 2)]],
+    "1": [[(52, 2), (48, 98)]],
+    "2": [[(22, 25), (40, 4), (66, 6), (76, 28), (60, 55), (22, 95), (82, 94)]],
+    "3": [[(24, 12), (52, 3), (74, 18), (68, 38), (44, 48), (72, 58), (80, 80), (56, 97), (22, 88)]],
+    "4": [[(40, 2), (18, 62), (84, 58)], [(64, 34), (58, 98)]],
+    "5": [[(30, 4), (26, 46), (52, 40), (76, 58), (70, 88), (44, 98), (20, 88)], [(30, 5), (76, 3)]],
+    "7": [[(18, 8), (80, 6), (52, 50), (40, 98)]],
+    "√": [[(8, 58), (32, 92), (96, 10)]],
+    "×": [[(12, 12), (88, 90)], [(88, 10), (14, 92)]],
+    ">": [[(14, 10), (86, 50), (14, 92)]],
+    "<": [[(86, 10), (14, 50), (86, 92)]],
+    "=": [[(10, 34), (90, 32)], [(10, 68), (90, 66)]],
+    "A": [[(50, 2), (16, 98)], [(50, 2), (84, 98)], [(30, 62), (72, 62)]],
+    "C": [[(82, 18), (56, 3), (26, 20), (16, 52), (28, 84), (56, 97), (84, 82)]],
+    "D": [[(24, 3), (24, 97)], [(24, 4), (58, 12), (80, 48), (60, 86), (24, 97)]],
+}
+
+
+def crop_of(text: str, *, dark: int = 60, size: int = 48, pen: int = 4) -> np.ndarray:
+    width = 60 + len(text) * (size + 6)
+    crop = np.full((100, width), 205, np.uint8)
+    for place, sign in enumerate(text):
+        for line in SIGNS[sign]:
+            points = np.array(line) * size / 100 + (24 + place * (size - 4), 26)
+            cv2.polylines(crop, [points.astype(np.int32).reshape(-1, 1, 2)], False, dark, pen, cv2.LINE_AA)
+    noisy = cv2.GaussianBlur(crop, (3, 3), 0) + np.random.default_rng(3).normal(0, 2, crop.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def recognisers() -> Recognisers:
+    return Recognisers.load()
+
+
+def read_one(recognisers: Recognisers, kind: Kind, crop: np.ndarray) -> Recognition:
+    [recognition] = recognisers.read(kind, [crop])
+    return recognition
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(100, 260), (60, 60), (5, 5), (1, 300)])
+def test_an_empty_crop_is_nothing_with_no_confidence(recognisers: Recognisers, kind: Kind, shape: tuple[int, int]):
+    recognition = read_one(recognisers, kind, np.full(shape, 200, np.uint8))
+    assert recognition.text is None
+    assert recognition.confidence < recognisers.threshold(kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(12))
+def test_a_scribble_is_for_a_person(recognisers: Recognisers, kind: Kind, seed: int):
+    rng = np.random.default_rng(seed)
+    crop = np.full((96, 110), 210, np.uint8)
+    points = rng.integers((20, 20), (90, 76), (22, 2)).astype(np.int32)
+    cv2.polylines(crop, [points.reshape(-1, 1, 2)], False, 50, 4, cv2.LINE_AA)
+    assert read_one(recognisers, kind, crop).confidence < recognisers.threshold(kind)
+
+
+@pytest.mark.parametrize("text", ["0", "1", "2", "3", "4", "5", "7", "12", "207", "354", "1001", "774", "50"])
+@pytest.mark.parametrize("dark", [30, 150])
+def test_a_plainly_written_number_is_read_in_pen_and_in_pencil(recognisers: Recognisers, text: str, dark: int):
+    assert read_one(recognisers, "number", crop_of(text, dark=dark)).text == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("judge", "√"), ("judge", "×"), ("compare", ">"), ("compare", "<"), ("compare", "=")]
+    + [("letter", letter) for letter in "ACD"]
+    + [("digit", digit) for digit in "0123457"],
+)
+def test_a_plainly_written_mark_is_read(recognisers: Recognisers, kind: Kind, text: str):
+    assert read_one(recognisers, kind, crop_of(text)).text == text
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(KINDS), st.integers(8, 110), st.integers(8, 300), st.integers(0, 2**32 - 1))
+def test_whatever_is_on_the_paper_the_reading_is_in_its_kinds_alphabet(kind: Kind, height: int, width: int, seed: int):
+    rng = np.random.default_rng(seed)
+    crop = np.full((height, width), 200, np.uint8)
+    for _ in range(int(rng.integers(0, 6))):
+        ends = rng.integers((0, 0), (width, height), (3, 2)).astype(np.int32)
+        cv2.polylines(crop, [ends.reshape(-1, 1, 2)], False, int(rng.integers(0, 180)), int(rng.integers(1, 6)))
+    recognisers = shared()
+    recognition = read_one(recognisers, kind, crop)
+    texts = [candidate.text for candidate in recognition.candidates]
+    assert texts[:1] == ([] if recognition.text is None else [recognition.text])
+    for candidate in recognition.candidates:
+        assert 0.0 <= candidate.confidence <= 1.0
+        if kind == "number":
+            assert NUMBER.fullmatch(candidate.text)
+        else:
+            assert candidate.text in recognisers.manifest.heads[kind].symbols
+            assert candidate.text
+    sure = [candidate.confidence for candidate in recognition.candidates]
+    assert sure == sorted(sure, reverse=True)
+
+
+_shared: list[Recognisers] = []
+
+
+def shared() -> Recognisers:
+    if not _shared:
+        _shared.append(Recognisers.load())
+    return _shared[0]
+
+
+def test_readings_do_not_depend_on_what_was_read_before(recognisers: Recognisers):
+    crops = [crop_of(text) for text in ("12", "7", "354")]
+    together = recognisers.read("number", crops)
+    apart = [read_one(recognisers, "number", crop) for crop in reversed(crops)]
+    assert together == apart[::-1]
+
+
+def test_a_model_is_opened_only_when_its_kind_is_read(tmp_path: Path):
+    home = Path(models.__file__).parent
+    for path in [*home.glob("*.tflite"), home / "manifest.json"]:
+        shutil.copy(path, tmp_path)
+    lazy = Recognisers.load(tmp_path)
+    (tmp_path / "line.tflite").unlink()
+    assert read_one(lazy, "judge", crop_of("√")).text == "√"
+
+
+def test_a_repeated_symbol_needs_a_blank_between():
+    steps = np.full((5, 3), 0.01)
+    steps[[0, 1, 3, 4], [0, 0, 0, 0]] = 0.98
+    steps[2, 2] = 0.98
+    [(text, p), *_] = likeliest_texts(steps)
+    assert text == (0, 0)
+    assert 0.85 < p < 1.0
+    steps[2] = [0.98, 0.01, 0.01]
+    assert likeliest_texts(steps)[0][0] == (0,)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 4), st.integers(0, 2**32 - 1))
+def test_beam_search_sums_over_all_alignments(length: int, seed: int):
+    from itertools import groupby, product
+
+    steps = softmax(np.random.default_rng(seed).normal(0, 2, (length, 3)).astype(np.float32), 1.0)
+    exact: dict[tuple[int, ...], float] = {}
+    for path in product(range(3), repeat=length):
+        text = tuple(symbol for symbol, _ in groupby(path) if symbol != 2)
+        exact[text] = exact.get(text, 0.0) + float(np.prod([steps[i, s] for i, s in enumerate(path)]))
+    found = likeliest_texts(steps)
+    assert found[0][0] == max(exact, key=lambda text: exact[text])
+    assert all(p <= exact[text] + 1e-9 for text, p in found)
+    assert found[0][1] >= exact[found[0][0]] * 0.97
