@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from homework.assignment import Assignment
-from homework.errors import UsageError
+from homework.errors import BadFileError, UsageError
 from homework.layout import (
     Box,
     Bubble,
@@ -33,8 +33,14 @@ from homework.sheets.symbols import code_svg, marker_svg
 from homework.sheets.typeset import Spot, find_spots, typeset
 from homework.sheets.words import CHINESE, Words
 
+MAX_PAGES = 99
+"""What the page code can say."""
+
 MAX_COPIES = 500
 """A year group; more is a wrong key, and would only fill the disk."""
+
+_DENSITIES = (1.0, 0.85, 0.7)
+"""Factors of the white between rows, the most generous first."""
 
 _UNNAMED = "00000000"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -87,8 +93,10 @@ def make_sheets(
     data = _common(assignment, furniture, families, words)
     blank_copy = {"class_name": class_name or "", "name": "", "seat": "", "codes": 0}
     one = {**data, "copies": [blank_copy]}
-    spots = find_spots({**one, "stride": 1000, "total": 1000, "codes": [code_svg("CB1")[0]] * 1000}, book)
-    total = max((spot.page for spot in spots if spot.what in ("field", "bubble")), default=1)
+    density, spots = _fit(one, book)
+    one["density"] = density
+    total = _page_count(spots)
+    _check_fit(spots, total, furniture)
     pages = _pages(spots, total, furniture, assignment)
 
     draft = SheetLayout(_UNNAMED, assignment.id, furniture.page_mm, pages)
@@ -106,6 +114,38 @@ def make_sheets(
         answers_pdf=typeset({**one, "answers": True}, book),
         assignment=assignment,
     )
+
+
+def _fit(one: dict[str, Any], book: Any) -> tuple[float, tuple[Spot, ...]]:
+    """The most generous spacing among those that need the fewest pages: a last page for two items wastes paper."""
+    measured = {**one, "stride": 1000, "total": 1000, "codes": [code_svg("CB1")[0]] * 1000}
+    tried = {density: find_spots({**measured, "density": density}, book) for density in _DENSITIES}
+    fewest = min(_page_count(spots) for spots in tried.values())
+    return next((density, spots) for density, spots in tried.items() if _page_count(spots) == fewest)
+
+
+def _check_fit(spots: Sequence[Spot], total: int, furniture: Furniture) -> None:
+    if total > MAX_PAGES:
+        raise BadFileError(
+            "The worksheet would have {pages} pages; {limit} is the most.",
+            remedy="Split the assignment.",
+            pages=total,
+            limit=MAX_PAGES,
+        )
+    left, top, width, height = furniture.body
+    for spot in spots:
+        x, y, w, h = spot.box
+        inside = left <= x and x + w <= left + width + 1 and top <= y and y + h <= top + height + 1
+        if spot.what in ("field", "bubble", "score") and not inside:
+            raise BadFileError(
+                "Item {item} does not fit on a page.",
+                remedy="Shorten its prompt, set it in one column, or choose a larger paper.",
+                item=spot.item,
+            )
+
+
+def _page_count(spots: Sequence[Spot]) -> int:
+    return max((spot.page for spot in spots if spot.what in ("field", "bubble")), default=1)
 
 
 def _pupils(assignment: Assignment, roster: Roster | None, class_name: str | None) -> tuple[Pupil, ...]:
@@ -261,14 +301,16 @@ def _fields(spots: Sequence[Spot]) -> tuple[Field, ...]:
 
 
 def _kept_clear(spots: Sequence[Spot], furniture: Furniture) -> dict[int, list[Box]]:
-    """Places of each page where people write that is no answer: names, scores, corrections."""
-    clear: dict[int, list[Box]] = {}
+    """Places of each page that belong to no answer: quiet zones, and where names, scores, corrections are written."""
+    side, quiet = furniture.marker_mm, furniture.marker_mm / 6
+    marks = [(x - quiet, y - quiet, side + 2 * quiet, side + 2 * quiet) for x, y in furniture.markers]
+    clear: dict[int, list[Box]] = {page: [*marks] for page in {spot.page for spot in spots}}
     for spot in spots:
         if spot.what in ("name", "written", "score", "cell", "seat"):
-            clear.setdefault(spot.page, []).append(spot.box)
+            clear[spot.page].append(spot.box)
     if furniture.corrections is not None:
-        for page in {spot.page for spot in spots}:
-            clear.setdefault(page, []).append(furniture.corrections)
+        for places in clear.values():
+            places.append(furniture.corrections)
     return clear
 
 

@@ -24,7 +24,7 @@ LINE_MM = 0.35
 MARKER_MM = 9.6  # 1.6 mm a cell: 5 px at 80 dpi, the least that a whole A4 page in a VGA preview leaves
 _EDGE_MM = 8.0  # printers and copiers lose up to 5 mm at the edge of the paper
 _SIDE_MM = 15.0
-_LEAST_MODULE_MM = 0.55
+_LEAST_MODULE_MM = 0.6  # read from the third copy of a copy in simulation; 0.55 was not always
 _LEAST_CODE_MM = 14.0
 _CODE_GAP_MM = 6.0  # four modules of quiet zone beside the code, two cells beside the marker
 
@@ -51,7 +51,7 @@ def furnish(paper: Paper, *, pupil: PupilKind, code_modules: int, corrections: b
     band = _EDGE_MM + max(code, MARKER_MM)
     beside = _EDGE_MM + MARKER_MM + 4 + code + _CODE_GAP_MM
     identity = {"digits": 11.5, "bubbles": 21.0, "printed": 8.0, "order": 9.0}[pupil]
-    top = band + 3 + identity + 4.5
+    top = band + 4 + identity + 4.5
     strip = round((width - 2 * _SIDE_MM) * 0.2) if corrections else 0
     body = width - 2 * _SIDE_MM - (strip + 5 if strip else 0)
     return Furniture(
@@ -60,7 +60,7 @@ def furnish(paper: Paper, *, pupil: PupilKind, code_modules: int, corrections: b
         marker_mm=MARKER_MM,
         code=(right - _CODE_GAP_MM - code, _EDGE_MM, code, code),
         title=(beside, _EDGE_MM, width - 2 * beside, band - _EDGE_MM),
-        identity=(_SIDE_MM, band + 3, width - 2 * _SIDE_MM, identity),
+        identity=(_SIDE_MM, band + 4, width - 2 * _SIDE_MM, identity),
         body=(_SIDE_MM, top, body, low - 4 - top),
         footer=(_EDGE_MM + MARKER_MM + 4, low + 2, width - 2 * (_EDGE_MM + MARKER_MM + 4), MARKER_MM - 2),
         corrections=(width - _SIDE_MM - strip, top, strip, low - 4 - top) if strip else None,

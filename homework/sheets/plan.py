@@ -143,18 +143,23 @@ class _Frames:
             return self.number_width, self.number_height
         if item.kind == "text":
             return (48.0, self.text_height) if shape == "inline" else (0.0, self.text_height + 3)
-        return 0.0, min(80.0, max(30.0, 24 + item.points_hundredths / 25))
+        return 0.0, min(80.0, max(30.0, 24 + item.points_hundredths / 25 / item.blanks))
 
 
 def _has_fraction(item: Item) -> bool:
     return item.rule.form in _FRACTION_FORMS or any("/" in text for texts in item.rule.accepted for text in texts)
 
 
+def _width_in_figures(text: str) -> int:
+    """How many figures wide an answer is written: a fraction is stacked, ……  takes the room of two."""
+    stacked = re.fullmatch(r"(?:(\d+) )?(\d+)/(\d+)", text)
+    if stacked is not None:
+        return len(stacked[1] or "") + max(len(stacked[2]), len(stacked[3])) + 1
+    return len(re.sub(r"……|\.{3,}", "::", text))
+
+
 def _places(item: Item) -> int:
-    longest = max(
-        (len(re.sub(r"……|\.{3,}", "::", text)) for texts in item.rule.accepted for text in texts),
-        default=3,
-    )
+    longest = max((_width_in_figures(text) for texts in item.rule.accepted for text in texts), default=3)
     return longest + (2 if item.rule.unit_written else 0)
 
 

@@ -68,7 +68,9 @@ def test_a_layout_survives_a_round_trip_through_json(layout: SheetLayout) -> Non
 
 
 def test_the_json_has_the_shape_of_the_contract() -> None:
-    layout = SheetLayout("ABCD1234", "a1", (210.0, 297.0), (Page(1, (), fields=(Field("1", 1, "number", (1, 2, 3, 4)),)),))
+    layout = SheetLayout(
+        "ABCD1234", "a1", (210.0, 297.0), (Page(1, (), fields=(Field("1", 1, "number", (1, 2, 3, 4)),)),)
+    )
     said = json.loads(layout_to_json(layout))
     assert (said["layout"], said["sheet"], said["assignment"], said["page_mm"]) == (1, "ABCD1234", "a1", [210, 297])
     assert said["register"] == "markers"
