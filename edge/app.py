@@ -213,6 +213,7 @@ class Box:
                 belongs_to_school=lambda: self._link is not None,
                 unsaved=lambda: self._unsaved,
                 troubles=self._current_troubles,
+                ending=self._stopping.is_set,
             )
         )
 

@@ -30,35 +30,28 @@ def pupil_key(who: WhoWroteIt, roster: Roster) -> str | None:
 
 
 @dataclass(frozen=True)
-class Neighbour:
-    """Another page of the same sheet and page number that the ledger holds, as far as booking asks."""
+class Rival:
+    """Another capture of the same page that names the same pupil. `counts`: it is the one that is reported."""
 
     capture: int
-    pupil: str | None
-    standing: Standing
+    counts: bool
     same_ink: bool
 
 
-def decide(pupil: str | None, holder: int | None, neighbours: Sequence[Neighbour]) -> tuple[Standing, int | None]:
+def decide(pupil: str | None, rivals: Sequence[Rival]) -> tuple[Standing, int | None]:
     """What a newly read page counts as, and the capture that it is linked to.
 
-    `holder` is the capture that counts for this assignment, pupil, page and attempt already.
-
-    The same ink is the same paper: a duplicate, unless both pages name a pupil and not the same one (two
-    sheets left empty look alike). The same pupil with other ink is asked: one of the two is somebody else's.
+    The same pupil and the same ink is the same paper again. The same pupil with other ink is asked: one of the
+    two is somebody else's. A page that names nobody is always asked, however much its ink looks like another's:
+    pupils who are right write the same, and a question costs less than a lost sheet.
     """
-    alike = [n for n in neighbours if n.same_ink and (pupil is None or n.pupil in (None, pupil))]
-    repeated = next((n for n in alike if n.standing is Standing.COUNTS), None)
-    if repeated is not None:
-        return Standing.DUPLICATE, repeated.capture
-    asked = next((n for n in alike if n.standing is Standing.ASK and (pupil is None or n.pupil == pupil)), None)
-    if asked is not None:
-        return Standing.DUPLICATE, asked.capture
     if pupil is None:
         return Standing.ASK, None
-    if holder is not None:
-        return Standing.ASK, holder
-    return Standing.COUNTS, None
+    again = next((rival for rival in rivals if rival.same_ink), None)
+    if again is not None:
+        return Standing.DUPLICATE, again.capture
+    holder = next((rival for rival in rivals if rival.counts), None)
+    return (Standing.COUNTS, None) if holder is None else (Standing.ASK, holder.capture)
 
 
 def assignment_key(record: PageRecord) -> str:

@@ -8,7 +8,6 @@ each (assignment, pupil, page, attempt): the primary key of `booking` says so, n
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.booking import Neighbour, Standing, assignment_key, decide
+from edge.booking import Rival, Standing, assignment_key, decide
+from edge.database import Database
 from edge.frames import Capture
 from edge.pipeline import GradedPage
 from edge.reading.signature import same_ink
-from homework.errors import ClassboxError
 from homework.results import PageRecord, PageStatus, Problem, WhoWroteIt
 from sync.clock import ClockReading
 from sync.lanes import Lane
@@ -34,11 +33,6 @@ _PAGES = (
     "SELECT capture.id, digest, has_picture, source, clock, revision, body "
     "FROM capture JOIN newest ON newest.capture = capture.id "
 )
-_DISK_REMEDY = "Make room on the disk, or check who may write there; then slide the sheet again."
-
-
-class LedgerError(ClassboxError):
-    """The ledger cannot be opened, read or written."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ _MIGRATIONS = (
         standing TEXT NOT NULL, linked INTEGER REFERENCES capture (id), sheet TEXT, page INTEGER, pupil TEXT,
         pending INTEGER NOT NULL, ink BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (capture, revision)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX page_of_sheet ON page (sheet, page);
+    CREATE INDEX page_by_pupil ON page (pupil);
     CREATE TABLE booking (
         assignment TEXT NOT NULL, pupil TEXT NOT NULL, page INTEGER NOT NULL, attempt INTEGER NOT NULL,
         capture INTEGER NOT NULL UNIQUE REFERENCES capture (id), PRIMARY KEY (assignment, pupil, page, attempt)
@@ -119,28 +113,14 @@ class Ledger:
     def __init__(self, folder: Path, *, school_key: bytes | None = None, check: bool = False) -> None:
         """Open or make the ledger in `folder` and bring its schema up to date; `check` looks for damage first.
 
-        Raises `LedgerError` when it is damaged, of a newer program, or the disk does not take it.
+        Raises `DatabaseError` when it is damaged, of a newer program, or the disk does not take it.
         """
-        self._path = folder / FILE_NAME
         self._school_key = school_key
-        self._lock = threading.RLock()
-        self._readers = threading.local()
-        self._all: list[sqlite3.Connection] = []
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._db = self._connect()
-            if check:
-                self._check()
-            self._migrate()
-        except (sqlite3.Error, OSError) as error:
-            raise self._failed("opened", error) from error
+        self._file = Database(folder / FILE_NAME, migrations=_MIGRATIONS, prepare=create_tables, check=check)
 
     def close(self) -> None:
         """Close every connection."""
-        with self._lock:
-            for connection in self._all:
-                connection.close()
-            self._all.clear()
+        self._file.close()
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -157,9 +137,9 @@ class Ledger:
         """Book a graded capture, with its record for the school, in one transaction.
 
         `pupil` is what it is booked under (see `edge.booking.pupil_key`); None when that has to be asked.
-        None when a capture of that digest is in the ledger already: nothing is added. Raises `LedgerError`.
+        None when a capture of that digest is in the ledger already: nothing is added. Raises `DatabaseError`.
         """
-        with self.writing() as db:
+        with self._file.writing() as db:
             row = db.execute(
                 "INSERT INTO capture (digest, has_picture, source, page_of_source, clock) VALUES (?, ?, ?, ?, ?) "
                 "ON CONFLICT (digest) DO NOTHING RETURNING id",
@@ -171,8 +151,8 @@ class Ledger:
         return self.page(row["id"])
 
     def regrade(self, capture: int, page: GradedPage, *, pupil: str | None) -> FiledPage:
-        """A new revision of a capture: its assignment has come, or it was read anew. Raises `LedgerError`."""
-        with self.writing() as db:
+        """A new revision of a capture: its assignment has come, or it was read anew. Raises `DatabaseError`."""
+        with self._file.writing() as db:
             db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
             self._add(db, capture, page, pupil)
         found = self.page(capture)
@@ -181,7 +161,7 @@ class Ledger:
 
     def withdraw(self, capture: int) -> FiledPage | None:
         """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
-        with self.writing() as db:
+        with self._file.writing() as db:
             row = self._newest(db, capture)
             if row is not None and row.standing is not Standing.WITHDRAWN:
                 db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
@@ -190,7 +170,7 @@ class Ledger:
 
     def restore(self, capture: int) -> FiledPage | None:
         """Undo `withdraw`: the sheet is booked as if it came now. None when there is no such capture."""
-        with self.writing() as db:
+        with self._file.writing() as db:
             row = self._newest(db, capture)
             if row is not None and row.standing is Standing.WITHDRAWN:
                 self._book(db, row)
@@ -198,7 +178,7 @@ class Ledger:
 
     def queue_document(self, document: DocumentRecord) -> bool:
         """Queue a document for the school unless the same was queued before. Says whether it was queued."""
-        with self.writing() as db:
+        with self._file.writing() as db:
             key = (document.document, document.id)
             row = db.execute("SELECT digest FROM queued_document WHERE (document, id) = (?, ?)", key).fetchone()
             if row is not None and row["digest"] == document.digest:
@@ -228,19 +208,11 @@ class Ledger:
         if row.status is not PageStatus.GRADED or record is None:
             self._append(db, msgspec.structs.replace(row, standing=Standing.NOT_GRADED))
             return
-        neighbours = self._neighbours(db, row.capture, record, row.pupil, row.ink)
-        standing, linked = decide(row.pupil, self._holder(db, record, row.pupil), neighbours)
+        standing, linked = decide(row.pupil, self._rivals(db, row, record) if row.pupil is not None else ())
         self._append(db, msgspec.structs.replace(row, standing=standing, linked=linked))
-        if standing is not Standing.COUNTS:
-            return
-        key = (assignment_key(record), row.pupil, record.page, record.attempt)
-        db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", (*key, row.capture))
-        for other in neighbours:
-            # The same paper came before and could not say whose it was: now it is known.
-            if other.same_ink and other.pupil is None and other.standing is Standing.ASK:
-                same = self._newest(db, other.capture)
-                assert same is not None
-                self._append(db, msgspec.structs.replace(same, standing=Standing.DUPLICATE, linked=row.capture))
+        if standing is Standing.COUNTS:
+            key = (assignment_key(record), row.pupil, record.page, record.attempt)
+            db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", (*key, row.capture))
 
     def _append(self, db: sqlite3.Connection, row: _PageRow) -> None:
         """A new revision of a page, and its record for the school when the page was read."""
@@ -287,54 +259,48 @@ class Ledger:
     @contextmanager
     def outbox(self) -> Iterator[Outbox]:
         """The outbox, in a transaction of its own."""
-        with self.writing() as db:
+        with self._file.writing() as db:
             yield Outbox(db)
 
     def outbox_counts(self) -> dict[Lane, LaneCounts]:
         """How many records each lane has, and how many of them the school has for certain."""
-        try:
-            return Outbox(self._reader()).counts()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from error
+        with self._file.reading() as db:
+            return Outbox(db).counts()
 
     def at_school(self, digest: str) -> bool:
         """Whether the school has what was said of that capture."""
-        return Outbox(self._reader()).state_of(bytes.fromhex(digest)) == "receipted"
+        with self._file.reading() as db:
+            return Outbox(db).state_of(bytes.fromhex(digest)) == "receipted"
 
-    def _holder(self, db: sqlite3.Connection, record: PageRecord, pupil: str | None) -> int | None:
-        row = db.execute(
-            "SELECT capture FROM booking WHERE (assignment, pupil, page, attempt) = (?, ?, ?, ?)",
-            (assignment_key(record), pupil, record.page, record.attempt),
-        ).fetchone()
-        return None if row is None else row["capture"]
-
-    def _neighbours(
-        self, db: sqlite3.Connection, capture: int, record: PageRecord, pupil: str | None, ink: bytes
-    ) -> list[Neighbour]:
-        rows = db.execute(
-            "SELECT capture, pupil, standing, ink FROM newest "
-            "WHERE sheet = ? AND page = ? AND capture <> ? AND standing IN ('counts', 'ask') ORDER BY capture",
-            (record.sheet, record.page, capture),
+    def _rivals(self, db: sqlite3.Connection, row: _PageRow, record: PageRecord) -> list[Rival]:
+        """The capture that counts for the same pupil, page and attempt, and those that are asked about."""
+        key = (assignment_key(record), row.pupil, record.page, record.attempt)
+        found = db.execute(
+            """
+            SELECT capture, standing, ink FROM newest WHERE capture <> ?1 AND (
+                capture IN (SELECT capture FROM booking WHERE (assignment, pupil, page, attempt) = (?2, ?3, ?4, ?5))
+                OR (standing = 'ask' AND pupil = ?3 AND sheet = ?6 AND page = ?4))
+            """,
+            (row.capture, *key, record.sheet),
         )
         return [
-            Neighbour(
-                capture=row["capture"],
-                pupil=row["pupil"],
-                standing=Standing(row["standing"]),
-                same_ink=(pupil is None or row["pupil"] in (None, pupil)) and same_ink(ink, row["ink"]),
+            Rival(
+                capture=each["capture"],
+                counts=each["standing"] == Standing.COUNTS,
+                same_ink=same_ink(row.ink, each["ink"]),
             )
-            for row in rows
+            for each in found
         ]
 
     # --- reading -----------------------------------------------------------------------------------------
 
     def knows(self, digest: str) -> bool:
         """Whether a capture of that digest is in the ledger."""
-        return bool(self._read("SELECT 1 FROM capture WHERE digest = ?", (digest,)))
+        return bool(self._file.read("SELECT 1 FROM capture WHERE digest = ?", (digest,)))
 
     def digests(self) -> frozenset[str]:
         """The digest of every capture."""
-        return frozenset(row["digest"] for row in self._read("SELECT digest FROM capture"))
+        return frozenset(row["digest"] for row in self._file.read("SELECT digest FROM capture"))
 
     def page(self, capture: int) -> FiledPage | None:
         """The newest word on a capture, or None when there is no such capture."""
@@ -372,7 +338,7 @@ class Ledger:
 
     def counts(self) -> Counts:
         """How many of what there are."""
-        row = self._read(
+        row = self._file.read(
             """
             SELECT count(*) AS captured, coalesce(sum(standing = 'counts'), 0) AS graded,
                 coalesce(sum(standing = 'duplicate'), 0) AS duplicates, coalesce(sum(standing = 'ask'), 0) AS asked,
@@ -390,73 +356,7 @@ class Ledger:
         return None if row is None else msgspec.msgpack.decode(row["body"], type=_PageRow)
 
     def _pages(self, rest: str, values: tuple[object, ...] = ()) -> list[FiledPage]:
-        return [_filed(row) for row in self._read(_PAGES + rest, values)]
-
-    def _read(self, text: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        try:
-            return self._reader().execute(text, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._failed("read", error) from error
-
-    def _reader(self) -> sqlite3.Connection:
-        """A connection for the calling thread, that cannot write."""
-        connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            connection = self._readers.connection = self._connect()
-            connection.execute("PRAGMA query_only = 1")
-        return connection
-
-    # --- the file ----------------------------------------------------------------------------------------
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction on the one writing connection: all of it is durable at the end, or none."""
-        with self._lock:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._db
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    if self._db.in_transaction:
-                        self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as error:
-                raise self._failed("written", error) from error
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=10)
-        connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = 1"):
-            connection.execute(f"PRAGMA {pragma}")
-        with self._lock:
-            self._all.append(connection)
-        return connection
-
-    def _check(self) -> None:
-        words = self._db.execute("PRAGMA quick_check").fetchone()[0]
-        if words != "ok":
-            raise LedgerError(
-                f"{self._path} is damaged: {words}.",
-                remedy="Keep the folder as it is for a technician, and start with another --data.",
-            )
-
-    def _migrate(self) -> None:
-        with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
-            version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
-            if version > len(_MIGRATIONS):
-                self._db.execute("ROLLBACK")
-                raise LedgerError(f"{self._path} was written by a newer Classbox.", remedy="Update Classbox.")
-            for number, script in enumerate(_MIGRATIONS[version:], start=version + 1):
-                for statement in script.split(";"):
-                    self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {number}")
-            create_tables(self._db)
-            self._db.execute("COMMIT")
-
-    def _failed(self, what: str, error: Exception) -> LedgerError:
-        return LedgerError(f"{self._path} cannot be {what}: {error}.", remedy=_DISK_REMEDY)
+        return [_filed(row) for row in self._file.read(_PAGES + rest, values)]
 
 
 def unsaved_page(capture: Capture, page: GradedPage, *, digest: str, clock: ClockReading) -> FiledPage:

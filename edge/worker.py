@@ -120,7 +120,13 @@ class Worker:
             )
         except ClassboxError as error:
             log.error("%s", error)  # noqa: TRY400 - its words say all
-            self._on_trouble("disk", error)
+            self._on_trouble(
+                "disk",
+                ClassboxError(
+                    "This sheet could not be kept: the disk is full or may not be written.",
+                    remedy="Make room on the disk, then slide it again.",
+                ),
+            )
             self._on_page(Shown(capture, unsaved_page(capture, page, digest=digest, clock=clock)))
             return
         if kept:
@@ -134,10 +140,11 @@ class Worker:
         try:
             self._pictures.keep(digest, picture)
         except OSError as error:
+            log.error("the picture could not be kept: %s", error)  # noqa: TRY400 - its words say all
             self._on_trouble(
                 "disk",
                 ClassboxError(
-                    f"The picture could not be kept: {error.strerror}.",
+                    "The picture could not be kept: the disk is full or may not be written.",
                     remedy="Make room on the disk; results are still taken.",
                 ),
             )

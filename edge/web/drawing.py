@@ -18,7 +18,8 @@ _CROP_QUALITY = 85
 
 def flattened(image: Image, mm_to_px: NDArray[np.float64], page_mm: tuple[float, float]) -> bytes:
     """The page upright and flat, as JPEG: its longest side has 1000 px."""
-    return _warped(image, mm_to_px, (0.0, 0.0, *page_mm), LONGEST_PX / max(page_mm), _SHEET_QUALITY)
+    flat = _warped(image, mm_to_px, (0.0, 0.0, *page_mm), LONGEST_PX / max(page_mm))
+    return _jpeg(_evenly_lit(flat), _SHEET_QUALITY)
 
 
 def field_crop(image: Image, mm_to_px: NDArray[np.float64], hull_mm: Box) -> bytes:
@@ -26,7 +27,7 @@ def field_crop(image: Image, mm_to_px: NDArray[np.float64], hull_mm: Box) -> byt
     x, y, width, height = hull_mm
     margin = CROP_MARGIN_MM
     box = (x - margin, y - margin, width + 2 * margin, height + 2 * margin)
-    return _warped(image, mm_to_px, box, CROP_PX_PER_MM, _CROP_QUALITY)
+    return _jpeg(_warped(image, mm_to_px, box, CROP_PX_PER_MM), _CROP_QUALITY)
 
 
 def thumbnail(image: Image) -> bytes:
@@ -36,7 +37,7 @@ def thumbnail(image: Image) -> bytes:
     return _jpeg(small, _SHEET_QUALITY)
 
 
-def _warped(image: Image, mm_to_px: NDArray[np.float64], box_mm: Box, px_per_mm: float, quality: int) -> bytes:
+def _warped(image: Image, mm_to_px: NDArray[np.float64], box_mm: Box, px_per_mm: float) -> Image:
     x, y, width, height = box_mm
     size = (max(1, round(width * px_per_mm)), max(1, round(height * px_per_mm)))
     out_to_mm = np.array([[1 / px_per_mm, 0, x], [0, 1 / px_per_mm, y], [0, 0, 1]])
@@ -61,7 +62,18 @@ def _warped(image: Image, mm_to_px: NDArray[np.float64], box_mm: Box, px_per_mm:
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=(235, 235, 235),
     )
-    return _jpeg(flat, quality)
+    return np.asarray(flat, np.uint8)
+
+
+def _evenly_lit(flat: Image) -> Image:
+    """The paper white all over, ink and its colours kept: each place is divided by the paper's brightness there.
+
+    The paper's brightness is the grey closing at an eighth of the size, which no stroke survives, then blurred.
+    """
+    small = cv2.resize(flat, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA)
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
+    paper = cv2.resize(cv2.GaussianBlur(paper, (0, 0), 3), flat.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.divide(flat, paper, scale=248), np.uint8)
 
 
 def _jpeg(image: object, quality: int) -> bytes:

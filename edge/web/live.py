@@ -14,7 +14,7 @@ from homework.layout import Field, Page, SheetLayout
 from homework.results import ItemResult, PageRecord, PageStatus, Problem, VerdictKind, points
 from sync.lanes import Lane
 
-_MARK_MM = (6.0, 11.0)
+_MARK_MM = (5.5, 9.0)
 """The smallest and the largest mark: seen from three metres, yet not over the next answer."""
 
 
@@ -180,13 +180,17 @@ def _marks(record: PageRecord, page: Page) -> tuple[Mark, ...]:
 
 
 def _mark(item: ItemResult, field: Field) -> Mark:
-    """The mark sits on the field's right edge, where a teacher's pen would put it."""
+    """Where a teacher's pen would put it, without hiding print: beside the first bubble, at the right end of a wide
+    frame, over the upper right corner of a narrow one.
+    """
     x, y, width, height = field.hull_mm()
-    size = min(max(height * 0.9, _MARK_MM[0]), _MARK_MM[1])
-    return Mark(
-        kind=item.verdict.kind,
-        x_mm=round(x + width - size * 0.35, 2),
-        y_mm=round(y + (height - size) / 2, 2),
-        size_mm=round(size, 2),
-        item=item.item,
-    )
+    size = min(max(height * 0.8, _MARK_MM[0]), _MARK_MM[1])
+    if field.bubbles:
+        size = _MARK_MM[0]
+        left, top = x - size - 0.5, y + (height - size) / 2
+    elif width > 2.2 * size:
+        left, top = x + width - size * 0.75, y + (height - size) / 2
+    else:
+        size = _MARK_MM[0]
+        left, top = x + width - size * 0.45, y - size * 0.45
+    return Mark(item.verdict.kind, round(left, 2), round(top, 2), round(size, 2), item.item)

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp_sse import sse_response
 from numpy.typing import NDArray
 
@@ -97,6 +97,7 @@ class Site:
     belongs_to_school: Callable[[], bool]
     unsaved: Callable[[], FiledPage | None]
     troubles: Callable[[], Sequence[ClassboxError]]
+    ending: Callable[[], bool]
 
     def chosen_class(self) -> str | None:
         """The class of this stack."""
@@ -167,19 +168,19 @@ async def _events(request: web.Request) -> web.StreamResponse:
     heard = bus.number if known is None else known
     number = -1 if known is None else known
     async with sse_response(request, headers=SECURITY_HEADERS) as response:
-        while response.is_connected():
+        while response.is_connected() and not request.app[_SITE].ending():
             await bus.after(number)
             number = bus.number
             event_id = bus.event_id()
             values = await _values(request)
             tone = bus.last.tone if bus.last is not None and bus.last.number > heard else None
             heard = number
-            parts = {
-                name: render(request, f"_{name}.html", **values).text for name in ("title", "badge", "sheet", "side")
-            }
-            await response.send(
-                msgspec.json.encode({"parts": parts, "tone": tone}).decode(), id=event_id, event="state"
-            )
+            parts = {name: render(request, f"_{name}.html", **values).text for name in _PARTS}
+            message = msgspec.json.encode({"parts": parts, "tone": tone}).decode()
+            try:
+                await response.send(message, id=event_id, event="state")
+            except ClientConnectionResetError:
+                break  # the page was closed
     return response
 
 
