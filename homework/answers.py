@@ -66,9 +66,10 @@ def normalise(kind: FieldKind, text: str) -> str:
         case "judge":
             return _JUDGE.get(text.lower(), text)
         case "letter" | "choice":
-            return text.upper()
+            return text.upper() if text.isascii() else text
         case "choices":
-            return "".join(sorted(set(clean(text.upper())) - set(" ,、;/")))
+            picks = set(text.upper()) - set(" ,、;/")
+            return "".join(sorted(picks)) if all(p.isascii() and p.isalnum() for p in picks) else text
         case _:
             return text
 

@@ -89,7 +89,7 @@ def has_form(number: WrittenNumber, form: Form) -> bool:
     `percent`: with %. `simplest`: an integer, or a fraction (mixed: its part below 1) in lowest terms.
     """
     style = number.style
-    proper_part = style == "mixed" and number.top < number.bottom
+    proper_part = style == "mixed" and abs(number.value) > 1 and 0 < number.top < number.bottom
     match form:
         case "integer" | "percent":
             return style == form
