@@ -117,8 +117,6 @@ def unit_in_question(rule: AnswerRule, blank: int, text: str) -> bool:
         return False
     quantity = split_quantity(text)
     number = quantity[0] if quantity else text
-    if quantity is None and not rule.unit_written:
-        return False
     return any(same_number(number, e, form=rule.form, tolerance=rule.tolerance) for e in rule.accepted[blank - 1])
 
 

@@ -48,6 +48,7 @@ scribbles = st.one_of(
 @example("letter", "ß")
 @example("letter", "ŉ")
 @example("choices", "A´")
+@example("letter", "ΐ")
 def test_normalising_twice_is_normalising_once(kind: FieldKind, text: str):
     once = normalise(kind, text)
     assert normalise(kind, once) == once
