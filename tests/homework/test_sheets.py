@@ -120,6 +120,8 @@ def check_laws(assignment: Assignment, layout: SheetLayout) -> None:
             assert inside(place, paper)
         for one, other in combinations(places, 2):
             assert not overlap(one, other), (one, other)
+        for one, other in combinations([f.around_mm for f in page.fields if f.around_mm], 2):
+            assert not overlap(one, other)
         for field in page.fields:
             assert (field.box_mm is None) == (field.kind in ("choice", "choices"))
             assert field.around_mm is not None
