@@ -4,7 +4,7 @@ PY := .venv/bin/python
 ONCE ?=
 CLASS ?= 45
 
-.PHONY: help setup setup-tests demo test test-long lint bench train screenshots
+.PHONY: help setup setup-tests demo test test-long lint bench train pictures
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -35,3 +35,6 @@ train: ## trains the recognisers anew (DATA=folder with the handwriting, see doc
 	@test -x .venv-train/bin/python || python3 -m venv .venv-train
 	@.venv-train/bin/python -m pip install --quiet --editable ".[edge,train]"
 	@.venv-train/bin/python -m models.training --data "$(DATA)" --out models --seed 1
+
+pictures: setup-tests ## takes the README's pictures anew from a running demo
+	@$(PY) docs/make_pictures.py
