@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.frames import FieldCrop
-from edge.reading.ink import FULL, PAPER, clean_crop, darkness
+from edge.reading.bubbles import INSIDE
+from edge.reading.crops import box_in_crop
+from edge.reading.ink import FULL, PAPER, clean_crop, darkness, disc
 
 GRID = (6, 12)
 """Rows and columns of a field's grid."""
@@ -48,6 +50,10 @@ def _grid(crop: FieldCrop) -> NDArray[np.uint8]:
     clean = clean_crop(crop) if crop.field.box_mm is not None else crop.image
     dark = darkness(clean, crop.px_per_mm)[y : y + height, x : x + width]
     ink = cv2.subtract(dark, np.full_like(dark, PAPER + LEAST_DARKNESS * FULL))
+    if crop.field.bubbles:  # what is printed between and around them is in every copy
+        boxes = [box_in_crop(b.box_mm, crop.region_mm, crop.px_per_mm) for b in crop.field.bubbles]
+        inside = [disc(dark.shape, (bx - x, by - y, bw, bh), INSIDE, 0.0) for bx, by, bw, bh in boxes]
+        ink = np.where(np.logical_or.reduce(inside), ink, np.uint8(0))
     rows, columns = GRID
     coarse = cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.convertScaleAbs(coarse, alpha=2.0), np.uint8)

@@ -11,19 +11,24 @@ from numpy.typing import NDArray
 from edge.frames import Image
 from edge.reading.crops import WRITING_PX_PER_MM as PX_PER_MM
 from edge.reading.crops import paper_level
-from edge.reading.ink import PAPER, Marks, darkness, marks_of
+from edge.reading.ink import PAPER, Marks, Mask, darkness, marks_of
 from edge.reading.recogniser import Recogniser, Recognition
 from homework.results import Candidate
 
 BAR_MM = 2.0
-BAR_SLOPE = 0.35
-PART_MM = 1.4
-"""A bar is at least so long, at most so steep, and what stands over and under it is at least so tall."""
+PART_MM = 1.8
+"""A bar is at least so long, and what stands over it and under it is at least so tall."""
 
-BAR_LEVEL, BAR_PX = 0.55, 60
+FOOT_MM = 1.5
+
+BAR_SHARE = 0.7
+"""A bar is at least so long, measured by the wider of the two numbers; the foot of a 2 is not."""
+
 LEAST_STACKED_MM = 5.0
 """Two numbers and a bar are at least so tall together."""
 
+BAR_LEVEL, BAR_PX = 0.55, 60
+CRUMB_MM2 = 0.4
 MARGIN_PX = 8
 WHOLE_NUMBER = "0123456789"
 
@@ -38,35 +43,70 @@ class StackedFraction:
 
 
 def find_stacked(image: Image) -> StackedFraction | None:
-    """The parts of a stacked fraction in a crop of an answer, or None when there is no bar with ink on both sides.
+    """The parts of a stacked fraction in a crop of an answer, or None when there is no bar with numbers on both sides.
 
-    A bar is a mark of its own: one that touches a digit is not found, since the bar of a 4 looks the same.
+    The bar may touch the digits: it is found as a long flat run of ink, and taken out before they are told apart.
     """
     dark = darkness(image, PX_PER_MM)
     # Half of the darkest ink: the blur between a bar and the digits next to it is paler than that.
     ink = int(np.sort(dark, axis=None)[-BAR_PX:].mean()) - PAPER
-    marks = marks_of(dark > PAPER + BAR_LEVEL * ink)
-    stats, centres = marks.stats, marks.centres
-    numbers = np.arange(1, marks.count)
-    for bar in sorted(numbers, key=lambda mark: -int(stats[mark, cv2.CC_STAT_WIDTH])):
-        left, top, width, height = (int(v) for v in stats[bar, :4])
-        if width < BAR_MM * PX_PER_MM or height > max(BAR_SLOPE * width, 0.8 * PX_PER_MM):
-            continue
-        others = numbers[numbers != bar]
-        over_bar = (centres[others, 0] >= left - 0.2 * width) & (centres[others, 0] <= left + 1.2 * width)
-        middle = top + height / 2
-        above = others[over_bar & (centres[others, 1] < middle)]
-        below = others[over_bar & (centres[others, 1] > middle)]
-        before = others[~over_bar & (centres[others, 0] < left)]
-        after = others[~over_bar & (centres[others, 0] > left)]
-        if not _tall(stats, above) or not _tall(stats, below) or len(after):
-            continue
-        return StackedFraction(
-            _part(image, marks, above),
-            _part(image, marks, below),
-            _part(image, marks, before) if len(before) else None,
-        )
+    mask = dark > PAPER + BAR_LEVEL * ink
+    bars = marks_of(_flat_runs(mask))
+    for bar in sorted(range(1, bars.count), key=lambda mark: -int(bars.stats[mark, cv2.CC_STAT_WIDTH])):
+        found = _around_bar(image, mask, bars.labels == bar)
+        if found is not None:
+            return found
     return None
+
+
+def _flat_runs(mask: Mask) -> Mask:
+    """Ink in horizontal runs of at least `BAR_MM`; thickened first, so that a bar may slope by a fifth."""
+    thick = cv2.dilate(mask.view(np.uint8), np.ones((5, 1), np.uint8))
+    runs = cv2.morphologyEx(thick, cv2.MORPH_OPEN, np.ones((1, round(BAR_MM * PX_PER_MM)), np.uint8))
+    return np.asarray(runs > 0, np.bool_)
+
+
+def _around_bar(image: Image, mask: Mask, bar: Mask) -> StackedFraction | None:
+    columns = np.flatnonzero(bar.any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    width = right - left
+    middles = np.array([np.flatnonzero(bar[:, column]).mean() for column in columns])
+    slope, height_at_0 = np.polyfit(columns, middles, 1)
+    if np.abs(middles - slope * columns - height_at_0).max() > PX_PER_MM:
+        return None  # not straight: the round of a digit
+    digits = marks_of(mask & ~bar)
+    stats, centres = digits.stats, digits.centres
+    marks = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= CRUMB_MM2 * PX_PER_MM**2)
+    marks = marks[marks > 0]
+    over_bar = (centres[marks, 0] >= left - 0.15 * width) & (centres[marks, 0] <= right + 0.15 * width)
+    over_line = centres[marks, 1] < slope * centres[marks, 0] + height_at_0
+    above, below = marks[over_bar & over_line], marks[over_bar & ~over_line]
+    before, after = marks[~over_bar & (centres[marks, 0] < left)], marks[~over_bar & (centres[marks, 0] > left)]
+    if len(after) or not _is_number(stats, above, width) or not _is_number(stats, below, width):
+        return None
+    if _extent(stats, below)[0] < FOOT_MM * PX_PER_MM:
+        return None  # the foot of a 4; nobody divides by 1
+    return StackedFraction(
+        _part(image, digits, above),
+        _part(image, digits, below),
+        _part(image, digits, before) if len(before) else None,
+    )
+
+
+def _is_number(stats: NDArray[np.int32], marks: NDArray[np.int64], bar_px: int) -> bool:
+    """Whether some marks are tall enough for a number, and no wider than their bar allows."""
+    if not len(marks):
+        return False
+    wide, tall = _extent(stats, marks)
+    return tall >= PART_MM * PX_PER_MM and bar_px >= BAR_SHARE * wide
+
+
+def _extent(stats: NDArray[np.int32], marks: NDArray[np.int64]) -> tuple[int, int]:
+    """Width and height of some marks together."""
+    top, left = stats[marks, cv2.CC_STAT_TOP], stats[marks, cv2.CC_STAT_LEFT]
+    wide = int((left + stats[marks, cv2.CC_STAT_WIDTH]).max() - left.min())
+    tall = int((top + stats[marks, cv2.CC_STAT_HEIGHT]).max() - top.min())
+    return wide, tall
 
 
 def read_stacked(fraction: StackedFraction, recogniser: Recogniser) -> Recognition:
@@ -84,10 +124,6 @@ def read_stacked(fraction: StackedFraction, recogniser: Recogniser) -> Recogniti
     return Recognition(text=text, confidence=confidence, candidates=(Candidate(text, confidence),))
 
 
-def _tall(stats: NDArray[np.int32], marks: NDArray[np.int64]) -> bool:
-    return bool(len(marks)) and int(stats[marks, cv2.CC_STAT_HEIGHT].max()) >= PART_MM * PX_PER_MM
-
-
 def _part(image: Image, all_marks: Marks, marks: NDArray[np.int64]) -> Image:
     """The crop of some marks, with every other mark painted over in the colour of the paper."""
     stats = all_marks.stats
@@ -99,9 +135,8 @@ def _part(image: Image, all_marks: Marks, marks: NDArray[np.int64]) -> Image:
         max(left - MARGIN_PX, 0) : right + MARGIN_PX,
     ]
     part, seen = image[window].copy(), all_marks.labels[window]
-    ours = np.isin(seen, marks)
-    foreign = ((seen > 0) & ~ours).astype(np.uint8)
-    part[(cv2.dilate(foreign, np.ones((5, 5), np.uint8)) > 0) & ~ours] = np.uint8(paper_level(image))
+    ours = cv2.dilate(np.isin(seen, marks).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    part[~ours] = np.uint8(paper_level(image))
     border = MARGIN_PX  # the recognisers take what lies along the very edge for the remnant of a frame
     paper = int(paper_level(image))
     padded = cv2.copyMakeBorder(part, border, border, border, border, cv2.BORDER_CONSTANT, value=(paper,))
