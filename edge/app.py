@@ -52,7 +52,9 @@ def only_instance(data: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AlreadyRunningError(
-                f"A box is running on {data} already.", remedy="Stop it first, or choose another folder with --data."
+                "A box is running on {path} already.",
+                remedy="Stop it first, or choose another folder with --data.",
+                path=data,
             ) from error
         yield
 
@@ -227,8 +229,10 @@ class Box:
             await site.start()
         except OSError as error:
             raise ClassboxError(
-                f"The page cannot listen on {host}:{port}: {error.strerror}.",
+                "The page cannot listen on {address}: {reason}.",
                 remedy="Choose another address under [web] listen.",
+                address=f"{host}:{port}",
+                reason=error.strerror,
             ) from error
         bound = runner.addresses[0]
         return f"http://{bound[0]}:{bound[1]}/"

@@ -55,7 +55,10 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         host, colon, port = self.web.listen.rpartition(":")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
             raise BadFileError(
-                f"`{self.web.listen}` is not an address to listen on.", remedy=f"Write it as `{DEFAULT_LISTEN}`."
+                "`{listen}` is not an address to listen on.",
+                remedy="Write it as `{usual}`.",
+                listen=self.web.listen,
+                usual=DEFAULT_LISTEN,
             )
         return host.strip("[]"), int(port)
 
@@ -76,10 +79,13 @@ def load_config(path: Path | None = None, *, data: Path | None = None) -> BoxCon
             config = msgspec.toml.decode(path.read_bytes(), type=BoxConfig)
         except OSError as error:
             raise BadFileError(
-                f"{path} cannot be read: {error.strerror}.", remedy="Name a file that exists with --config."
+                "{path} cannot be read: {reason}.",
+                remedy="Name a file that exists with --config.",
+                path=path,
+                reason=error.strerror,
             ) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise BadFileError(f"{path} is not right: {error}.", remedy=_REMEDY) from error
+            raise BadFileError("{path} is not right: {reason}.", remedy=_REMEDY, path=path, reason=error) from error
         config = _from_its_folder(config, path.parent)
     if data is not None:
         config = msgspec.structs.replace(config, data=str(data))

@@ -7,9 +7,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from homework.errors import ClassboxError
 
+_FAILED = {
+    "opened": "{path} cannot be opened: {reason}.",
+    "read": "{path} cannot be read: {reason}.",
+    "written": "{path} cannot be written: {reason}.",
+}
 _DISK_REMEDY = "Make room on the disk, or check who may write there."
 
 
@@ -105,17 +111,21 @@ class Database:
         with self.writing() as db:
             version: int = db.execute("PRAGMA user_version").fetchone()[0]
             if version > len(migrations):
-                raise DatabaseError(f"{self._path} was written by a newer Classbox.", remedy="Update Classbox.")
+                raise DatabaseError(
+                    "{path} was written by a newer Classbox.", remedy="Update Classbox.", path=self._path
+                )
             for number, script in enumerate(migrations[version:], start=version + 1):
                 for statement in script.split(";"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {number}")
             prepare(db)
 
-    def _failed(self, what: str, error: Exception) -> DatabaseError:
+    def _failed(self, what: Literal["opened", "read", "written"], error: Exception) -> DatabaseError:
         if type(error) is sqlite3.DatabaseError:  # its subclasses are about one statement, not about the file
             return DatabaseError(
-                f"{self._path} is damaged: {error}.",
+                "{path} is damaged: {reason}.",
                 remedy="Keep the folder as it is for a technician, and start with another --data.",
+                path=self._path,
+                reason=error,
             )
-        return DatabaseError(f"{self._path} cannot be {what}: {error}.", remedy=_DISK_REMEDY)
+        return DatabaseError(_FAILED[what], remedy=_DISK_REMEDY, path=self._path, reason=error)

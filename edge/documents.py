@@ -58,7 +58,9 @@ class AtomicStorage(Storage):
             tables: dict[str, dict[str, Any]] = json.loads(text)
         except ValueError as error:
             raise DocumentsError(
-                f"{self._path} is damaged.", remedy="Move it away and load the worksheets again with `classbox load`."
+                "{path} is damaged.",
+                remedy="Move it away and load the worksheets again with `classbox load`.",
+                path=self._path,
             ) from error
         return tables
 
@@ -74,8 +76,10 @@ class AtomicStorage(Storage):
         except OSError as error:
             beside.unlink(missing_ok=True)
             raise DocumentsError(
-                f"{self._path} cannot be written: {error.strerror}.",
+                "{path} cannot be written: {reason}.",
                 remedy="Make room on the disk, or check who may write there.",
+                path=self._path,
+                reason=error.strerror,
             ) from error
 
 
@@ -99,7 +103,10 @@ class Documents:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DocumentsError(
-                f"{folder} cannot be made: {error.strerror}.", remedy="Choose another folder with --data."
+                "{path} cannot be made: {reason}.",
+                remedy="Choose another folder with --data.",
+                path=folder,
+                reason=error.strerror,
             ) from error
         self._storage_path = folder / FILE_NAME
         self._lock_path = folder / f".{FILE_NAME}.lock"
@@ -168,8 +175,10 @@ class Documents:
             lock = self._lock_path.open("w")
         except OSError as error:
             raise DocumentsError(
-                f"{self._storage_path} cannot be written: {error.strerror}.",
+                "{path} cannot be written: {reason}.",
                 remedy="Make room on the disk, or check who may write there.",
+                path=self._storage_path,
+                reason=error.strerror,
             ) from error
         with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)

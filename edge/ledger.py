@@ -176,6 +176,16 @@ class Ledger:
                 self._book(db, row)
         return self.page(capture)
 
+    def say_whose(self, capture: int, who: WhoWroteIt, *, pupil: str) -> FiledPage | None:
+        """A person says whose sheet it is; it is booked as if the sheet had said so. None: no such page."""
+        with self._file.writing() as db:
+            row = self._newest(db, capture)
+            if row is not None and row.record is not None:
+                db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
+                record = msgspec.structs.replace(row.record, who=who)
+                self._book(db, msgspec.structs.replace(row, record=record, pupil=pupil))
+        return self.page(capture)
+
     def queue_document(self, document: DocumentRecord) -> bool:
         """Queue a document for the school unless the same was queued before. Says whether it was queued."""
         with self._file.writing() as db:

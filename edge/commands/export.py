@@ -77,7 +77,9 @@ def command(
     try:
         output.write_bytes(body)
     except OSError as error:
-        raise BadFileError(f"{output} cannot be written: {error.strerror}.", remedy="Choose another file.") from error
+        raise BadFileError(
+            "{path} cannot be written: {reason}.", remedy="Choose another file.", path=output, reason=error.strerror
+        ) from error
     _ = translator(terminal_language()).gettext
     print(_("Wrote {count} pages to {file}.").format(count=len(pages), file=output))
 

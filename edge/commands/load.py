@@ -42,7 +42,7 @@ def command(folder: Path, roster: Path | None, config: Path | None, data: Path |
     pupils = parse_roster(_read(roster)) if roster is not None else None
     if layout.assignment != assignment.id:
         raise BadFileError(
-            f"The layout in {folder} belongs to another assignment.", remedy="Print the worksheets again."
+            "The layout in {path} belongs to another assignment.", remedy="Print the worksheets again.", path=folder
         )
 
     where = load_config(config, data=data).data_dir
@@ -69,5 +69,8 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise BadFileError(
-            f"{path} cannot be read: {error.strerror}.", remedy="Name the folder that `classbox print` wrote."
+            "{path} cannot be read: {reason}.",
+            remedy="Name the folder that `classbox print` wrote.",
+            path=path,
+            reason=error.strerror,
         ) from error

@@ -27,7 +27,14 @@ def field_crop(image: Image, mm_to_px: NDArray[np.float64], hull_mm: Box) -> byt
     x, y, width, height = hull_mm
     margin = CROP_MARGIN_MM
     box = (x - margin, y - margin, width + 2 * margin, height + 2 * margin)
-    return _jpeg(_warped(image, mm_to_px, box, CROP_PX_PER_MM), _CROP_QUALITY)
+    return _jpeg(_evenly_lit(_warped(image, mm_to_px, box, CROP_PX_PER_MM)), _CROP_QUALITY)
+
+
+def crop_size_px(hull_mm: Box, height_px: int) -> tuple[int, int]:
+    """Width and height at which a field's crop is shown, so that the page keeps its place while it loads."""
+    _, _, width, height = hull_mm
+    ratio = (width + 2 * CROP_MARGIN_MM) / (height + 2 * CROP_MARGIN_MM)
+    return round(height_px * ratio), height_px
 
 
 def thumbnail(image: Image) -> bytes:

@@ -12,6 +12,7 @@ from edge.stack import Stack, owner_of, stack_of
 from homework.errors import ClassboxError
 from homework.layout import Field, Page, SheetLayout
 from homework.results import ItemResult, PageRecord, PageStatus, Problem, VerdictKind, points
+from homework.roster import Pupil
 from sync.lanes import Lane
 
 _MARK_MM = (5.5, 9.0)
@@ -74,6 +75,8 @@ class LiveView:
     asked: int
     waiting: int | None
     troubles: tuple[ClassboxError, ...]
+    pupils: tuple[Pupil, ...]
+    """The class, for “whose sheet is this?”: those who have not handed in come first."""
     ready: bool
     """Whether any worksheet is loaded."""
 
@@ -139,14 +142,17 @@ def live_view(
         sheet = replace(sheet, previous=before.capture)
     counts = ledger.counts()
     waiting = ledger.outbox_counts()[Lane.RESULTS].waiting if belongs_to_school else None
+    stack = stack_of(
+        [record for record in pages if record is not None],
+        roster=roster,
+        class_name=class_name,
+        pages_a_pupil=_pages_of(current, documents),
+    )
+    pupils = roster.of_class(class_name) if class_name is not None else ()
     return LiveView(
         title=assignment.title if assignment is not None else None,
-        stack=stack_of(
-            [record for record in pages if record is not None],
-            roster=roster,
-            class_name=class_name,
-            pages_a_pupil=_pages_of(current, documents),
-        ),
+        stack=stack,
+        pupils=tuple(sorted(pupils, key=lambda pupil: (pupil.seat not in stack.missing, pupil.seat))),
         classes=roster.classes(),
         sheet=sheet,
         review=counts.review,

@@ -8,7 +8,10 @@ from edge.booking import Standing
 from edge.documents import Documents
 from edge.ledger import Ledger
 from edge.stack import owner_of
+from edge.web.drawing import crop_size_px
 from homework.results import Candidate, Doubt, VerdictKind
+
+CROP_HEIGHT_PX = 88
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class FieldToReview:
     reading: str | None
     candidates: tuple[Candidate, ...]
     doubt: Doubt | None
+    size_px: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,9 @@ def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None)
         owner = owner_of(record, roster, class_name)
         assignment = documents.assignment(record.assignment) if record.assignment is not None else None
         labels = {item.id: item.label or item.id for item in assignment.items} if assignment is not None else {}
+        layout = documents.layout(record.sheet)
+        printed = layout.page(record.page) if layout is not None else None
+        hulls = {(f.item, f.blank): f.hull_mm() for f in printed.fields} if printed is not None else {}
         pages.append(
             PageToReview(
                 capture=filed.capture,
@@ -63,6 +70,7 @@ def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None)
                         reading=item.reading.text,
                         candidates=item.reading.candidates[:2],
                         doubt=item.reading.doubt,
+                        size_px=crop_size_px(hulls.get((item.item, item.blank), (0, 0, 1, 1)), CROP_HEIGHT_PX),
                     )
                     for place, item in enumerate(record.items)
                     if item.verdict.kind is VerdictKind.REVIEW

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from edge.web.words import DOUBT_WORDS, SEAT_WORDS
 from edge.worker import CLASS_SETTING
 from homework.errors import ClassboxError, UsageError
 from homework.layout import SheetLayout
+from homework.results import WhoWroteIt
 from ui.language import translator
 from ui.pages import SECURITY_HEADERS, language_of, page_application, render
 
@@ -130,6 +131,7 @@ def make_site(site: Site) -> web.Application:
     app.router.add_post("/class", _choose_class)
     app.router.add_get(r"/sheets/{capture:\d{1,12}}", _one_sheet)
     app.router.add_post(r"/sheets/{capture:\d{1,12}}/{what:withdraw|restore}", _withdraw)
+    app.router.add_post(r"/sheets/{capture:\d{1,12}}/owner", _say_whose)
     app.router.add_get(r"/sheets/{key:\d{1,12}|unsaved}/picture.jpg", _sheet_picture)
     app.router.add_get(r"/sheets/{capture:\d{1,12}}/fields/{place:\d{1,3}}.jpg", _field_picture)
     app.router.add_get("/static/{name}", _static)
@@ -151,8 +153,10 @@ async def _values(request: web.Request) -> dict[str, Any]:
     """What the live templates show. `public` is the classroom screen: no names, no scores."""
     site = request.app[_SITE]
     words = translator(language_of(request)).gettext
+    view = await asyncio.to_thread(site.view)
     return {
-        "view": await asyncio.to_thread(site.view),
+        "view": view,
+        "troubles": [trouble.said(words) for trouble in view.troubles],
         "public": request.query.get("screen") == "class",
         "words": words,
         "seat_words": {state: words(text) for state, text in SEAT_WORDS.items()},
@@ -223,8 +227,28 @@ async def _withdraw(request: web.Request) -> web.StreamResponse:
     if await asyncio.to_thread(step, capture) is None:
         raise web.HTTPNotFound
     site.bus.publish()
+    raise web.HTTPSeeOther(await _place_of(site, capture))
+
+
+async def _say_whose(request: web.Request) -> web.StreamResponse:
+    """The teacher's answer to “whose sheet is this?”: a pupil of the class list."""
+    _refuse_strangers(request)
+    site = request.app[_SITE]
+    capture = int(request.match_info["capture"])
+    pupil = site.documents.roster().by_id(str((await request.post()).get("pupil", "")))
+    if pupil is None:
+        raise UsageError("Nobody of that name is on the class list.", remedy="Choose one of the list.")
+    who = WhoWroteIt(pupil.class_name, pupil.seat, pupil.pupil_id, 1.0)
+    if await asyncio.to_thread(partial(site.ledger.say_whose, capture, who, pupil=pupil.pupil_id)) is None:
+        raise web.HTTPNotFound
+    site.bus.publish()
+    raise web.HTTPSeeOther(await _place_of(site, capture))
+
+
+async def _place_of(site: Site, capture: int) -> str:
+    """Where a sheet is shown: the newest on the live page, others on their own."""
     newest = await asyncio.to_thread(site.ledger.newest_page)
-    raise web.HTTPSeeOther("/" if newest is not None and newest.capture == capture else f"/sheets/{capture}")
+    return "/" if newest is not None and newest.capture == capture else f"/sheets/{capture}"
 
 
 async def _sheet_picture(request: web.Request) -> web.Response:
