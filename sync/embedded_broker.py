@@ -53,6 +53,10 @@ class Broker:
 
     def restart(self) -> None:
         """Start the process (again) on the same port and wait until it accepts. Raises `BrokerError`."""
+        if _answers(self.port):
+            raise BrokerError(
+                f"Another broker is at port {self.port} already.", remedy="Choose another port, or use that broker."
+            )
         command = self._command()
         if self._log is None:
             self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603

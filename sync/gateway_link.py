@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import secrets
@@ -19,7 +20,7 @@ from sync.topics import EVERY_STATE, EVERY_UP
 _log = logging.getLogger(__name__)
 _PUBACK_S = 30.0
 _QUEUED = 2000
-"""Messages held in memory at most; what comes beyond is dropped, gets no receipt and comes again."""
+"""Messages held in memory at most, each way; what comes beyond is dropped, and then comes again."""
 
 
 class GatewayLink:
@@ -44,6 +45,7 @@ class GatewayLink:
         self._client_id = f"{name}-{secrets.token_hex(6)}"
         self._batch, self._longest_pause_s, self._on_change = batch, longest_pause_s, on_change
         self._connected = asyncio.Event()
+        self._answers: asyncio.Queue[Message] = asyncio.Queue(_QUEUED)
 
     @property
     def connected(self) -> bool:
@@ -61,8 +63,8 @@ class GatewayLink:
             began_s = time.monotonic()
             try:
                 await self._serve()
-            except (aiomqtt.MqttError, OSError) as error:
-                _log.info("the link to the broker is down: %s", error)
+            except* (aiomqtt.MqttError, OSError) as group:
+                _log.info("the link to the broker is down: %s", "; ".join(str(e) for e in group.exceptions))
             finally:
                 self._connected.clear()
                 self._on_change()
@@ -83,12 +85,24 @@ class GatewayLink:
             await client.subscribe([(EVERY_UP, 1), (EVERY_STATE, 1)])
             self._connected.set()
             self._on_change()
-            async for first in client.messages:
-                batch = [first]
-                while len(client.messages) and len(batch) < self._batch:
-                    batch.append(await anext(client.messages))
-                answers = await self._session.handle(
-                    [Message(str(m.topic), m.payload) for m in batch if isinstance(m.payload, bytes)]
-                )
-                for answer in answers:
-                    await client.publish(answer.topic, answer.payload, qos=1, timeout=_PUBACK_S)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._publish(client), name="receipts")
+                async for first in client.messages:
+                    batch = [first]
+                    while len(client.messages) and len(batch) < self._batch:
+                        batch.append(await anext(client.messages))
+                    answers = await self._session.handle(
+                        [Message(str(m.topic), m.payload) for m in batch if isinstance(m.payload, bytes)]
+                    )
+                    for answer in answers:
+                        with contextlib.suppress(asyncio.QueueFull):  # the box asks again
+                            self._answers.put_nowait(answer)
+
+    async def _publish(self, client: aiomqtt.Client) -> None:
+        """Publish answers apart from taking in: a broker that dies before its PUBACK must not hold up the rest."""
+        while True:
+            answer = await self._answers.get()
+            try:
+                await client.publish(answer.topic, answer.payload, qos=1, timeout=_PUBACK_S)
+            except aiomqtt.MqttError as error:
+                _log.info("a receipt was not acknowledged: %s", error)

@@ -30,7 +30,7 @@ from sync.topics import topic
 
 T = TypeVar("T")
 SCHOOL, BOX = "school", "box"
-_KEY = bytes(range(32))
+KEY = bytes(range(32))
 _FUTURE = b"\x92\x01\x63"  # kind 1, version 99: a record that this gateway has to hold
 _HELLO_EVERY_MS = 300_000
 _TICK_MS = 500
@@ -96,7 +96,7 @@ class MemoryIngest:
         self.kill_chance = 0.0
 
     async def box_key(self, school: str, box: str) -> bytes | None:
-        return _KEY if (school, box) == (SCHOOL, BOX) else None
+        return KEY if (school, box) == (SCHOOL, BOX) else None
 
     async def take(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt]:
         store = self.store.copy()
@@ -159,7 +159,7 @@ class _Box:
         self.session = BoxSession(
             school=SCHOOL,
             box=BOX,
-            key=_KEY,
+            key=KEY,
             software="0",
             pace=Pace(max_records=7, window=3),
             chance=self._rng.random,
@@ -218,7 +218,7 @@ class Simulation:
         future = self._rng.random() < self._faults.held
         survives = self._rng.random() >= self._faults.box_crash
         box.db.execute("BEGIN IMMEDIATE")
-        box.outbox.append(Lane.RESULTS, encode_record(_page(capture, self._now_ms)), subject=capture)
+        box.outbox.append(Lane.RESULTS, page_record(capture, self._now_ms), subject=capture)
         if with_health:
             health = HealthRecord(clock=_clock(self._now_ms), software="0", free_mb=1, temperature_c=None, waiting=0)
             box.outbox.append(Lane.HEALTH, encode_record(health))
@@ -345,8 +345,9 @@ def _clock(now_ms: float) -> ClockReading:
     return ClockReading(monotonic_ms=int(now_ms), wall_ms=int(now_ms), boot=bytes(16), quality=ClockQuality.SYNCED)
 
 
-def _page(capture: bytes, now_ms: float) -> PageResult:
-    return PageResult(
+def page_record(capture: bytes, now_ms: float) -> bytes:
+    """The payload of a page without items, named by the digest of its picture."""
+    page = PageResult(
         capture=capture,
         pseudonym=None,
         seat=1,
@@ -364,6 +365,7 @@ def _page(capture: bytes, now_ms: float) -> PageResult:
         problems=(),
         items=(),
     )
+    return encode_record(page)
 
 
 def _now(work: Coroutine[Any, Any, T]) -> T:
