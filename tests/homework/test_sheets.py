@@ -136,7 +136,7 @@ def check_laws(assignment: Assignment, layout: SheetLayout) -> None:
                 assert not overlap(field.around_mm, other)
 
 
-TEXTS = st.text("一二三四五买苹果元，。（）()abc012345+-×÷=/ ", min_size=1, max_size=60)
+TEXTS = st.text("一二三四五买苹果元，。（）()abc012345+-×÷=/ ", min_size=1, max_size=60).filter(str.strip)
 SHORT = st.text("一二三个元米0123456789/", min_size=1, max_size=12)
 
 
@@ -164,7 +164,7 @@ def toml_items(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         lines.append(f"label = {msgspec.json.encode(draw(SHORT)).decode()}")
     if kind in ("choice", "choices"):
-        options = draw(st.lists(TEXTS.filter(str.strip), min_size=3, max_size=6))
+        options = draw(st.lists(TEXTS, min_size=3, max_size=6))
         lines.append(f"options = {msgspec.json.encode(options).decode()}")
     return "\n".join(lines)
 
@@ -173,7 +173,7 @@ def toml_items(draw: st.DrawFn) -> str:
 def assignments(draw: st.DrawFn) -> Assignment:
     head = [
         "[assignment]",
-        f"title = {msgspec.json.encode(draw(TEXTS.filter(str.strip))).decode()}",
+        f"title = {msgspec.json.encode(draw(TEXTS)).decode()}",
         f'paper = "{draw(st.sampled_from(list(PAGE_MM)))}"',
         f'pupil_id = "{draw(st.sampled_from(["digits", "bubbles", "printed", "order"]))}"',
         f"correction_space = {str(draw(st.booleans())).lower()}",
