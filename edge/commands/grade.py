@@ -65,6 +65,9 @@ def command(
     folder = _Marked(marked) if marked is not None else None
     files = [file for path in paths for file in _found(path, marked)]
     opened = ungraded = 0
+    for folder_of_files in dict.fromkeys(file.parent for file in files):
+        for error in shelves.folder(folder_of_files).errors:
+            say_error(error)
     for file in progress(files, label="", total=len(files)):
         try:
             for capture, page in _pages(file, shelves, recogniser):
@@ -126,15 +129,9 @@ def _found(path: Path, marked: Path | None) -> Iterator[Path]:
 
 
 def _pages(file: Path, shelves: Shelves, recogniser: Recogniser) -> Iterator[tuple[Capture, GradedPage]]:
-    folder = shelves.folder(file.parent)
-    captures = captures_in(file)
-    first = True
-    for capture in captures:
-        if first:
-            for error in folder.errors:
-                say_error(error)
-            first = False
-        yield capture, grade_capture(capture, shelves.books(folder), recogniser)
+    books = shelves.books(shelves.folder(file.parent))
+    for capture in captures_in(file):
+        yield capture, grade_capture(capture, books, recogniser)
 
 
 def _roster_of(file: Path, shelves: Shelves) -> Roster | None:

@@ -16,7 +16,7 @@ from edge.reading.recogniser import Recogniser, Recognition
 from homework.results import Candidate
 
 BAR_MM = 2.0
-PART_MM = 1.8
+PART_MM = 2.4
 """A bar is at least so long, and what stands over it and under it is at least so tall."""
 
 FOOT_MM = 1.5
@@ -24,8 +24,8 @@ FOOT_MM = 1.5
 BAR_SHARE = 0.7
 """A bar is at least so long, measured by the wider of the two numbers; the foot of a 2 is not."""
 
-LEAST_STACKED_MM = 5.0
-"""Two numbers and a bar are at least so tall together."""
+LEAST_STACKED_MM = 7.8
+"""Two numbers and a bar are at least so tall together; a line of digits hardly ever is."""
 
 BAR_LEVEL, BAR_PX = 0.55, 60
 CRUMB_MM2 = 0.4
