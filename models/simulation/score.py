@@ -86,7 +86,7 @@ def _alike(truth: Row, page: Row) -> float:
     """The share of fields that read as they were written; 0 for another sheet or page."""
     if (truth["sheet"], truth["page"]) != (page["sheet"], page["page"]):
         return 0.0
-    pairs = _fields(truth, page)
+    pairs = [(written, said) for written, said in _fields(truth, page) if written["text"] is not None]
     return sum(_outcome(written, said) == "right" for written, said in pairs) / max(1, len(pairs))
 
 

@@ -60,3 +60,10 @@ def test_a_missed_sheet_does_not_shift_those_after_it() -> None:
 def test_the_misread_fields_are_listed_for_a_look() -> None:
     rows = misread([truth(1, "a", "12", "13")], [page(1, "a", ("12", "correct"), ("18", "wrong"))])
     assert [(row["written"], row["read"]) for row in rows] == [("13", "18")]
+
+
+def test_fields_that_only_a_person_can_judge_do_not_hinder_the_matching() -> None:
+    truths = [truth(1, "a", "12", None), truth(2, "b", "13", None)]
+    pages = [page(n, who, (text, "correct"), ("", "review")) for n, who, text in ((1, "a", "12"), (2, "b", "13"))]
+    figures = score_class(truths, pages)
+    assert (figures["right"], figures["for_the_teacher"], figures["wrong_pupil"]) == (2, 2, 0)
