@@ -93,7 +93,8 @@ class _Site:
 
     async def report_live(self, request: web.Request) -> web.StreamResponse:
         """Says `changed` whenever the report has."""
-        return await self._stream(request, Changed(*_place(request)))
+        school, class_name, assignment = _place(request)
+        return await self._stream(request, Changed(school=school, assignment=assignment, class_name=class_name))
 
     async def report_csv(self, request: web.Request) -> web.Response:
         """The pupils' lines for a spreadsheet."""

@@ -56,22 +56,26 @@ function morph(from, to) {
   }
 }
 
-async function refresh() {
-  if (busy) {
-    again = true;
-    return;
+async function newest() {
+  try {
+    const answer = await fetch(location.href, { headers: { "X-Requested-By": "live" } });
+    return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+  } catch {
+    return null; // The connection is away; the event stream reconnects by itself and asks again.
   }
+}
+
+async function refresh() {
+  again = true;
+  if (busy) return;
   busy = true;
   try {
-    do {
+    while (again) {
       again = false;
-      const answer = await fetch(location.href, { headers: { "X-Requested-By": "live" } });
-      if (!answer.ok) break;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      morph(main, page.querySelector("main"));
-    } while (again);
-  } catch {
-    say("waiting"); // The connection is away; the event stream reconnects by itself and asks again.
+      const page = await newest();
+      if (page) morph(main, page.querySelector("main"));
+      else say("waiting");
+    }
   } finally {
     busy = false;
   }
