@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sync.envelope import Envelope, Erased, chain_after
+from sync.lanes import Lane, first_link
+from sync.outbox import LaneCounts, Outbox, Stream, create_tables
+from sync.outbox_file import OutboxFile
+from sync.receipts import Accept, AskAfresh, Ignore, NewEpoch, Receipt, ResendFrom, standing
+from sync.receipts import LaneState as State
+
+GATE, OTHER_GATE = b"gateway1", b"gateway2"
+SUBJECTS = [bytes([n]) * 16 for n in range(1, 11)]
+
+
+@pytest.fixture
+def db() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:")
+    create_tables(connection)
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def outbox(db: sqlite3.Connection) -> Outbox:
+    outbox = Outbox(db)
+    for subject in SUBJECTS:
+        outbox.append(Lane.RESULTS, b"payload " + subject, subject=subject)
+    return outbox
+
+
+def told(outbox: Outbox, mark: int, *, gate: bytes = GATE, chain: bytes | None = None, **changes: object) -> Receipt:
+    epoch = changes.pop("epoch", outbox.epoch)
+    assert isinstance(epoch, bytes)
+    own = outbox.chain_at(Lane.RESULTS, mark, epoch=epoch)
+    held = changes.pop("held", ())
+    state = State(mark, chain or own or b"unknown to us...", (), held)  # type: ignore[arg-type]
+    return standing(state, epoch=epoch, lane=Lane.RESULTS, incarnation=gate, challenge=outbox.challenge)
+
+
+def stream_of(outbox: Outbox, lane: Lane = Lane.RESULTS) -> Stream:
+    return next(s for s in reversed(outbox.streams()) if s.lane == lane)
+
+
+def test_numbers_have_no_gaps_and_every_lane_has_its_own(outbox: Outbox):
+    assert outbox.append(Lane.RESULTS, b"x") == 11
+    assert [outbox.append(Lane.HEALTH, b"x") for _ in range(3)] == [1, 2, 3]
+
+
+def test_a_rollback_takes_its_number_back(db: sqlite3.Connection, outbox: Outbox):
+    """D1: a page and its record are one transaction."""
+    db.commit()
+    outbox.append(Lane.RESULTS, b"never happened")
+    db.rollback()
+    assert outbox.append(Lane.RESULTS, b"happened") == 11
+    assert [e for _, e in outbox.waiting(Lane.RESULTS, 99)][-1] == b"happened"
+
+
+def test_the_chain_is_that_of_the_envelopes(outbox: Outbox):
+    entries = outbox.records(stream_of(outbox), first_seq=1, max_records=99)
+    assert outbox.chain_at(Lane.RESULTS, 0) == first_link(outbox.epoch, Lane.RESULTS)
+    assert outbox.chain_at(Lane.RESULTS, 10) == chain_after(first_link(outbox.epoch, Lane.RESULTS), entries)
+    assert outbox.chain_at(Lane.RESULTS, 11) is None
+
+
+def test_a_batch_ends_at_either_limit_but_never_before_one_record(outbox: Outbox):
+    stream = stream_of(outbox)
+    assert len(outbox.records(stream, first_seq=1, max_records=4)) == 4
+    assert len(outbox.records(stream, first_seq=1, max_records=9, max_bytes=50)) == 2
+    assert len(outbox.records(stream, first_seq=1, max_records=9, max_bytes=1)) == 1
+
+
+def test_a_receipt_moves_records_from_waiting_to_receipted(outbox: Outbox):
+    assert outbox.accept(told(outbox, 6, held=((2, 3),))) == Accept(6, (), ((2, 3),))
+    assert outbox.counts()[Lane.RESULTS] == LaneCounts(10, 4, 4, 2)
+    assert [outbox.state_of(SUBJECTS[n]) for n in (0, 1, 5, 6)] == ["receipted", "held", "receipted", "waiting"]
+    assert outbox.state_of(b"?" * 16) is None
+    outbox.accept(told(outbox, 6))
+    assert outbox.counts()[Lane.RESULTS] == LaneCounts(10, 4, 6, 0)
+
+
+def test_what_was_proven_is_not_taken_back_by_a_late_receipt(outbox: Outbox):
+    """D7."""
+    late = told(outbox, 2)
+    outbox.accept(told(outbox, 9))
+    assert outbox.accept(late) == AskAfresh()
+    assert outbox.accept(late) == AskAfresh()
+    assert stream_of(outbox).proven == 9
+
+
+def test_a_restored_gateway_is_believed_after_a_fresh_question(outbox: Outbox):
+    """D6."""
+    outbox.accept(told(outbox, 9))
+    assert outbox.accept(told(outbox, 4, gate=OTHER_GATE)) == AskAfresh()
+    assert outbox.accept(told(outbox, 4, gate=OTHER_GATE)) == ResendFrom(4, ())
+    assert [seq for seq, _ in outbox.waiting(Lane.RESULTS, 99)] == [5, 6, 7, 8, 9, 10]
+
+
+def test_a_chain_that_differs_opens_a_new_epoch_with_all_that_is_unproven(outbox: Outbox):
+    """D10."""
+    outbox.append(Lane.HEALTH, b"health")
+    outbox.accept(told(outbox, 4))
+    old = outbox.epoch
+    assert outbox.accept(told(outbox, 7, chain=b"z" * 16)) == NewEpoch(4)
+    assert outbox.epochs == (old, outbox.epoch)
+    waiting = outbox.waiting(Lane.RESULTS, 99)
+    assert [seq for seq, _ in waiting] == [1, 2, 3, 4, 5, 6]
+    assert [entry for _, entry in waiting] == [b"payload " + s for s in SUBJECTS[4:]]
+    assert outbox.chain_at(Lane.RESULTS, 6) == chain_after(
+        first_link(outbox.epoch, Lane.RESULTS), [e for _, e in waiting]
+    )
+    assert len(outbox.waiting(Lane.HEALTH, 9)) == 1
+    assert outbox.counts()[Lane.RESULTS] == LaneCounts(10, 6, 4, 0)
+    assert outbox.append(Lane.RESULTS, b"next") == 7
+    assert isinstance(outbox.accept(told(outbox, 8, epoch=old)), Ignore)
+
+
+def test_the_proven_part_of_an_old_epoch_goes_again_to_a_restored_gateway(outbox: Outbox):
+    """D6."""
+    outbox.accept(told(outbox, 4))
+    old = outbox.epoch
+    outbox.accept(told(outbox, 7, chain=b"z" * 16))
+    for expected in (AskAfresh(), ResendFrom(1, ())):
+        assert outbox.accept(told(outbox, 1, gate=OTHER_GATE, epoch=old)) == expected
+    stream = next(s for s in outbox.streams() if s.epoch == old and s.lane == Lane.RESULTS)
+    assert (stream.proven, stream.last_seq) == (1, 4)
+
+
+def test_erasing_a_pupil_keeps_number_digest_and_chain(outbox: Outbox):
+    """D9."""
+    chain = outbox.chain_at(Lane.RESULTS, 10)
+    assert outbox.erase(SUBJECTS[3]) == 1
+    entries = outbox.records(stream_of(outbox), first_seq=1, max_records=99)
+    assert isinstance(entries[3], Erased)
+    assert outbox.chain_at(Lane.RESULTS, 10) == chain
+    envelope = Envelope(
+        school="s", box="b", epoch=outbox.epoch, lane=Lane.RESULTS, first_seq=1,
+        before=first_link(outbox.epoch, Lane.RESULTS), challenge=outbox.challenge, entries=entries,
+    )  # fmt: skip
+    assert chain_after(envelope.before, envelope.entries) == chain
+
+
+def test_making_the_tables_twice_keeps_the_epoch(db: sqlite3.Connection, outbox: Outbox):
+    before = (outbox.epoch, outbox.challenge)
+    create_tables(db)
+    assert (outbox.epoch, outbox.challenge) == before
+
+
+def test_two_connections_to_one_file_share_numbers(tmp_path: Path):
+    one, two = OutboxFile(tmp_path / "o.sqlite"), OutboxFile(tmp_path / "o.sqlite")
+    numbers = []
+    for file in (one, two, one):
+        with file.open() as outbox:
+            numbers.append(outbox.append(Lane.RESULTS, b"x"))
+    assert numbers == [1, 2, 3]
+
+
+def test_an_error_in_the_block_undoes_it(tmp_path: Path):
+    file = OutboxFile(tmp_path / "o.sqlite")
+    with pytest.raises(ZeroDivisionError), file.open() as outbox:
+        outbox.append(Lane.RESULTS, b"x")
+        raise ZeroDivisionError
+    with file.open() as outbox:
+        assert outbox.counts()[Lane.RESULTS].captured == 0
