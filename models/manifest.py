@@ -69,14 +69,21 @@ def read_manifest(directory: Path) -> Manifest:
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
     except OSError as error:
-        raise ModelError(f"The list of models {path} cannot be read.", remedy=REMEDY) from error
+        raise ModelError("The list of models {file} cannot be read.", remedy=REMEDY, file=path) from error
     except msgspec.MsgspecError as error:
-        raise ModelError(f"The list of models {path} is damaged: {error}.", remedy=REMEDY) from error
+        raise ModelError(
+            "The list of models {file} is damaged: {detail}.", remedy=REMEDY, file=path, detail=error
+        ) from error
     if manifest.version != 1:
-        raise ModelError(f"The list of models {path} is of version {manifest.version}.", remedy=REMEDY)
+        raise ModelError(
+            "The list of models {file} is of version {version}, which this Classbox does not know.",
+            remedy=REMEDY,
+            file=path,
+            version=manifest.version,
+        )
     for kind, head in manifest.heads.items():
         if head.model not in manifest.models:
-            raise ModelError(f"The list of models {path} names no file for {kind}.", remedy=REMEDY)
+            raise ModelError("The list of models {file} names no file for {kind}.", remedy=REMEDY, file=path, kind=kind)
     return manifest
 
 
@@ -95,7 +102,7 @@ def verified_bytes(directory: Path, model: ModelFile) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ModelError(f"The model {path} cannot be read.", remedy=REMEDY) from error
+        raise ModelError("The model {file} cannot be read.", remedy=REMEDY, file=path) from error
     if hashlib.sha256(content).hexdigest() != model.sha256:
-        raise ModelError(f"The model {path} is not the one that was measured.", remedy=REMEDY)
+        raise ModelError("The model {file} is not the one that was measured.", remedy=REMEDY, file=path)
     return content

@@ -44,7 +44,7 @@ class Ink:
 
 def find_ink(crop: Image) -> Ink | None:
     """The ink of a crop of any size, or None when there is none that stands clear of the noise."""
-    grey = cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY) if crop.ndim == 3 else crop
+    grey = crop if crop.ndim == 2 else np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
     height, width = grey.shape
     if min(height, width) < 2 * _SHRINK:
         return None
@@ -57,11 +57,15 @@ def find_ink(crop: Image) -> Ink | None:
         return None
     low = paper + max(0.28 * strength, 3.5 * noise)
     high = paper + max(0.5 * strength, 5.0 * noise)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((contrast > low).astype(np.uint8), connectivity=8)
-    strong = np.bincount(labels[contrast > high], minlength=count)
-    inside = np.bincount(labels[band:-band, band:-band].ravel(), minlength=count)
+    _, mask = cv2.threshold(contrast, int(low), 255, cv2.THRESH_BINARY)
+    # GRANA takes half as long as the default here.
+    count, labelled, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
+    labels, stats = np.asarray(labelled, np.int32), np.asarray(found, np.int32)
+    strong = np.bincount(labels.ravel()[np.flatnonzero(contrast > int(high))], minlength=count)
     area = stats[:, cv2.CC_STAT_AREA]
-    keep = (strong >= 3) & (area >= _LEAST_DOT_PX) & (inside > 0.3 * area) & ~_edge_lines(stats, band, width, height)
+    keep = (strong >= 3) & (area >= _LEAST_DOT_PX) & ~_edge_lines(stats, band, width, height)
+    for index in np.flatnonzero(keep[1:]) + 1:
+        keep[index] = _inside(labels, stats[index], int(index), band) > 0.3 * area[index]
     keep[0] = False
     if not keep.any():
         return None
@@ -113,12 +117,23 @@ def _contrast(grey: Image) -> Image:
 
 def _levels(contrast: Image) -> tuple[float, float, float]:
     """(paper, noise, ink) of a contrast picture: its median, spread below the median, and 40th darkest pixel."""
-    total = np.cumsum(np.bincount(contrast.ravel(), minlength=256))
+    total = np.cumsum(cv2.calcHist([contrast], [0], None, [256], [0, 256]).ravel())
     size = int(total[-1])
     median = int(np.searchsorted(total, 0.5 * size))
     sixth = int(np.searchsorted(total, 0.16 * size))
     ink = int(np.searchsorted(total, size - min(40, max(size // 50, 1))))
     return float(median), max(float(median - sixth), 1.0), float(ink)
+
+
+def _inside(labels: NDArray[np.int32], stats: NDArray[np.int32], index: int, band: int) -> int:
+    """How many pixels of a component lie further in than the band along the crop's edges."""
+    x, y, w, h, area = (int(value) for value in stats)
+    height, width = labels.shape
+    if min(x, y) >= band and x + w <= width - band and y + h <= height - band:
+        return area
+    rows = slice(max(y, band), min(y + h, height - band))
+    columns = slice(max(x, band), min(x + w, width - band))
+    return int(np.count_nonzero(labels[rows, columns] == index))
 
 
 def _edge_lines(stats: NDArray[np.int32], band: int, width: int, height: int) -> NDArray[np.bool_]:

@@ -79,6 +79,7 @@ def open_network(
         else:
             return network
     raise ModelError(
-        f"No runtime here can run the models ({'; '.join(complaints)}).",
+        "No runtime here can run the models ({complaints}).",
         remedy="Install one: `pip install ai-edge-litert`.",
+        complaints="; ".join(complaints),
     )

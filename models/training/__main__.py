@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from types import ModuleType
 
 import click
 import msgspec
@@ -21,6 +22,9 @@ from models.training.calibrate import calibrated
 from models.training.hands import SOURCES, load_hands
 from models.training.marks import HEADS
 from models.training.sets import drawn_marks, line_set, mark_set, written_answers
+
+OTHER_WEIGHT = 0.3
+"""How likely a mark that is no answer is in a box that asks for one, against the share that was learned with."""
 
 console = Console(stderr=True)
 
@@ -41,19 +45,19 @@ def main(data: Path, out: Path, seed: int, threads: int, only: str | None, *, qu
     # All pictures are made before TensorFlow starts its threads: a process that has them cannot be forked.
     lines = marks = None
     if only in (None, "line"):
-        lines = line_set(written_answers(hands["train"], 16000 if quick else 90000, seed, processes=threads))
+        lines = line_set(written_answers(hands["train"], 16000 if quick else 50000, seed, processes=threads))
     if only in (None, "marks"):
-        marks = mark_set(drawn_marks(hands["train"], 16000 if quick else 110000, seed + 100, processes=threads))
-    cases = cases_of(hands["calibrate"], 2000 if quick else 12000, seed + 500, processes=threads)
+        marks = mark_set(drawn_marks(hands["train"], 16000 if quick else 50000, seed + 100, processes=threads))
+    cases = cases_of(hands["calibrate"], 2000 if quick else 6000, seed + 500, processes=threads)
     console.print(f"pictures after {time.monotonic() - started:.0f} s")
     if lines is not None:
         nets = _networks(threads)
-        model = nets.fit_lines(lines, epochs=5 if quick else 9, seed=seed)
+        model = nets.fit_lines(lines, epochs=5 if quick else 6, seed=seed)
         (out / "line.tflite").write_bytes(nets.to_int8(model, nets.line_network(batch=1), lines.pictures[:400]))
         console.print(f"line.tflite after {time.monotonic() - started:.0f} s")
     if marks is not None:
         nets = _networks(threads)
-        model = nets.fit_marks(marks, epochs=4 if quick else 9, seed=seed)
+        model = nets.fit_marks(marks, epochs=4 if quick else 6, seed=seed)
         (out / "marks.tflite").write_bytes(nets.to_int8(model, nets.mark_network(batch=1), marks.pictures[:600]))
         console.print(f"marks.tflite after {time.monotonic() - started:.0f} s")
     manifest = _manifest(out, seed)
@@ -68,7 +72,8 @@ def main(data: Path, out: Path, seed: int, threads: int, only: str | None, *, qu
     console.print(f"done after {time.monotonic() - started:.0f} s")
 
 
-def _networks(threads: int):  # noqa: ANN202 - a module; imported late, because it takes seconds and must not be forked
+def _networks(threads: int) -> ModuleType:
+    # Imported late: it takes seconds, and a process that holds it cannot be forked.
     import tensorflow as tf  # noqa: PLC0415
 
     from models.training import nets  # noqa: PLC0415
@@ -88,7 +93,7 @@ def _manifest(out: Path, seed: int) -> Manifest:
     heads = {"number": Head("line", 0, LINE_SYMBOLS, 1.0, 0.9)}
     starts = np.cumsum([0, *(len(symbols) for symbols in HEADS.values())])
     for (kind, symbols), start in zip(HEADS.items(), starts, strict=False):
-        heads[kind] = Head("marks", int(start), symbols, 1.0, 0.9)
+        heads[kind] = Head("marks", int(start), symbols, 1.0, 0.9, other_weight=OTHER_WEIGHT)
     return Manifest(
         version=1,
         seed=seed,

@@ -71,7 +71,9 @@ def write_answer(symbols: list[str], hand: Hand, signs: Hand, rng: Generator) ->
     height_px = float(rng.uniform(22, 74))
     manner = pens.a_manner(rng, height_px)
     slope = rng.normal(0, 0.035)
-    spread = rng.normal(0.15, 0.09)
+    spread = rng.normal(0.11, 0.10)
+    # Boxes of slanted signs overlap where the signs themselves do not.
+    lean = abs(manner.slant) * rng.uniform(0.3, 0.9)
     placed: list[tuple[Ink, float, float]] = []
     labels: list[int] = []
     x = 0.0
@@ -80,19 +82,19 @@ def write_answer(symbols: list[str], hand: Hand, signs: Hand, rng: Generator) ->
             x += height_px * rng.uniform(0.5, 1.1)
             labels.append(LINE_SYMBOLS.index(" "))
             continue
-        drawn = _draw_symbol(symbol, hand, signs, height_px, manner, rng)
+        drawn = _draw_symbol(symbol, hand, signs, height_px, manner, rng=rng)
         if drawn is None:
             return None
         ink, above = drawn
-        gap = max(height_px * (spread + rng.normal(0, 0.06)), -0.06 * height_px) if position else 0.0
+        gap = height_px * (max(spread + rng.normal(0, 0.06), -0.07) - lean) if position else 0.0
         if symbol in ("……", ".") or (position and symbols[position - 1] in ("……", ".")):
-            gap = height_px * abs(rng.normal(0.1, 0.08)) + 1
+            gap = height_px * (abs(rng.normal(0.07, 0.07)) - 0.5 * lean * (symbol == ".")) + 1
         x += gap
         y = -above + slope * x + rng.normal(0, 0.035) * height_px * manner.jitter
         placed.append((ink, x, y))
         labels.append(LINE_SYMBOLS.index("" if symbol == "?" else symbol))
         x += ink.shape[1]
-    crop = _into_box(placed, height_px, rng)
+    crop = _into_box(placed, rng)
     return Written(crop, tuple(labels))
 
 
@@ -102,6 +104,7 @@ def _draw_symbol(
     signs: Hand,
     height: float,
     manner: Manner,
+    *,
     rng: Generator,
 ) -> tuple[Ink, float] | None:
     """The ink of a symbol, and how far its top stands above the baseline."""
@@ -140,12 +143,14 @@ def _point(glyph: Glyph, height: float, manner: Manner, rng: Generator) -> tuple
 def _stranger(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Generator) -> Ink:
     """Something that belongs to no number: a crossed-out digit, a scribble, a letter, a tick."""
     what = rng.random()
-    if what < 0.4:
+    if what < 0.1:
+        return _stacked(hand, signs, height, manner, rng)
+    if what < 0.45:
         digit = _pick(str(rng.integers(10)), hand, signs, rng)
         over = pens.strike(rng) if rng.random() < 0.45 else pens.scribble(rng)
         under = pens.draw(digit, height, manner, rng) if digit is not None else np.zeros((8, 8), np.float32)
         return cross_out(under, over, manner, rng)
-    if what < 0.6:
+    if what < 0.65:
         mark = pens.scribble(rng) if rng.random() < 0.6 else pens.tick(rng)
         return pens.draw(mark, height * rng.uniform(0.6, 1.2), manner, rng)
     for _ in range(8):
@@ -155,11 +160,31 @@ def _stranger(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Gener
     return pens.draw(pens.scribble(rng), height, manner, rng)
 
 
+def _stacked(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Generator) -> Ink:
+    """A digit over a bar over a digit: the reader takes those apart beforehand; here they are no number."""
+    parts = []
+    for _ in range(2):
+        digit = _pick(str(rng.integers(10)), hand, signs, rng)
+        parts.append(pens.draw(digit or pens.scribble(rng), height * rng.uniform(0.4, 0.6), manner, rng))
+    bar = pens.draw(pens.bar(rng), height * rng.uniform(0.4, 0.8), manner, rng, by_width=True)
+    gap = int(height * rng.uniform(0.03, 0.15))
+    column = [parts[0], bar, parts[1]]
+    width = max(ink.shape[1] for ink in column)
+    whole = np.zeros((sum(len(ink) for ink in column) + 2 * gap, width), np.float32)
+    y = 0
+    for ink in column:
+        x = (width - ink.shape[1]) // 2
+        whole[y : y + len(ink), x : x + ink.shape[1]] = ink
+        y += len(ink) + gap
+    return whole
+
+
 def cross_out(under: Ink, over: Glyph, manner: Manner, rng: Generator) -> Ink:
     """`under` with `over` drawn across it, somewhat larger than it."""
     height, width = under.shape
     top = pens.draw(over, max(height * rng.uniform(0.7, 1.15), 6), manner, rng)
-    top = cv2.resize(top, (max(int(width * rng.uniform(0.95, 1.4)), 4), max(top.shape[0], 4)))
+    size = (max(int(width * rng.uniform(0.95, 1.4)), 4), max(top.shape[0], 4))
+    top = np.asarray(cv2.resize(top, size), np.float32)
     h, w = max(height, top.shape[0]), max(width, top.shape[1])
     both = np.zeros((h, w), np.float32)
     for ink in (under, top):
@@ -177,7 +202,7 @@ def _pick(symbol: str, hand: Hand, signs: Hand, rng: Generator) -> Glyph | None:
     return None
 
 
-def _into_box(placed: list[tuple[Ink, float, float]], height_px: float, rng: Generator) -> NDArray[np.uint8]:
+def _into_box(placed: list[tuple[Ink, float, float]], rng: Generator) -> NDArray[np.uint8]:
     """Lay the drawn symbols somewhere into a box with a margin round it, and photograph it."""
     x0 = min(x for _, x, _ in placed)
     y0 = min(y for _, _, y in placed)

@@ -75,8 +75,10 @@ def load_hands(directory: Path) -> dict[Split, list[Hand]]:
         hands["train"].append(_emnist(directory / EMNIST))
     except (OSError, KeyError, ValueError) as error:
         raise BadFileError(
-            f"The handwriting in {directory} cannot be read: {error}.",
+            "The handwriting in {directory} cannot be read: {detail}.",
             remedy="Give the directory that holds the MNIST, EMNIST and UNIPEN files with --data.",
+            directory=directory,
+            detail=error,
         ) from error
     return hands
 

@@ -48,7 +48,7 @@ def a_symbol(rng: Generator) -> str:
     """What to draw: a symbol, or one of the made-up marks `tick cross half-tick scribble cancelled pair`."""
     group = rng.choice(
         ["digit", "letter", "tick", "cross", "compare", "made", "upper", "lower", "sign"],
-        p=[0.27, 0.22, 0.08, 0.07, 0.11, 0.10, 0.06, 0.05, 0.04],
+        p=[0.25, 0.21, 0.08, 0.07, 0.11, 0.14, 0.05, 0.05, 0.04],
     )
     choices: dict[str, list[str]] = {
         "digit": list("0123456789"),
@@ -56,7 +56,7 @@ def a_symbol(rng: Generator) -> str:
         "tick": ["tick"],
         "cross": ["cross", "X", "x"],
         "compare": list("><="),
-        "made": ["half-tick", "scribble", "cancelled", "cancelled", "pair", "pair"],
+        "made": ["half-tick", "scribble", "scribble", "cancelled", "cancelled", "pair", "pair"],
         "upper": list("IJKLMNOPQRSTUVWYZ"),
         "lower": list("abcdefghijklmnopqrstuvwyz"),
         "sign": list("+-/%.,:;!?()*#&@$"),

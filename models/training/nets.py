@@ -26,14 +26,14 @@ console = Console(stderr=True)
 
 
 def line_network(width: int | None = None, batch: int | None = None) -> keras.Model:
-    """32 × width → (width / 4 steps, symbols + blank) logits."""
+    """32 × width → (width / 2 steps, symbols + blank) logits: fine enough for a 1 that touches its neighbour."""
     take = keras.Input((LINE_HEIGHT_PX, width or LINE_WIDTH_PX, 1), batch_size=batch)
     x = _conv(take, 16, (5, 5), (2, 2))
     x = _conv(x, 32, (3, 3), (2, 1))
     x = _conv(x, 48, (3, 3), (2, 1))
-    x = _conv(x, 72, (4, 4), (4, 2))
-    x = _conv(x, 80, (1, 5), (1, 1))
-    x = _conv(x, 80, (1, 5), (1, 1))
+    x = _conv(x, 64, (4, 3), (4, 1))
+    x = _conv(x, 72, (1, 7), (1, 1))
+    x = _conv(x, 72, (1, 5), (1, 1))
     x = layers.Dropout(0.15)(x)
     x = layers.Conv2D(len(LINE_SYMBOLS) + 1, 1)(x)
     x = layers.Reshape((x.shape[2], x.shape[3]))(x)

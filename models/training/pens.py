@@ -6,6 +6,7 @@ dots are drawn from rules with wide variation, because no collection of real one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -129,14 +130,19 @@ def cross(rng: Generator) -> Strokes:
 
 def scribble(rng: Generator) -> Strokes:
     """A to-and-fro or a tangle, as over a mistake."""
-    n = int(rng.integers(4, 12))
+    n = int(rng.integers(4, 24))
     if rng.random() < 0.5:
         x = np.linspace(0, 1, n) + rng.normal(0, 0.05, n)
         y = np.where(np.arange(n) % 2 == 0, 0.0, 1.0) * rng.uniform(0.4, 1.2) + rng.normal(0, 0.08, n)
     else:
         x, y = rng.random(n), rng.random(n)
     path = np.repeat(np.stack([x, y], 1), 6, axis=0)
-    return _strokes([_smooth(path, 4)])
+    return _strokes([_smooth(path, int(rng.integers(1, 6)))])
+
+
+def bar(rng: Generator) -> Strokes:
+    """A line from left to right."""
+    return _strokes([_curve(np.array([0.0, 0.0]), np.array([1.0, rng.normal(0, 0.06)]), rng.normal(0, 0.03), 10)])
 
 
 def strike(rng: Generator) -> Strokes:
@@ -169,7 +175,7 @@ def _shape(manner: Manner, rng: Generator) -> NDArray[np.float32]:
     stretch = manner.stretch * np.exp(rng.normal(0, 0.06) * manner.jitter)
     shear = np.array([[stretch, -slant], [0.0, 1.0]])
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return (rotation @ shear).astype(np.float32)
+    return np.asarray(rotation @ shear, np.float32)
 
 
 def _bend(lines: tuple[NDArray[np.float32], ...], manner: Manner, rng: Generator) -> tuple[NDArray[np.float32], ...]:
@@ -210,7 +216,8 @@ def _draw_bitmap(
     ink = np.clip((big - step) * 5.0 + 0.5, 0, 1)
     grow = round((manner.pen_px - 0.16 * size) / 2)
     if grow >= 1:
-        ink = cv2.dilate(ink, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1)))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
+        ink = np.asarray(cv2.dilate(ink, disc), ink.dtype)
     rows, columns = np.flatnonzero(ink.max(1) > 0.3), np.flatnonzero(ink.max(0) > 0.3)
     if len(rows) == 0 or len(columns) == 0:
         return np.asarray(big, np.float32)
@@ -231,7 +238,7 @@ def _smooth(path: NDArray[np.floating], reach: int) -> NDArray[np.float64]:
     return np.stack([np.convolve(padded[:, k], kernel, mode="valid") for k in range(2)], 1)
 
 
-def _strokes(lines: list[NDArray[np.floating]]) -> Strokes:
+def _strokes(lines: Sequence[NDArray[np.floating]]) -> Strokes:
     every = np.concatenate(lines)
     low = every.min(0)
     side = max(float((every.max(0) - low).max()), 1e-3)

@@ -5,7 +5,7 @@ import pytest
 
 from models.manifest import ModelError
 from models.recognisers import Recognisers
-from models.runtime import open_network
+from models.runtime import Network, open_network
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,13 @@ def test_a_runtime_that_imports_but_cannot_run_is_passed_over(recognisers: Recog
         def __call__(self, picture: np.ndarray) -> np.ndarray:
             raise RuntimeError("_ARRAY_API not found")
 
-    def build(module: str, raw: bytes):
+    def build(module: str, raw: bytes) -> Network:
         return Broken() if module == "broken" else _Interpreted(module, raw)
 
     model, shape = content(recognisers, "marks")
-    network = open_network(model, shape, runtimes=("no_such_runtime", "broken", "ai_edge_litert.interpreter"), build=build)
-    assert network.runtime == "ai_edge_litert.interpreter"
+    working = "ai_edge_litert.interpreter"
+    network = open_network(model, shape, runtimes=("no_such_runtime", "broken", working), build=build)
+    assert network.runtime == working
 
 
 def test_without_any_runtime_the_error_says_what_each_lacked_and_what_to_install(recognisers: Recognisers):
