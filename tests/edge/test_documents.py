@@ -1,0 +1,128 @@
+"""Documents survive kills and two writers, and a running reader sees what another process wrote."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge.documents import FILE_NAME, Documents, DocumentsError
+from homework.assignment import parse_assignment
+from homework.layout import Page, SheetLayout
+from homework.roster import Pupil, Roster
+
+ASSIGNMENT = parse_assignment(
+    '[assignment]\nid = "a1"\ntitle = "口算"\n[[item]]\nkind = "number"\nprompt = "2 × 3 ="\nanswer = 6\n'
+)
+LAYOUT = SheetLayout(sheet="ABCD1234", assignment="a1", page_mm=(210.0, 297.0), pages=(Page(page=1, markers=()),))
+
+
+def roster(class_name: str, count: int) -> Roster:
+    return Roster(tuple(Pupil(class_name, n, f"学生{n:02}", f"{class_name}-{n}") for n in range(1, count + 1)))
+
+
+def test_what_was_put_is_there_in_another_process(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_assignment(ASSIGNMENT)
+    documents.put_layout(LAYOUT)
+    documents.put_roster(roster("3-1", 3))
+    documents.put_setting("class", "3-1")
+    other = Documents(tmp_path)
+    assert other.assignment("a1") == ASSIGNMENT
+    assert other.layout("ABCD1234") == LAYOUT
+    assert other.roster() == roster("3-1", 3)
+    assert other.setting("class") == "3-1"
+
+
+def test_a_reader_sees_a_change_and_knows_that_there_was_one(tmp_path: Path) -> None:
+    reader, writer = Documents(tmp_path), Documents(tmp_path)
+    before = reader.stamp()
+    assert reader.assignment("a1") is None
+    writer.put_assignment(ASSIGNMENT)
+    assert reader.stamp() != before
+    assert reader.assignment("a1") == ASSIGNMENT
+    assert reader.stamp() == reader.stamp()
+
+
+def test_a_class_list_replaces_its_own_class_only(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_roster(roster("3-1", 3))
+    documents.put_roster(roster("3-2", 2))
+    documents.put_roster(roster("3-1", 1))
+    assert len(documents.roster().of_class("3-1")) == 1
+    assert len(documents.roster().of_class("3-2")) == 2
+
+
+def test_putting_the_same_twice_keeps_one(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_layout(LAYOUT)
+    documents.put_layout(LAYOUT)
+    assert documents.layouts() == (LAYOUT,)
+
+
+def test_two_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from edge.documents import Documents\n"
+        "d = Documents(Path(sys.argv[1]))\n"
+        "for n in range(15): d.put_setting(f'{sys.argv[2]}-{n}', 'x')\n"
+    )
+    writers = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), name]) for name in ("one", "two")]
+    assert [writer.wait(timeout=60) for writer in writers] == [0, 0]
+    documents = Documents(tmp_path)
+    missing = [f"{name}-{n}" for name in ("one", "two") for n in range(15) if documents.setting(f"{name}-{n}") is None]
+    assert missing == []
+
+
+def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from edge.documents import Documents\n"
+        "d = Documents(Path(sys.argv[1])); n = 0\n"
+        "while True:\n    d.put_setting('big', str(n) * 20000); n += 1\n    print(n, flush=True)\n"
+    )
+    for rounds in range(4):
+        writer = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert writer.stdout is not None
+        for _ in range(3 + 2 * rounds):
+            writer.stdout.readline()
+        time.sleep(0.003 * rounds)
+        writer.kill()
+        writer.wait()
+        writer.stdout.close()
+        assert json.loads((tmp_path / FILE_NAME).read_text(encoding="utf-8"))
+        assert Documents(tmp_path).setting("big")
+
+
+def test_a_damaged_file_is_named_and_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text('{"assignments": {"1"', encoding="utf-8")
+    with pytest.raises(DocumentsError, match="damaged"):
+        Documents(tmp_path).assignments()
+    with pytest.raises(DocumentsError, match="damaged"):
+        Documents(tmp_path).put_assignment(ASSIGNMENT)
+    assert (tmp_path / FILE_NAME).read_text(encoding="utf-8") == '{"assignments": {"1"'
+
+
+def test_a_full_disk_keeps_the_old_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = Documents(tmp_path)
+    documents.put_assignment(ASSIGNMENT)
+
+    def no_room(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", no_room)
+        with pytest.raises(DocumentsError, match="No space left"):
+            documents.put_layout(LAYOUT)
+    assert Documents(tmp_path).assignment("a1") == ASSIGNMENT
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(str(os.getpid()))] == []
+
+
+def test_a_document_of_an_older_shape_does_not_cost_the_others(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_assignment(ASSIGNMENT)
+    tables = json.loads((tmp_path / FILE_NAME).read_text(encoding="utf-8"))
+    tables["assignments"]["99"] = {"id": "old", "body": {"title": 5}}
+    (tmp_path / FILE_NAME).write_text(json.dumps(tables), encoding="utf-8")
+    assert [a.id for a in Documents(tmp_path).assignments()] == ["a1"]
