@@ -161,8 +161,13 @@ def test_two_connections_to_one_file_share_numbers(tmp_path: Path):
 
 def test_an_error_in_the_block_undoes_it(tmp_path: Path):
     file = OutboxFile(tmp_path / "o.sqlite")
-    with pytest.raises(ZeroDivisionError), file.open() as outbox:
-        outbox.append(Lane.RESULTS, b"x")
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with file.open() as outbox:
+            outbox.append(Lane.RESULTS, b"x")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with file.open() as outbox:
         assert outbox.counts()[Lane.RESULTS].captured == 0
