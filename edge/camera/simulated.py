@@ -102,7 +102,8 @@ class SimulatedCamera:
             self._prepare(0)
             self._ready(0)
             self._started_s = self._timer.now_s()
-        self._timer.sleep(self._tick_s - self._timer.now_s() % self._tick_s)
+        # The millisecond keeps rounding from giving the same moment twice.
+        self._timer.sleep(max(self._tick_s - self._timer.now_s() % self._tick_s, 0.001))
         if self._closed.is_set():
             return None
         if self._time_s() > self.passing.duration_s:
