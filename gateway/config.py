@@ -9,6 +9,9 @@ from platformdirs import user_data_path
 
 from homework.errors import BadFileError
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Names of this machine that reach nobody else."""
+
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the pages listen, `host:port`; port 0 lets the system choose one."""
@@ -91,7 +94,14 @@ def _listen(text: str) -> tuple[str, int]:
         raise BadFileError(
             "[web] listen = “{text}” is not host:port.", remedy='Write it like listen = "127.0.0.1:8700".', text=text
         )
-    return host.strip("[]"), int(port)
+    host = host.strip("[]")
+    if host not in LOOPBACK:
+        raise BadFileError(
+            "[web] listen = “{text}” would show every name to everybody on the network: there is no sign-in yet.",
+            remedy='Write it like listen = "127.0.0.1:8700".',
+            text=text,
+        )
+    return host, int(port)
 
 
 def _with_files_from(base: Path, broker: BrokerConfig) -> BrokerConfig:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp_sse import sse_response
 
+from gateway.config import LOOPBACK
 from gateway.ingest import Changed
 from gateway.reports.class_report import ClassReport, class_report
 from gateway.reports.export import report_to_csv, report_to_json
@@ -21,7 +22,7 @@ from gateway.store.store import Store
 from gateway.web.changes import Changes
 from gateway.web.views import overview_view, report_view
 from ui.language import translator
-from ui.pages import SECURITY_HEADERS, language_of, page_application, render
+from ui.pages import SECURITY_HEADERS, Handler, language_of, page_application, render
 
 _HERE = Path(__file__).parent
 _SHORT_PAUSE_S = 0.25
@@ -45,6 +46,7 @@ def make_site(store: Store, changes: Changes, status: Callable[[], Status]) -> w
     """The web application of a gateway."""
     site = _Site(store, changes, status)
     app = page_application(_HERE / "templates")
+    app.middlewares.append(_for_this_machine_only)
     app.router.add_static("/static", _HERE / "static")
     app.on_shutdown.append(site.let_go)
     app.router.add_get("/", site.start)
@@ -56,6 +58,14 @@ def make_site(store: Store, changes: Changes, status: Callable[[], Status]) -> w
     app.router.add_get("/api/1/schools", site.api_schools)
     app.router.add_get(f"/api/1{_PATH}/report", site.api_report)
     return app
+
+
+@web.middleware
+async def _for_this_machine_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse requests under a foreign name: a website could point its own name here (DNS rebinding) and read."""
+    if request.url.host not in LOOPBACK:
+        raise web.HTTPMisdirectedRequest
+    return await handler(request)
 
 
 class _Site:

@@ -217,6 +217,12 @@ async def test_the_report_copies_as_text_and_downloads_as_a_table(site: Site, pa
     assert (await table.body()).startswith(b"\xef\xbb\xbfclass,seat,name")
 
 
+async def test_a_website_that_calls_this_machine_by_its_own_name_reads_nothing(site: Site, page: Page):
+    answer = await page.request.get(site.report_url, headers={"Host": "evil.example"})
+    assert answer.status == 421
+    assert "学生" not in await answer.text()
+
+
 async def test_a_school_that_is_not_here_is_said_so_kindly(site: Site, page: Page):
     answer = await page.request.get(site.url + report_address("nobody", CLASS_NAME, "x"))
     assert answer.status == 404
