@@ -50,8 +50,10 @@ def write_identity(data: Path, identity: Identity) -> Path:
             os.close(folder)
     except OSError as error:
         raise BadFileError(
-            f"The identity cannot be written to {data}: {error.strerror}.",
+            "The identity cannot be written to {folder}: {reason}.",
             remedy="Choose a folder that you may write to with --data.",
+            folder=data,
+            reason=error.strerror,
         ) from error
     return path
 
@@ -65,5 +67,8 @@ def read_identity(data: Path) -> Identity | None:
         return None
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadFileError(
-            f"The identity {path} cannot be read: {error}.", remedy="Enrol the box again with `classbox enrol CODE`."
+            "The identity {path} cannot be read: {detail}.",
+            remedy="Enrol the box again with `classbox enrol CODE`.",
+            path=path,
+            detail=error,
         ) from error

@@ -31,7 +31,9 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
             parts, port = urlsplit(""), None
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise UsageError(
-                f"`{self.url}` is not the address of a broker.", remedy="Write it as `mqtt://192.168.1.10:1883`."
+                "`{url}` is not the address of a broker.",
+                remedy="Write it as `mqtt://192.168.1.10:1883`.",
+                url=self.url.rpartition("@")[2],  # a password is not for the screen
             )
         secure = parts.scheme == "mqtts"
         return {
@@ -49,7 +51,8 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
                 context.load_cert_chain(self.cert, self.key)
         except (OSError, ssl.SSLError) as error:
             raise BadFileError(
-                f"The certificate for the broker cannot be used: {error}.",
+                "The certificate for the broker cannot be used: {detail}.",
                 remedy="Check ca, cert and key under [broker].",
+                detail=error,
             ) from error
         return context

@@ -55,7 +55,9 @@ class Broker:
         """Start the process (again) on the same port and wait until it accepts. Raises `BrokerError`."""
         if _answers(self.port):
             raise BrokerError(
-                f"Another broker is at port {self.port} already.", remedy="Choose another port, or use that broker."
+                "Another broker is at port {port} already.",
+                remedy="Choose another port, or use that broker.",
+                port=self.port,
             )
         command = self._command()
         if self._log is None:
@@ -70,8 +72,10 @@ class Broker:
             time.sleep(0.02)
         self.stop()
         raise BrokerError(
-            f"The broker ({self.kind}) does not answer on port {self.port}.",
+            "The broker ({kind}) does not answer on port {port}.",
             remedy="Choose another port, or install mosquitto.",
+            kind=self.kind,
+            port=self.port,
         )
 
     def kill(self) -> None:

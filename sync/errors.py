@@ -13,7 +13,7 @@ class MalformedEnvelope(WireError):  # noqa: N818 - says what it is
     """The message is not one of ours, is cut short, or breaks a limit."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The message cannot be read: {why}.", remedy="It is dropped; the box sends it again.")
+        super().__init__("The message cannot be read: {why}.", remedy="It is dropped; the box sends it again.", why=why)
 
 
 class BadSignature(WireError):  # noqa: N818 - says what it is
@@ -30,7 +30,12 @@ class FutureVersion(WireError):  # noqa: N818 - says what it is
     """A message or record of a version that this program does not know yet. Records are held, not lost."""
 
     def __init__(self, what: str, version: int) -> None:
-        super().__init__(f"This {what} is of version {version}, newer than this program.", remedy="Update Classbox.")
+        super().__init__(
+            "What came ({what}) is of version {version}, newer than this program.",
+            remedy="Update Classbox.",
+            what=what,
+            version=version,
+        )
         self.version = version
 
 
@@ -38,7 +43,7 @@ class MalformedRecord(WireError):  # noqa: N818 - says what it is
     """A record that its own version's rules refuse. It is held, so that a person can look at it."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"The record cannot be read: {why}.", remedy="It is kept; look at it under devices.")
+        super().__init__("The record cannot be read: {why}.", remedy="It is kept; look at it under devices.", why=why)
 
 
 class BadTopic(WireError):  # noqa: N818 - says what it is
@@ -46,6 +51,7 @@ class BadTopic(WireError):  # noqa: N818 - says what it is
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"“{name[:80]}” is not a name that can stand in a topic.",
+            "“{name}” cannot name a school or a box.",
             remedy="Use 1 to 32 letters, digits, - and _ for schools and boxes.",
+            name=name[:80],
         )
