@@ -131,6 +131,11 @@ class SimulatedCamera:
             self._truth_file = None
         self.classroom.close()
 
+    @property
+    def held_s(self) -> float:
+        """How long the class's clock stood still, for a patient hand or because this machine was too slow."""
+        return self._held_s
+
     def _time_s(self) -> float:
         """The class's time: it stands still while a patient hand waits for the picture."""
         assert self._started_s is not None

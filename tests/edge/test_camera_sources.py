@@ -96,7 +96,7 @@ def test_a_file_that_is_still_being_written_is_waited_for(tmp_path, picture):
     assert captures[0].original == picture
 
 
-def test_a_bad_file_costs_none_of_the_others(tmp_path, picture, caplog):
+def test_a_bad_file_costs_none_of_the_others(tmp_path, caplog):
     (tmp_path / "a.jpg").write_bytes(b"")
     (tmp_path / "b.jpg").write_bytes(b"no picture at all")
     (tmp_path / "notes.txt").write_text("no page")

@@ -35,7 +35,7 @@ class ScriptedCamera:
 
     def __init__(self, desk, sheet, script, *, spoil=None):
         self.desk, self.sheet, self.script = desk, sheet, script
-        self.spoil = spoil or (lambda image, shot: image)
+        self.spoil = spoil or (lambda image, _shot: image)
         self.shown = self.shots = 0
         self.closed = False
 

@@ -103,14 +103,14 @@ def test_no_way_of_sliding_loses_a_sheet(desk, sheets, seed, pace_s, frame_ms):
         pytest.param(
             lambda image, t: np.clip(image * (1 + 0.25 * np.sin(0.9 * t)), 0, 255).astype(np.uint8), id="lamp drifts"
         ),
-        pytest.param(lambda image, t: (image * 0.35).astype(np.uint8), id="dim room"),
+        pytest.param(lambda image, _t: (image * 0.35).astype(np.uint8), id="dim room"),
         pytest.param(
             lambda image, t: np.clip(
                 image + np.random.default_rng(int(1000 * t)).normal(0, 9, image.shape), 0, 255
             ).astype(np.uint8),
             id="noisy sensor",
         ),
-        pytest.param(lambda image, t: cv2.GaussianBlur(image, (0, 0), 1.0), id="soft lens"),
+        pytest.param(lambda image, _t: cv2.GaussianBlur(image, (0, 0), 1.0), id="soft lens"),
     ],
 )
 def test_bad_pictures_lose_no_sheet(desk, sheets, change):
@@ -197,6 +197,6 @@ def test_a_sheet_that_sticks_out_of_the_picture_is_taken_once(scene):
 
 
 def test_a_light_switched_on_does_not_take_the_sheet_again(scene):
-    scene.show((0, REST), seconds=1, change=lambda image, t: (image * 0.6).astype(np.uint8))
+    scene.show((0, REST), seconds=1, change=lambda image, _t: (image * 0.6).astype(np.uint8))
     scene.show((0, REST), seconds=2)
     assert len(scene.taken()) == 1

@@ -25,8 +25,8 @@ def sheet():
     return Sheet.of(page, 4.0)
 
 
-def resting(pose=Pose(2, -1, 1.5), hands=()):
-    return Moment(((0, pose),), hands, 0.0)
+def resting(hands=()):
+    return Moment(((0, Pose(2, -1, 1.5)),), hands, 0.0)
 
 
 def test_both_pictures_show_the_same(desk, sheet):
