@@ -14,12 +14,12 @@ import numpy as np
 from rich.console import Console
 
 from models.evaluation.cases import cases_of
-from models.manifest import Head, Manifest, ModelFile, write_manifest
+from models.manifest import Head, Manifest, ModelFile, Source, write_manifest
 from models.preprocess import GLYPH_SIDE_PX, LINE_HEIGHT_PX, LINE_WIDTH_PX
 from models.recognisers import KINDS, Recognisers
 from models.training.answers import LINE_SYMBOLS
 from models.training.calibrate import calibrated
-from models.training.hands import SOURCES, load_hands
+from models.training.hands import EMNIST_SOURCE, MNIST_SOURCE, UNIPEN_SOURCE, load_hands
 from models.training.marks import HEADS
 from models.training.sets import drawn_marks, line_set, mark_set, written_answers
 
@@ -86,9 +86,9 @@ def _networks(threads: int) -> ModuleType:
 
 
 def _manifest(out: Path, seed: int) -> Manifest:
-    def file(name: str, height: int, width: int) -> ModelFile:
+    def file(name: str, height: int, width: int, sources: tuple[Source, ...]) -> ModelFile:
         digest = hashlib.sha256((out / name).read_bytes()).hexdigest()
-        return ModelFile(file=name, sha256=digest, input_shape=(1, height, width, 1), sources=SOURCES)
+        return ModelFile(file=name, sha256=digest, input_shape=(1, height, width, 1), sources=sources)
 
     heads = {"number": Head("line", 0, LINE_SYMBOLS, 1.0, 0.9)}
     starts = np.cumsum([0, *(len(symbols) for symbols in HEADS.values())])
@@ -98,8 +98,8 @@ def _manifest(out: Path, seed: int) -> Manifest:
         version=1,
         seed=seed,
         models={
-            "line": file("line.tflite", LINE_HEIGHT_PX, LINE_WIDTH_PX),
-            "marks": file("marks.tflite", GLYPH_SIDE_PX, GLYPH_SIDE_PX),
+            "line": file("line.tflite", LINE_HEIGHT_PX, LINE_WIDTH_PX, (MNIST_SOURCE, UNIPEN_SOURCE)),
+            "marks": file("marks.tflite", GLYPH_SIDE_PX, GLYPH_SIDE_PX, (MNIST_SOURCE, EMNIST_SOURCE, UNIPEN_SOURCE)),
         },
         heads=heads,
     )

@@ -23,11 +23,9 @@ MNIST = "digits_mnist_train.npz"
 EMNIST = "letters_emnist_ABCDFT_train.npz"
 UNIPEN = ("ink_unipen_digits_upper_symbols_train.npz", "ink_unipen_lower_train.npz")
 
-SOURCES = (
-    Source("MNIST (LeCun, Cortes, Burges; writers from QMNIST)", "CC BY-SA 3.0"),
-    Source("EMNIST Letters (Cohen et al. 2017; from NIST SD19)", "none stated; NIST: US government work"),
-    Source("UNIPEN train_r01_v07 (Guyon et al. 1994, doi:10.5281/zenodo.1195803)", "CC BY 4.0"),
-)
+MNIST_SOURCE = Source("MNIST (LeCun, Cortes, Burges; writers from QMNIST)", "CC BY-SA 3.0")
+EMNIST_SOURCE = Source("EMNIST Letters (Cohen et al. 2017)", "none stated; derived from NIST SD19, US government work")
+UNIPEN_SOURCE = Source("UNIPEN train_r01_v07 (Guyon et al. 1994, doi:10.5281/zenodo.1195803)", "CC BY 4.0")
 
 
 @dataclass(frozen=True)
