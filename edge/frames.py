@@ -76,3 +76,5 @@ class FieldCrop:
     box_px: BoxPx
     red_ink: bool = False
     """Whether there was red ink, which the grey no longer shows."""
+    shift_mm: tuple[float, float] = (0.0, 0.0)
+    """How far the field is printed from where the page's homography puts it: the crop follows it."""

@@ -11,7 +11,7 @@ from edge.reading.crops import quad_of
 from edge.reading.fields import crop_fields, read_fields
 from edge.reading.recogniser import Recogniser
 from edge.reading.signature import ink_signature
-from edge.reading.who import Seat, read_seat, who_wrote_it
+from edge.reading.who import Seat, crop_seat, read_seat, who_wrote_it
 from edge.registration.register import register
 from homework.assignment import Assignment
 from homework.grading import WRONG_ASSIGNMENT, grade_page
@@ -81,9 +81,10 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
     watch.lap("crop")
     readings = read_fields(page, crops, recogniser)
     watch.lap("read")
-    who, who_problems = _who(page, books, recogniser)
+    seat_crops = crop_seat(page, page.page.pupil) if page.page.pupil is not None else []
+    who, who_problems = _who(page, seat_crops, books, recogniser)
     watch.lap("who")
-    ink = ink_signature(crops)
+    ink = ink_signature([*crops, *seat_crops])
     watch.lap("ink")
     record = grade_page(
         books.assignment_of(assignment_id) if assignment_id is not None else None,
@@ -112,14 +113,16 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
     )
 
 
-def _who(page: RegisteredPage, books: Books, recogniser: Recogniser) -> tuple[WhoWroteIt, tuple[Problem, ...]]:
+def _who(
+    page: RegisteredPage, seat_crops: list[FieldCrop], books: Books, recogniser: Recogniser
+) -> tuple[WhoWroteIt, tuple[Problem, ...]]:
     assert page.page is not None
     assert page.code is not None
     pupil = page.page.pupil
     if pupil is not None and pupil.kind == "order" and page.code.pupil is None:
         return WhoWroteIt(class_name=books.class_name), ()  # whoever keeps the order of the stack knows
     printed = page.code.pupil is not None or pupil is None
-    seat = Seat(None, 0.0) if printed or pupil is None else read_seat(page, pupil, recogniser)
+    seat = Seat(None, 0.0) if printed or pupil is None else read_seat(page, pupil, seat_crops, recogniser)
     return who_wrote_it(page.code, seat, books.roster, books.class_name)
 
 

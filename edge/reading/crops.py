@@ -29,7 +29,8 @@ def crop_field(page: RegisteredPage, field: Field, shift_mm: tuple[float, float]
     region = _region(hull, field.around_mm)
     image = cut(page, region, SURVEY_PX_PER_MM, shift_mm)
     grey, red_ink = (image, False) if image.ndim == 2 else without_red(image)
-    return FieldCrop(field, grey, SURVEY_PX_PER_MM, region, box_in_crop(hull, region, SURVEY_PX_PER_MM), red_ink)
+    box_px = box_in_crop(hull, region, SURVEY_PX_PER_MM)
+    return FieldCrop(field, grey, SURVEY_PX_PER_MM, region, box_px, red_ink, shift_mm)
 
 
 def cut_writing(page: RegisteredPage, region_mm: Box, shift_mm: tuple[float, float], *, red_ink: bool) -> Image:

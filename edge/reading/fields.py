@@ -45,7 +45,7 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
     """
     readings: dict[int, Reading] = {}
     waiting: dict[Kind, list[_Written]] = defaultdict(list)
-    for index, (crop, shift) in enumerate(zip(crops, page.shifts_mm, strict=True)):
+    for index, crop in enumerate(crops):
         field = crop.field
         if field.bubbles:
             readings[index] = _read_bubble_field(crop)
@@ -56,7 +56,7 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
         elif field.kind not in _RECOGNISED:
             readings[index] = Reading(None, 0.0, Doubt.FOR_THE_TEACHER)
         else:
-            image = writing_of(page, crop, ink, shift or (0.0, 0.0))
+            image = writing_of(page, crop, ink)
             waiting[_RECOGNISED[field.kind]].append(_Written(index, ink, image))
     for kind, written in waiting.items():
         readings.update(_read_written(kind, written, recogniser))
@@ -66,9 +66,9 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
     ]
 
 
-def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk, shift_mm: tuple[float, float]) -> Image:
+def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> Image:
     """What a recogniser looks at: the answer at 8 px/mm, without the printed frame."""
-    image = cut_writing(page, ink.writing_mm, shift_mm, red_ink=crop.red_ink)
+    image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink)
     box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
     return without_outline(image, box, WRITING_PX_PER_MM, is_round=crop.field.round)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge.frames import Image, RegisteredPage
+from edge.frames import FieldCrop, RegisteredPage
 from edge.reading.bubbles import CERTAIN, read_bubbles
 from edge.reading.crops import crop_field
 from edge.reading.fields import writing_of
@@ -32,13 +32,33 @@ class Seat:
     confidence: float
 
 
-def read_seat(page: RegisteredPage, pupil: PupilField, recogniser: Recogniser) -> Seat:
-    """The seat number in its digit cells or bubble columns."""
+def crop_seat(page: RegisteredPage, pupil: PupilField) -> list[FieldCrop]:
+    """A crop of each digit's cell or column of bubbles, most significant first; none for pages without a seat."""
+    assert page.mm_to_px is not None
+    image, matrix = page.capture.image, page.mm_to_px
     if pupil.kind == "digits":
-        return _read_cells(page, pupil, recogniser)
-    if pupil.kind == "bubbles":
-        return _read_columns(page, pupil)
-    return Seat(None, 0.0)
+        cells = [Field(item="seat", blank=n, kind="number", box_mm=box) for n, box in enumerate(pupil.boxes_mm, 1)]
+        outlines = find_boxes(image, matrix, pupil.boxes_mm)
+        shifts = [outline.shift_mm if outline.found else None for outline in outlines]
+        return [crop_field(page, cell, shift) for cell, shift in zip(cells, shifts, strict=True) if shift is not None]
+    crops = []
+    for n, column in enumerate(pupil.columns, start=1):
+        outlines = find_bubbles(image, matrix, tuple(bubble.box_mm for bubble in column))
+        found = np.array([outline.shift_mm for outline in outlines if outline.found])
+        if len(found) > len(column) / 2:
+            x, y = np.median(found, axis=0)
+            field = Field(item="seat", blank=n, kind="choice", bubbles=column)
+            crops.append(crop_field(page, field, (float(x), float(y))))
+    return crops
+
+
+def read_seat(page: RegisteredPage, pupil: PupilField, crops: list[FieldCrop], recogniser: Recogniser) -> Seat:
+    """The seat number in the crops of its cells or columns; in doubt when the outline of one was not found."""
+    if len(crops) != len(pupil.boxes_mm or pupil.columns):
+        return Seat(None, 0.0)
+    if pupil.kind == "digits":
+        return _read_cells(page, crops, recogniser)
+    return _read_columns(crops) if pupil.kind == "bubbles" else Seat(None, 0.0)
 
 
 def who_wrote_it(
@@ -82,44 +102,29 @@ def _printed(code: PageCode, roster: Roster | None, chosen_class: str | None) ->
     return who, tuple(problems)
 
 
-def _read_cells(page: RegisteredPage, pupil: PupilField, recogniser: Recogniser) -> Seat:
-    assert page.mm_to_px is not None
-    outlines = find_boxes(page.capture.image, page.mm_to_px, pupil.boxes_mm)
-    cells: list[Image | None] = []
-    for box, outline in zip(pupil.boxes_mm, outlines, strict=True):
-        cell = Field(item="seat", blank=1, kind="number", box_mm=box)
-        shift = outline.shift_mm if outline.found else (0.0, 0.0)
-        crop = crop_field(page, cell, shift)
-        ink = field_ink(crop)
-        cells.append(writing_of(page, crop, ink, shift) if ink.inside else None)
-    written = [i for i, cell in enumerate(cells) if cell is not None]
+def _read_cells(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogniser) -> Seat:
+    inks = [field_ink(crop) for crop in crops]
+    written = [i for i, ink in enumerate(inks) if ink.inside]
     if not written or written != list(range(written[0], written[-1] + 1)):
         return Seat(None, 0.0)
-    digits = recogniser.read("digit", [cell for cell in cells if cell is not None])
+    digits = recogniser.read("digit", [writing_of(page, crops[i], inks[i]) for i in written])
     if any(one.text is None or not one.text.isdigit() for one in digits):
         return Seat(None, 0.0)
     confidence = float(np.prod([one.confidence for one in digits]))
     number = int("".join(one.text or "" for one in digits))
-    if not all(outline.found for outline in outlines) or number == 0:
-        return Seat(None, confidence)
-    sure = max(recogniser.threshold("digit"), SURE_SEAT)
-    return Seat(number if confidence >= sure else None, confidence)
+    sure = number > 0 and confidence >= max(recogniser.threshold("digit"), SURE_SEAT)
+    return Seat(number if sure else None, confidence)
 
 
-def _read_columns(page: RegisteredPage, pupil: PupilField) -> Seat:
-    assert page.mm_to_px is not None
+def _read_columns(crops: list[FieldCrop]) -> Seat:
     digits = []
-    for column in pupil.columns:
-        outlines = find_bubbles(page.capture.image, page.mm_to_px, tuple(bubble.box_mm for bubble in column))
-        found = [outline.shift_mm for outline in outlines if outline.found]
-        shift = (float(np.median([x for x, _ in found])), float(np.median([y for _, y in found]))) if found else (0, 0)
-        field = Field(item="seat", blank=1, kind="choice", bubbles=column)
-        reading = read_bubbles(crop_field(page, field, shift), column, several=False)
+    for crop in crops:
+        reading = read_bubbles(crop, crop.field.bubbles, several=False)
         if reading.doubt is not None or len(reading.text or "") > 1:
             return Seat(None, reading.confidence)
         digits.append(reading.text or "")
     text = "".join(digits)
-    gap = any(not digit for digit in digits[len(digits) - len("".join(digits)) :])
+    gap = any(not digit for digit in digits[len(digits) - len(text) :])
     if not text or gap or int(text) == 0:
         return Seat(None, 0.0)
     return Seat(int(text), CERTAIN)

@@ -63,7 +63,8 @@ class Pyramid:
         else:
             source, factor = self.image, scale
         how = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
-        return grey_of(cv2.resize(source, None, fx=factor, fy=factor, interpolation=how).astype(np.uint8, copy=False))
+        size = [max(round(side * factor), 1) for side in source.shape[1::-1]]
+        return grey_of(np.asarray(cv2.resize(source, size, interpolation=how), np.uint8))
 
     def scale_for(self, long_side_px: int) -> float:
         """The scale, a power of two, that brings the long side nearest to `long_side_px`; at most 2."""

@@ -3,17 +3,26 @@
 import json
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from edge.cli import main
+from edge.frames import Capture, Image
 from edge.pipeline import Books, grade_capture
 from homework.assignment import assignment_to_toml
 from homework.layout import layout_to_json
 from homework.results import PageStatus, VerdictKind
 from models.recognisers import Recognisers
+
+Printer = Callable[..., Any]
+Photograph = Callable[..., Capture]
+
 
 KEYS = [
     "source", "page_of_source", "status", "problems", "sheet", "assignment", "page", "class", "seat", "pupil",
@@ -23,13 +32,13 @@ ROSTER = "class,seat,name,pupil_id\n3-1,7,学生07,S007\n3-1,8,学生08,S008\n"
 
 
 @pytest.fixture(autouse=True)
-def nothing_was_loaded(tmp_path_factory, monkeypatch):
+def nothing_was_loaded(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
     monkeypatch.setenv("CLASSBOX_LANG", "en")
 
 
 @pytest.fixture(scope="module")
-def sheet(print_worksheet):
+def sheet(print_worksheet: Printer):
     sheet = print_worksheet(seed=21)
     sheet.seat("07")
     for item, text in {"1": "92", "2": "45", "4": "8……1", "7": "√", "8": "C", "9": "<"}.items():
@@ -41,12 +50,12 @@ def sheet(print_worksheet):
 
 
 @pytest.fixture(scope="module")
-def photo(sheet, photograph):
+def photo(sheet: Any, photograph: Photograph):
     return photograph(sheet.paper(), size_px=(2592, 1944), turn_deg=91).image
 
 
 @pytest.fixture
-def folder(tmp_path, sheet, photo):
+def folder(tmp_path: Path, sheet: Any, photo: Image):
     """A folder as a teacher has it: what was printed, the class list, and one photo."""
     (tmp_path / "layout.json").write_text(layout_to_json(sheet.layout), encoding="utf-8")
     (tmp_path / "assignment.toml").write_text(assignment_to_toml(sheet.assignment), encoding="utf-8")
@@ -55,15 +64,15 @@ def folder(tmp_path, sheet, photo):
     return tmp_path
 
 
-def run(*words):
+def run(*words: Any):
     return CliRunner().invoke(main, ["grade", *map(str, words)])
 
 
-def pages(result):
+def pages(result: Any):
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def test_a_photo_becomes_the_contracts_object(folder, sheet):
+def test_a_photo_becomes_the_contracts_object(folder: Path, sheet: Any):
     result = run(folder / "a.jpg", "--json")
     assert result.exit_code == 0, result.output
     [page] = pages(result)
@@ -87,7 +96,7 @@ def test_a_photo_becomes_the_contracts_object(folder, sheet):
     assert items["2", 1]["verdict"] in {"wrong", "review"}
 
 
-def test_quads_lie_on_the_fields_of_the_upright_picture(folder, photo):
+def test_quads_lie_on_the_fields_of_the_upright_picture(folder: Path, photo: Image):
     """A sideways JPEG with an EXIF note is turned before anything is measured."""
     sideways = cv2.rotate(photo, cv2.ROTATE_90_COUNTERCLOCKWISE)
     jpeg = cv2.imencode(".jpg", sideways)[1].tobytes()
@@ -104,7 +113,7 @@ def test_quads_lie_on_the_fields_of_the_upright_picture(folder, photo):
     assert quad[1][1] > quad[0][1] + 50  # the page is turned by 91°: to its right is down
 
 
-def test_a_scan_is_graded_page_by_page_at_200_dpi(folder, print_worksheet):
+def test_a_scan_is_graded_page_by_page_at_200_dpi(folder: Path, print_worksheet: Printer):
     from homework.sheets import make_sheets
 
     sheet = print_worksheet()
@@ -122,7 +131,7 @@ def test_a_scan_is_graded_page_by_page_at_200_dpi(folder, print_worksheet):
     assert np.allclose([*quad[0], *quad[2]], corner, atol=2.5)
 
 
-def test_what_was_printed_is_not_taken_for_homework(folder, sheet):
+def test_what_was_printed_is_not_taken_for_homework(folder: Path, sheet: Any):
     from homework.sheets import make_sheets
 
     made = make_sheets(sheet.assignment)
@@ -131,7 +140,7 @@ def test_what_was_printed_is_not_taken_for_homework(folder, sheet):
     assert [page["source"] for page in pages(run(folder, "--json"))] == [str(folder / "a.jpg")]
 
 
-def test_named_files_serve_pictures_anywhere(folder, photo, tmp_path_factory):
+def test_named_files_serve_pictures_anywhere(folder: Path, photo: Image, tmp_path_factory: pytest.TempPathFactory):
     elsewhere = tmp_path_factory.mktemp("photos") / "x.png"
     cv2.imwrite(str(elsewhere), photo)
     alone = run(elsewhere, "--json")
@@ -146,14 +155,14 @@ def test_named_files_serve_pictures_anywhere(folder, photo, tmp_path_factory):
     assert pages(run(elsewhere, *words, "--json"))[0]["max_score"] == 10
 
 
-def test_a_sheet_of_another_assignment_is_sent_back(folder, sheet):
+def test_a_sheet_of_another_assignment_is_sent_back(folder: Path, sheet: Any):
     other = assignment_to_toml(sheet.assignment).replace('"page-tests"', '"other"')
     (folder / "other.toml").write_text(other, encoding="utf-8")
     result = run(folder / "a.jpg", "--assignment", folder / "other.toml", "--json")
     assert (result.exit_code, pages(result)[0]["status"]) == (3, "wrong-assignment")
 
 
-def test_bad_files_cost_themselves_alone(folder, photo):
+def test_bad_files_cost_themselves_alone(folder: Path, photo: Image):
     rng = np.random.default_rng(1)
     jpeg = (folder / "a.jpg").read_bytes()
     (folder / "b_empty.jpg").write_bytes(b"")
@@ -195,13 +204,13 @@ def test_bad_files_cost_themselves_alone(folder, photo):
     assert len(result.stderr.strip().splitlines()) == len(failed)
 
 
-def png_header(width, height):
+def png_header(width: int, height: int):
     """A PNG of that size, whose pixels would not fit into the memory, and never come."""
     head = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
 
 
-def test_nothing_to_open_is_a_failure_and_no_path_is_wrong_use(tmp_path):
+def test_nothing_to_open_is_a_failure_and_no_path_is_wrong_use(tmp_path: Path):
     assert run(tmp_path / "none.jpg").exit_code == 1
     (tmp_path / "empty").mkdir()
     empty = run(tmp_path / "empty")
@@ -210,7 +219,7 @@ def test_nothing_to_open_is_a_failure_and_no_path_is_wrong_use(tmp_path):
     assert run().exit_code == 2
 
 
-def test_a_bad_layout_beside_the_picture_is_said_once_in_one_line(folder):
+def test_a_bad_layout_beside_the_picture_is_said_once_in_one_line(folder: Path):
     (folder / "layout.json").write_text("{", encoding="utf-8")
     cv2.imwrite(str(folder / "b.jpg"), cv2.imread(str(folder / "a.jpg")))
     result = run(folder)
@@ -218,14 +227,14 @@ def test_a_bad_layout_beside_the_picture_is_said_once_in_one_line(folder):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_a_bad_file_that_was_named_ends_the_command(folder):
+def test_a_bad_file_that_was_named_ends_the_command(folder: Path):
     (folder / "roster.csv").write_text("who,are,you\n1,2,3\n", encoding="utf-8")
     result = run(folder / "a.jpg", "--roster", folder / "roster.csv")
     assert result.exit_code == 1
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_a_line_for_people_names_score_and_marks(folder):
+def test_a_line_for_people_names_score_and_marks(folder: Path):
     result = run(folder)
     [line] = result.stdout.splitlines()
     assert line.startswith(str(folder / "a.jpg"))
@@ -233,7 +242,7 @@ def test_a_line_for_people_names_score_and_marks(folder):
     assert "✓" in line
 
 
-def test_annotated_pictures_show_every_verdict_and_leave_the_rest(folder, photo):
+def test_annotated_pictures_show_every_verdict_and_leave_the_rest(folder: Path, photo: Image):
     marked = folder / "marked"
     assert run(folder, "--annotate", marked).exit_code == 0
     drawn = cv2.imread(str(marked / "a.jpg"))
@@ -244,7 +253,7 @@ def test_annotated_pictures_show_every_verdict_and_leave_the_rest(folder, photo)
     assert [page["source"] for page in pages(again)] == [str(folder / "a.jpg")]
 
 
-def test_a_film_of_a_sheet_at_rest_is_one_page(folder, photo):
+def test_a_film_of_a_sheet_at_rest_is_one_page(folder: Path, photo: Image):
     (folder / "a.jpg").unlink()
     size = (1600, 1200)
     film = cv2.VideoWriter(str(folder / "film.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
@@ -261,7 +270,7 @@ def test_a_film_of_a_sheet_at_rest_is_one_page(folder, photo):
     assert [(page["page_of_source"], page["status"]) for page in found] == [(1, "graded")]
 
 
-def test_marks_are_drawn_for_every_kind_of_verdict(sheet, photograph):
+def test_marks_are_drawn_for_every_kind_of_verdict(sheet: Any, photograph: Photograph):
     from edge.annotate import annotate
 
     books = Books(layout_of=lambda _: sheet.layout, assignment_of=lambda _: sheet.assignment)
