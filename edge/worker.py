@@ -83,7 +83,8 @@ class Worker:
     def stop(self, timeout_s: float = 10) -> None:
         """Finish the page in hand and end. What still waits is taken again at the next start by its source."""
         self._stopping.set()
-        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
 
     def _work(self) -> None:
         cv2.setNumThreads(1)

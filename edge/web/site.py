@@ -12,7 +12,6 @@ from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -310,9 +309,15 @@ async def _static(request: web.Request) -> web.StreamResponse:
 
 
 def _refuse_strangers(request: web.Request) -> None:
-    """Only our own pages may change something: a browser says where a form came from (Fetch Metadata, Origin)."""
+    """Only our own pages may change something: the browser says where a form came from.
+
+    Fetch Metadata decides where the browser sends it; `Origin` else (with our referrer policy it is `null` on our
+    own forms, so it cannot decide alone).
+    """
     site = request.headers.get("Sec-Fetch-Site")
     origin = request.headers.get("Origin")
-    foreign_origin = origin is not None and urlsplit(origin).netloc != request.host
-    if site not in (None, "same-origin", "none") or foreign_origin:
+    ours = (
+        site in ("same-origin", "none") if site is not None else origin in (None, f"{request.scheme}://{request.host}")
+    )
+    if not ours:
         raise web.HTTPForbidden

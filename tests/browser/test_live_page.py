@@ -1,0 +1,188 @@
+"""The live page in a real browser, while real sheets come in."""
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CLASSBOX = str(Path(sys.executable).parent / "classbox")
+ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+WAIT_MS = 30_000
+
+
+class Box:
+    """A box that watches an empty folder; `slide` puts scans into it."""
+
+    def __init__(self, folder: Path, made: Path) -> None:
+        self.made, self.scans, self.data = made, folder / "scans", folder / "data"
+        self.scans.mkdir()
+        words = ["load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data]
+        subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
+        self.config = folder / "box.toml"
+        self.listen = "127.0.0.1:0"
+        self.start()
+
+    def start(self) -> None:
+        self.config.write_text(
+            f'data = "{self.data}"\n[web]\nlisten = "{self.listen}"\n[camera]\nsource = "folder:{self.scans}"\n'
+        )
+        self.process = subprocess.Popen(
+            [CLASSBOX, "run", "--config", str(self.config)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[1]
+        self.listen = self.url.removeprefix("http://").rstrip("/")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+
+    def slide(self, *numbers: int) -> None:
+        for number in numbers:
+            shutil.copy(self.made / "scans" / f"{number:02}.jpg", self.scans)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        made = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield made
+        made.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path, scanned_class: Path) -> Iterator[Box]:
+    made = Box(tmp_path, scanned_class)
+    yield made
+    if made.process.poll() is None:
+        made.process.kill()
+        made.process.wait()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="en")
+    made = context.new_page()
+    made.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+    complaints: list[str] = []
+    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    yield made
+    context.close()
+    assert [text for text in complaints if "ERR_CONNECTION_REFUSED" not in text and "INCOMPLETE" not in text] == []
+
+
+def test_sheets_show_themselves_as_they_come(box: Box, page: Page) -> None:
+    page.goto(box.url)
+    expect(page.get_by_text("Lay the first sheet under the camera")).to_be_visible()
+    box.slide(1)
+    expect(page.locator(".person h1")).to_contain_text("No. 1")
+    expect(page.locator(".handed-in .big")).to_have_text("1 / 6")
+    expect(page.locator(".missing b")).to_have_text(re.compile(r"02 03 04 05 06\s*"))
+    assert page.locator(".sheet use.mark").count() == 5
+    assert page.evaluate("document.querySelector('.sheet image').getBoundingClientRect().height") > 500
+    box.slide(2, 3, 4, 5, 6)
+    expect(page.get_by_text("everybody has handed in")).to_be_visible()
+    expect(page.locator(".seats li.done, .seats li.review")).to_have_count(6)
+
+
+def test_marks_lie_on_the_fields_that_they_judge(box: Box, page: Page) -> None:
+    box.slide(1)
+    page.goto(box.url)
+    expect(page.locator(".sheet use.mark")).to_have_count(5)
+    sheet = page.locator(".sheet svg").bounding_box()
+    assert sheet is not None
+    for mark in page.locator(".sheet use.mark").all():
+        found = mark.bounding_box()
+        assert found is not None
+        assert sheet["x"] <= found["x"]
+        assert found["x"] + found["width"] <= sheet["x"] + sheet["width"]
+        assert found["width"] > 8
+
+
+def test_two_tabs_show_the_same(box: Box, page: Page) -> None:
+    other = page.context.new_page()
+    page.goto(box.url)
+    other.goto(box.url)
+    box.slide(1, 2)
+    for tab in (page, other):
+        expect(tab.locator(".handed-in .big")).to_have_text("2 / 6")
+    page.get_by_role("button", name="Take back").click()
+    for tab in (page, other):
+        expect(tab.locator(".handed-in .big")).to_have_text("1 / 6")
+        expect(tab.get_by_text("Taken back: it counts nowhere.")).to_be_visible()
+    page.get_by_role("button", name="Let it count again").click()
+    expect(other.locator(".handed-in .big")).to_have_text("2 / 6")
+
+
+def test_a_page_that_lost_the_box_catches_up_by_itself(box: Box, page: Page) -> None:
+    page.goto(box.url)
+    box.stop()
+    expect(page.locator("#offline")).to_be_visible()
+    box.slide(1, 2, 3)
+    box.start()
+    expect(page.locator(".handed-in .big")).to_have_text("3 / 6")
+    expect(page.locator("#offline")).to_be_hidden()
+
+
+def test_a_tap_gives_it_a_voice_and_each_outcome_its_own(box: Box, page: Page) -> None:
+    page.goto(box.url)
+    box.slide(1)
+    expect(page.locator(".handed-in .big")).to_have_text("1 / 6")
+    assert page.evaluate("document.body.dataset.lastSound") is None
+    page.locator("main").click(position={"x": 5, "y": 5})
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "true")
+    box.slide(2)
+    expect(page.locator("body")).to_have_attribute("data-last-sound", re.compile("graded|ask"))
+    page.locator("#sound").click()
+    expect(page.locator("#sound")).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_language_is_chosen_once_and_the_stream_speaks_it(box: Box, page: Page) -> None:
+    page.goto(box.url)
+    page.get_by_role("link", name="中文").click()
+    expect(page.get_by_text("把第一张作业放到镜头下")).to_be_visible()
+    box.slide(1)
+    expect(page.locator(".person h1")).to_contain_text("1号")
+    expect(page.locator(".handed-in")).to_contain_text("未交 5：")
+
+
+def test_on_a_phone_the_sheet_comes_first_and_nothing_is_cut_off(box: Box, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    box.slide(1)
+    page.goto(box.url)
+    expect(page.locator(".person h1")).to_contain_text("No. 1")
+    sheet, words = page.locator("#sheet").bounding_box(), page.locator("#side").bounding_box()
+    assert sheet is not None
+    assert words is not None
+    assert sheet["y"] + sheet["height"] <= words["y"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for target in page.locator("button:visible, a.button:visible").all():
+        found = target.bounding_box()
+        assert found is not None
+        assert found["height"] >= 44
+
+
+def test_the_review_list_shows_what_was_doubted(box: Box, page: Page) -> None:
+    box.slide(1, 2, 3, 4, 5, 6)
+    page.goto(box.url)
+    expect(page.locator(".handed-in .big")).to_have_text("6 / 6")
+    waiting = page.locator(".seats li.review").count()
+    page.goto(box.url + "review")
+    expect(page.locator(".review-page")).to_have_count(waiting)
+    for crop in page.locator(".crops img").all():
+        crop.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=crop.element_handle())
