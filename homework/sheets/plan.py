@@ -6,7 +6,7 @@ Frame sizes are one for all fields of a kind in a section, so that a frame never
 from __future__ import annotations
 
 import re
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, Literal
 
 import msgspec
@@ -65,14 +65,18 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_sections(assignment: Assignment, words: Words) -> tuple[Section, ...]:
-    """The assignment's items grouped by consecutive equal headings, each with its frames and words."""
+    """The assignment's items under their headings, each with its frames and words.
+
+    An item that names no section stands under the heading before it, as on any worksheet.
+    """
     numbers = all(item.id.isdigit() for item in assignment.items)
     labels = {
         item.id: item.label or (f"{item.id}." if numbers else f"{position}.")
         for position, item in enumerate(assignment.items, 1)
     }
     layered = any(item.layer != "A" for item in assignment.items)
-    groups = [list(group) for _, group in groupby(assignment.items, key=lambda item: item.section)]
+    headed = zip(accumulate((i.section for i in assignment.items), lambda last, own: own or last), assignment.items)
+    groups = [[item for _, item in group] for _, group in groupby(headed, key=lambda pair: pair[0])]
     return tuple(_plan_section(group, labels, words, assignment.grade, layered) for group in groups)
 
 
