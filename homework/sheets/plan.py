@@ -75,7 +75,8 @@ def plan_sections(assignment: Assignment, words: Words) -> tuple[Section, ...]:
         for position, item in enumerate(assignment.items, 1)
     }
     layered = any(item.layer != "A" for item in assignment.items)
-    headed = zip(accumulate((i.section for i in assignment.items), lambda last, own: own or last), assignment.items)
+    headings = accumulate((item.section for item in assignment.items), lambda last, own: own or last)
+    headed = zip(headings, assignment.items, strict=True)
     groups = [[item for _, item in group] for _, group in groupby(headed, key=lambda pair: pair[0])]
     return tuple(_plan_section(group, labels, words, assignment.grade, layered) for group in groups)
 
