@@ -6,7 +6,7 @@ Frame sizes are one for all fields of a kind in a section, so that a frame never
 from __future__ import annotations
 
 import re
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import Any, Literal
 
 import msgspec
@@ -75,10 +75,19 @@ def plan_sections(assignment: Assignment, words: Words) -> tuple[Section, ...]:
         for position, item in enumerate(assignment.items, 1)
     }
     layered = any(item.layer != "A" for item in assignment.items)
-    headings = accumulate((item.section for item in assignment.items), lambda last, own: own or last)
-    headed = zip(headings, assignment.items, strict=True)
-    groups = [[item for _, item in group] for _, group in groupby(headed, key=lambda pair: pair[0])]
+    groups = [list(group) for _, group in groupby(assignment.items, key=_Heading())]
     return tuple(_plan_section(group, labels, words, assignment.grade, layered) for group in groups)
+
+
+class _Heading:
+    """The heading that an item stands under; call it on the items in their order."""
+
+    def __init__(self) -> None:
+        self._last: str | None = None
+
+    def __call__(self, item: Item) -> str | None:
+        self._last = item.section or self._last
+        return self._last
 
 
 def _plan_section(items: list[Item], labels: dict[str, str], words: Words, grade: int | None, layered: bool) -> Section:
