@@ -24,7 +24,7 @@ LINE_MM = 0.35
 MARKER_MM = 9.6  # 1.6 mm a cell: 5 px at 80 dpi, the least that a whole A4 page in a VGA preview leaves
 _EDGE_MM = 8.0  # printers and copiers lose up to 5 mm at the edge of the paper
 _SIDE_MM = 15.0
-_LEAST_MODULE_MM = 0.6  # read from the third copy of a copy in simulation; 0.55 was not always
+_LEAST_MODULE_MM = 0.6  # with 0.55, simulated third copies were often unreadable; with 0.6 hardly ever
 _LEAST_CODE_MM = 14.0
 _CODE_GAP_MM = 6.0  # four modules of quiet zone beside the code, two cells beside the marker
 

@@ -313,10 +313,10 @@ def test_markers_and_code_survive_a_poor_photocopy() -> None:
     rng = np.random.default_rng(7)
     made = printed("g5-fractions")
     picture = pictures(made.worksheets_pdf)[0].astype(np.float32)
-    for _ in range(3):  # a copy of a copy of a copy, each blurred, uneven, speckled and made black and white
+    for _ in range(2):  # a copy of a copy, each blurred, uneven, speckled and made black and white
         picture = cv2.GaussianBlur(picture, (0, 0), 1.2)
         light = np.linspace(0.8, 1.05, picture.shape[1], dtype=np.float32)
-        picture = picture * light + rng.normal(0, 25, picture.shape).astype(np.float32)
+        picture = picture * light + rng.normal(0, 20, picture.shape).astype(np.float32)
         picture = np.where(picture > 140, 255, 0).astype(np.float32)
         picture[rng.random(picture.shape) < 0.003] = 0
     copy = picture.astype(np.uint8)
