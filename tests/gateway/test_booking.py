@@ -56,7 +56,7 @@ def test_a_pupil_who_handed_in_a_sheet_that_is_no_duplicate_is_never_missing(row
 
 
 @given(some_rows(), st.randoms())
-def test_the_outcome_depends_on_the_rows_and_not_on_their_order(rows: list[BookedRow], random):  # noqa: ANN001
+def test_the_outcome_depends_on_the_rows_and_not_on_their_order(rows: list[BookedRow], random):
     mixed = list(rows)
     random.shuffle(mixed)
     assert decide(mixed) == decide(rows)

@@ -215,7 +215,7 @@ def test_the_commands_lead_from_nothing_to_an_enrolled_box(tmp_path: Path, dead_
     ("words", "code", "said"),
     [
         (["school", "enrol", "no-1", "box-1", "--broker", "mqtt://h"], 1, "There is no school no-1 here."),
-        (["school", "add", "a/b"], 1, "not a name that can stand in a topic"),
+        (["school", "add", "a/b"], 1, "“a/b” cannot name a school or a box."),
         (["import-roster", "/nowhere.csv", "--school", "no-1"], 1, "/nowhere.csv cannot be read"),
         (["report", "3-1"], 1, "No sheet of class 3-1 has come yet."),
         (["report"], 2, "Missing argument"),
