@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -15,7 +16,8 @@ from typing import Literal, Self
 from homework.errors import ClassboxError
 
 BrokerKind = Literal["mosquitto", "amqtt"]
-_START_S = 20.0
+_START_S = 60.0
+"""How long a broker may take: amqtt was seen to need 6 s on a busy machine."""
 _CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05probe"
 """MQTT 3.1.1, section 3.1: clean session, keep-alive 60 s, client id `probe`."""
 _CONNACK_ACCEPTED = b"\x20\x02\x00\x00"
@@ -47,7 +49,14 @@ class Broker:
 
         `kind` None takes mosquitto where it is installed. Raises `BrokerError`.
         """
-        broker = cls(kind or ("mosquitto" if mosquitto_path() else "amqtt"), port or free_port(), log)
+        kind = kind or ("mosquitto" if mosquitto_path() else "amqtt")
+        for _ in range(0 if port else 2):
+            # Between finding a free port and binding it, another program may have taken it.
+            broker = cls(kind, free_port(), log)
+            with suppress(BrokerError):
+                broker.restart()
+                return broker
+        broker = cls(kind, port or free_port(), log)
         broker.restart()
         return broker
 

@@ -22,7 +22,7 @@ MAX_RECORDS = 1000
 MAX_FRAME_BYTES = 4 << 20
 """What a frame may unpack to: four of the largest records."""
 LEVEL = 19
-"""zstd's level: a class of 45 (14 KB, packed to 3.3 KB) takes 4.6 ms of one x86 core; level 9 0.6 ms and 4 % more bytes."""
+"""zstd's level: a class of 45 (14 KB, packed to 3.3 KB) takes 4.6 ms of an x86 core; level 9 0.6 ms, 4 % more bytes."""
 
 Epoch = Annotated[bytes, Meta(min_length=EPOCH_BYTES, max_length=EPOCH_BYTES)]
 Challenge = Annotated[bytes, Meta(min_length=CHALLENGE_BYTES, max_length=CHALLENGE_BYTES)]
