@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -13,7 +14,9 @@ from models.simulation.motion import Hand, Moment, Pose
 
 PREVIEW_PX = (640, 480)
 _EXPOSURE_S = 1 / 120
-_SKIN, _SLEEVE = (128, 158, 205), (120, 92, 70)
+_SKIN, _SLEEVE = (132, 164, 212), (124, 92, 66)
+_HAND_SCALE, _HAND_BEFORE, _HAND_ABOVE = 2.0, 24.0, 60.0
+"""Pixels a millimetre of the hand's picture, and where its finger tips lie in it, in mm."""
 Matrix = NDArray[np.float64]
 Picture = NDArray[np.uint8]
 
@@ -61,6 +64,8 @@ class Desk:
         light = _light(self._rng, (w // 8, h // 8))
         self._light = cv2.merge([cv2.resize(light, frame_px, interpolation=cv2.INTER_LINEAR)] * 3)
         self._light_small = cv2.resize(light, PREVIEW_PX, interpolation=cv2.INTER_AREA)
+        for side in (1, -1):
+            _hand_picture(side)  # drawn once, now: half a second in the middle of a class would be seen
         self._noise = _noise(self._rng, 1 << 20, 2.2)
         self._noise_small = _noise(self._rng, 1 << 19, 2.6)
 
@@ -171,26 +176,58 @@ def _shade(wood: Picture, corners_px: NDArray[np.float64]) -> None:
 
 
 def _draw_hand(frame: Picture, hand: Hand, desk_to_px: Matrix) -> None:
-    """Fingers, palm, wrist and sleeve, in place. Colours become grey where the frame is."""
-    side = hand.side
+    """Lay the hand's picture into `frame`, in place, BGR or grey."""
+    colour, cover = _hand_picture(hand.side)
+    place = np.array([[1 / _HAND_SCALE, 0, hand.x_mm], [0, 1 / _HAND_SCALE, hand.y_mm - _HAND_ABOVE], [0, 0, 1]])
+    if hand.side > 0:
+        place[0, 2] -= _HAND_BEFORE
+    else:
+        place[0, 2] += _HAND_BEFORE - colour.shape[1] / _HAND_SCALE
+    to_px = desk_to_px @ place
+    h, w = cover.shape
+    outline = np.array([[[0, 0], [w, 0], [w, h], [0, h]]], np.float64)
+    corners = np.asarray(cv2.perspectiveTransform(outline, to_px), np.float64)[0]
+    x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(corners.max(axis=0)).astype(int), (frame.shape[1], frame.shape[0]))
+    if x1 - x0 < 2 or y1 - y0 < 2:
+        return
+    window, size = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]]) @ to_px, (int(x1 - x0), int(y1 - y0))
+    if frame.ndim == 2:
+        colour = _to_grey(colour)
+    part = frame[y0:y1, x0:x1]
+    over = cv2.warpPerspective(colour, window, size)
+    gone = 255 - cv2.warpPerspective(cover, window, size)
+    kept = cv2.multiply(part, gone if frame.ndim == 2 else cv2.merge([gone] * 3), scale=1 / 255)
+    cv2.add(kept, over, dst=part)
 
-    def px(x: float, y: float) -> tuple[int, int]:
-        at = desk_to_px @ (hand.x_mm + side * x, hand.y_mm + y, 1.0)
-        return int(at[0] / at[2]), int(at[1] / at[2])
 
-    scale = float(np.hypot(*np.subtract(px(100, 0), px(0, 0)))) / 100
+@cache
+def _hand_picture(side: int) -> tuple[Picture, NDArray[np.uint8]]:
+    """A hand with its arm, the finger tips at (`_HAND_BEFORE`, `_HAND_ABOVE`) mm: BGR times cover, and cover."""
+    size = (round(460 * _HAND_SCALE), round(240 * _HAND_SCALE))
+    colour, cover = np.zeros((size[1], size[0], 3), np.uint8), np.zeros((size[1], size[0]), np.uint8)
 
-    def limb(a: tuple[float, float], b: tuple[float, float], wide: float, tone: tuple[int, int, int]) -> None:
-        colour = tone if frame.ndim == 3 else (round(0.114 * tone[0] + 0.587 * tone[1] + 0.299 * tone[2]),) * 3
-        cv2.line(frame, px(*a), px(*b), colour, max(1, int(wide * scale)), cv2.LINE_AA)
+    def limb(path: Sequence[tuple[float, float]], wide: float, tone: tuple[int, int, int]) -> None:
+        shape = np.zeros_like(cover)
+        points = np.array([[(x + _HAND_BEFORE) * _HAND_SCALE, (y + _HAND_ABOVE) * _HAND_SCALE] for x, y in path])
+        cv2.polylines(shape, [np.round(points).astype(np.int32)], False, 255, round(wide * _HAND_SCALE), cv2.LINE_AA)
+        # Round things are darker where they turn away.
+        deep = cv2.distanceTransform((shape > 127).astype(np.uint8), cv2.DIST_L2, 5) / (wide * _HAND_SCALE / 2)
+        light = 0.70 + 0.30 * np.sqrt(np.clip(deep * 1.2, 0, 1))
+        alpha = (shape / 255.0)[..., None]
+        colour[:] = (colour * (1 - alpha) + alpha * light[..., None] * np.array(tone)).astype(np.uint8)
+        np.maximum(cover, shape, out=cover)
 
-    shade = (int(_SKIN[0] * 0.82), int(_SKIN[1] * 0.82), int(_SKIN[2] * 0.84))
-    limb((95, 22), (400, 90), 78, _SLEEVE)
-    limb((60, 12), (110, 26), 58, _SKIN)
-    for k, (tip, drop) in enumerate(((6, -24), (-2, -8), (0, 9), (8, 25))):
-        limb((tip, drop), (62, drop * 0.75 + 6), 18.5, shade)
-        limb((tip + 0.6, drop - 0.8), (60, drop * 0.75 + 5), 15.5 - 0.4 * k, _SKIN)
-    limb((52, -6), (64, 18), 58, _SKIN)
+    limb([(60, 8), (120, 24), (190, 44)], 50, _SKIN)
+    limb([(200, 46), (420, 104)], 82, _SLEEVE)
+    limb([(56, 2), (62, 20)], 60, _SKIN)
+    for tip, drop in ((8, -26), (-1, -9), (0, 9), (9, 26)):
+        limb([(tip, drop), (tip + 24, drop * 0.96), (60, drop * 0.7 + 6)], 16.5, _SKIN)
+    limb([(34, 46), (58, 34), (74, 24)], 19, _SKIN)
+    colour, cover = (np.asarray(cv2.GaussianBlur(picture, (5, 5), 1.0), np.uint8) for picture in (colour, cover))
+    return (
+        (colour, cover) if side > 0 else (np.ascontiguousarray(colour[:, ::-1]), np.ascontiguousarray(cover[:, ::-1]))
+    )
 
 
 def _wood(rng: np.random.Generator, size: tuple[int, int]) -> Picture:

@@ -122,8 +122,8 @@ class Passing:
 
     def _hands(self, k: int, pose: Pose, t: float) -> list[Hand]:
         there, leave = self._rest_from(k), self.leaves_s(k)
-        right = pose.x_mm + self._page_w / 2 - 6
-        left = pose.x_mm - self._page_w / 2 + 6
+        right = pose.x_mm + self._page_w / 2 - 1
+        left = pose.x_mm - self._page_w / 2 + 1
         at_rest_s = leave - there
         hands: list[Hand] = []
         if t < there:

@@ -80,7 +80,7 @@ class Writer:
             haste=float(rng.beta(2.0, 3.0)),
             wobble=float(np.clip(rng.gamma(2.0, 0.003), 0.0, 0.014)),
             variety=float(rng.uniform(0.012, 0.032)),
-            spacing=float(np.clip(rng.normal(0.19, 0.05), 0.10, 0.32)),
+            spacing=float(np.clip(rng.normal(0.22, 0.05), 0.12, 0.34)),
             drift=float(rng.normal(0.0, 0.025)),
             fills=float(rng.uniform(0.66, 0.9)),
         )
@@ -98,7 +98,9 @@ class Writer:
         room = min(h * self.fills / phrase.height, 0.93 * w / (phrase.width * self.aspect + 0.1))
         size = min(self.size_mm * rng.normal(1.0, 0.05), room)
         wide, high = phrase.width * self.aspect * size, phrase.height * size
-        start = float(np.clip(rng.normal(0.36, 0.14), 0.04, 0.9))
+        # A long frame is begun near its left; in a cell or a circle one aims at the middle.
+        start = rng.normal(0.5, 0.1) if w < 15 else rng.normal(0.36, 0.14)
+        start = float(np.clip(start, 0.04, 0.9))
         left = x + start * max(w - wide, 0.0)
         top = y + (h - high) * float(np.clip(rng.normal(0.52, 0.16), 0.1, 0.9))
         strokes: list[Stroke] = []
@@ -126,7 +128,7 @@ class Writer:
             placed = Placed(sign, variant, 0.0, 0.0, 1.0)
             lift = rng.normal(0.0, self.variety) * size
             strokes += self._sign(placed, (at_x, top + size - height + lift), height, rng)
-            at_x += (variant.width + self.spacing) * height
+            at_x += (variant.width * max(self.aspect, 1.0) + self.spacing) * height
         return strokes
 
     def mark_bubble(self, box_mm: Box, rng: np.random.Generator, *, style: BubbleStyle = "fill") -> list[Stroke]:
@@ -156,7 +158,9 @@ class Writer:
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         wide, high = max(x1 - x0, 2.0), max(y1 - y0, 2.0)
         middle = (y0 + y1) / 2
-        style = rng.choice(["line", "double", "x", "scribble"], p=[0.3, 0.25, 0.15, 0.3])
+        # Nobody strikes a stacked fraction through along its bar.
+        flat = [0.3, 0.25, 0.15, 0.3] if high < 1.2 * self.size_mm else [0.0, 0.0, 0.45, 0.55]
+        style = rng.choice(["line", "double", "x", "scribble"], p=flat)
 
         def j() -> float:
             return float(rng.normal(0, 0.06) * high)

@@ -37,6 +37,11 @@ class Phrase:
     height: float
 
 
+def can_write(text: str) -> bool:
+    """Whether every sign of `text` has been drawn."""
+    return all(glyphs.known(sign) for sign in text if sign not in " …")
+
+
 def compose(text: str, *, gap: float, pick: Callable[[str], glyphs.Variant]) -> Phrase:
     """Lay `text` out with `gap` digit heights between signs; `pick` chooses how each sign is drawn.
 

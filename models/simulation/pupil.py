@@ -13,13 +13,14 @@ from homework.layout import Box, Field, Page, SheetLayout
 from homework.roster import Pupil, Roster
 from models.simulation.mistakes import plausible_mistake
 from models.simulation.pen import BubbleStyle, Writer
+from models.simulation.phrases import can_write
 from models.simulation.strokes import Stroke
 
 How = Literal["plain", "faint", "rewritten", "overwritten", "beside", "two-marks", "changed", "blank"]
 
 
 class FieldTruth(msgspec.Struct, frozen=True):
-    """What truly stands in one field. `text` is None where only a person can say (`open`, `text`)."""
+    """What truly stands in one field. `text` is None where only a person can say: `open`, `text`, undrawn signs."""
 
     item: str
     blank: int
@@ -150,7 +151,7 @@ class _Person:
         text, right = self._decide(item, field.blank)
         if text == "":
             return FieldTruth(item.id, field.blank, item.kind, "", "blank")
-        if item.kind in ("open", "text"):
+        if item.kind in ("open", "text") or not can_write(text + right):
             strokes += self._words(item, field)
             return FieldTruth(item.id, field.blank, item.kind, None, "plain")
         if field.bubbles:
@@ -239,7 +240,7 @@ class _Person:
 
     def _words(self, item: Item, field: Field) -> list[Stroke]:
         x, y, w, h = field.hull_mm()
-        if item.kind == "text":
+        if item.kind != "open":
             return self.writer.write_words("甲乙丙丁戊"[: 2 + self.pupil.seat % 4], (x, y, w, h), self.rng)
         line = min(h, 9.0)
         strokes: list[Stroke] = []
