@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from homework.errors import ClassboxError
 from homework.roster import Pupil, Roster, roster_to_csv
-from models.simulation.score import score_class
+from models.simulation.score import aligned, score_class
 from sync.embedded_broker import Broker
 from ui.language import terminal_language, translator
 from ui.terminal import say_error
@@ -110,6 +112,17 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
+def listen_at(port: int) -> str:
+    """`127.0.0.1:port`, or any free port when somebody listens there already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return "127.0.0.1:0"
+    return f"127.0.0.1:{port}"
+
+
 def box_status(data: Path) -> dict[str, Any]:
     """What the box says of itself."""
     status: dict[str, Any] = json.loads(run_tool("classbox", "status", "--data", data, "--json"))
@@ -122,48 +135,84 @@ def fetch(gateway: Running, path: str) -> Any:
         return json.load(answer)
 
 
-def sheets_in_report(gateway: Running, assignment: str) -> int:
-    """How many sheets of the demo's class stand in the report."""
-    place = {"school": SCHOOL, "class": CLASS_NAME, "assignment": assignment}
-    lines = fetch(gateway, "/schools")["lines"]
-    return sum(line["sheets"] for line in lines if {name: line[name] for name in place} == place)
+def class_report(gateway: Running, assignment: str) -> dict[str, Any]:
+    """The class report, as the gateway's interface tells it."""
+    where = f"/schools/{SCHOOL}/classes/{urllib.parse.quote(CLASS_NAME)}/assignments/{assignment}/report"
+    report: dict[str, Any] = fetch(gateway, where)
+    return report
 
 
-def watch(
-    box: Running, gateway: Running, *, data: Path, assignment: str, sheets: int, console: Console
-) -> tuple[dict[str, Any], float]:
-    """Follow the stack until every sheet stands in the report and the box knows it.
+def name_the_nameless(box: Running, data: Path, truth: Path) -> int:
+    """The virtual teacher answers “whose sheet is this?” on the box's page, as she knows her pupils' hands.
 
-    Returns the box's last status and the seconds from the first sheet to the last. Raises `DemoError` when a program
-    dies or nothing moves for `STALL_S`.
+    Returns how many sheets were asked about.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    first = moved = time.monotonic()
-    arrived = 0
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(_("sheets in the class report"), total=sheets)
-        while True:
-            for program in (box, gateway):
-                if program.process.poll() is not None:
-                    raise DemoError(f"{program.name} ended by itself.", remedy=f"See {program.log}.")
-            before, arrived, now = arrived, sheets_in_report(gateway, assignment), time.monotonic()
-            if arrived != before:
-                first = now if before == 0 else first
-                moved = now
-                bars.update(bar, completed=arrived)
-                if not console.is_terminal and arrived // 10 > before // 10:
-                    console.print(_("   {arrived} of {sheets} in the report").format(arrived=arrived, sheets=sheets))
-            if arrived >= sheets:
-                status = box_status(data)
-                if status["waiting"] == 0:
-                    return status, moved - first
-            if now - moved > STALL_S:
-                status = box_status(data)
-                raise DemoError(
-                    f"Nothing has moved for {STALL_S:.0f} s: {status['captured']} captured, {status['graded']} graded, "
-                    f"{arrived} of {sheets} in the report.",
-                    remedy=f"See {box.log} and {gateway.log}.",
-                )
+    pages = exported(data)
+    asked = [
+        (page["number"], written["pupil"])
+        for written, page in aligned(lines_of(truth), pages)
+        if page["standing"] == "ask"
+    ]
+    for number, pupil in asked:
+        form = urllib.parse.urlencode({"pupil": pupil}).encode()
+        request = urllib.request.Request(f"{box.url.rstrip('/')}/sheets/{number}/owner", data=form)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10):  # noqa: S310
+            pass
+    return len(asked)
+
+
+def exported(data: Path) -> list[dict[str, Any]]:
+    """Every page that the box has, as its export tells."""
+    pages: list[dict[str, Any]] = json.loads(run_tool("classbox", "export", "--json", "--data", data))
+    return pages
+
+
+class Watch:
+    """Follows the stack by what the school knows. Raises `DemoError` when a program dies or nothing moves."""
+
+    def __init__(self, box: Running, gateway: Running, *, data: Path, assignment: str, sheets: int) -> None:
+        self.box, self.gateway, self.data, self.assignment, self.sheets = box, gateway, data, assignment, sheets
+        self.first_s = self.moved_s = time.monotonic()
+        self.named = self.unnamed = 0
+
+    def look(self) -> int:
+        """Look once; returns how many sheets the school has, named or not."""
+        for program in (self.box, self.gateway):
+            if program.process.poll() is not None:
+                raise DemoError(f"{program.name} ended by itself.", remedy=f"See {program.log}.")
+        before, now = (self.named, self.unnamed), time.monotonic()
+        report = class_report(self.gateway, self.assignment)
+        self.named, self.unnamed = int(report["sheets"]), int(report["unnamed"])
+        if before != (self.named, self.unnamed):
+            self.first_s = now if before == (0, 0) else self.first_s
+            self.moved_s = now
+        if now - self.moved_s > STALL_S:
+            status = box_status(self.data)
+            raise DemoError(
+                f"Nothing has moved for {STALL_S:.0f} s: {status['captured']} of {self.sheets} captured, "
+                f"{self.named} in the report, {self.unnamed} without a name.",
+                remedy=f"See {self.box.log} and {self.gateway.log}.",
+            )
+        return self.named + self.unnamed
+
+    def until_all_came(self, console: Console) -> float:
+        """Wait until the school has every sheet. Returns the seconds from the first to the last."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        told = 0
+        with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+            bar = bars.add_task(_("sheets at the school"), total=self.sheets)
+            while (came := self.look()) < self.sheets:
+                bars.update(bar, completed=came)
+                if not console.is_terminal and came // 10 > told:
+                    told = came // 10
+                    console.print(_("   {came} of {sheets} at the school").format(came=came, sheets=self.sheets))
+                time.sleep(1.0)
+            bars.update(bar, completed=self.sheets)
+        return self.moved_s - self.first_s
+
+    def until_all_count(self) -> None:
+        """Wait until every sheet stands under a name and the box knows that the school has everything."""
+        while self.look() < self.sheets or self.unnamed or box_status(self.data)["waiting"]:
             time.sleep(1.0)
 
 
@@ -210,7 +259,7 @@ def _play(console: Console, *, class_size: int, once: bool, pace: float, seed: i
         )
         gate_config = write_toml(
             out / "gateway.toml",
-            {"data": str(gate_data), "web": {"listen": "127.0.0.1:8700"}, "broker": {"url": broker.url}},
+            {"data": str(gate_data), "web": {"listen": listen_at(8700)}, "broker": {"url": broker.url}},
         )
         run_tool("classgate", "school", "add", SCHOOL, "--config", gate_config)
         run_tool("classgate", "import-roster", roster_file, "--school", SCHOOL, "--config", gate_config)
@@ -229,7 +278,7 @@ def _play(console: Console, *, class_size: int, once: bool, pace: float, seed: i
                 "school": SCHOOL,
                 "box": BOX,
                 "class": CLASS_NAME,
-                "web": {"listen": "127.0.0.1:8600"},
+                "web": {"listen": listen_at(8600)},
                 "broker": {"url": broker.url},
                 "camera": {"source": source},
             },
@@ -245,24 +294,28 @@ def _play(console: Console, *, class_size: int, once: bool, pace: float, seed: i
         )
         console.print(_("   live page      {url}").format(url=box.url))
         console.print(_("   class report   {url}").format(url=gateway.url))
-        status, seconds = watch(box, gateway, data=box_data, assignment=assignment, sheets=sheets, console=console)
-        exported = json.loads(run_tool("classbox", "export", "--json", "--data", box_data))
-        figures = score_class(lines_of(truth_file), exported)
+        follow = Watch(box, gateway, data=box_data, assignment=assignment, sheets=sheets)
+        seconds = follow.until_all_came(console)
+        # What the box read by itself is counted before anybody answers its questions.
+        figures = score_class(lines_of(truth_file), exported(box_data))
+        asked_whose = name_the_nameless(box, box_data, truth_file)
+        follow.until_all_count()
         summary = {
             "sheets": sheets,
-            "in_report": sheets_in_report(gateway, assignment),
-            "sheets_per_minute": round(60 * (sheets - 1) / seconds, 1) if sheets > 1 else None,
-            "duplicates": status["duplicates"],
+            "in_report": follow.named,
+            "sheets_per_minute": round(60 * (sheets - 1) / seconds, 1) if seconds else None,
+            "asked_whose": asked_whose,
+            "duplicates": box_status(box_data)["duplicates"],
             **figures,
         }
         console.print(
-            _("4  {in_report} of {sheets} sheets stand in the report, {sheets_per_minute} a minute").format(**summary)
+            _(
+                "4  {items} answers: {right} read right, {asked} asked, {silently_wrong} silently wrong; "
+                "{wrong_pupil} sheets under a wrong name, {asked_whose} asked whose they are (the virtual teacher said)"
+            ).format(**summary)
         )
         console.print(
-            _(
-                "   of {items} answers {right} were read right, {asked} asked, {silently_wrong} silently wrong; "
-                "{wrong_pupil} sheets under a wrong name, {unnamed} under none yet"
-            ).format(**summary)
+            _("5  {in_report} of {sheets} sheets stand in the report, {sheets_per_minute} a minute").format(**summary)
         )
         (out / "summary.json").write_text(json.dumps(summary, ensure_ascii=False, indent=1), encoding="utf-8")
         if as_json:

@@ -335,6 +335,10 @@ class Ledger:
         """Every page that counts, in the order of capture."""
         return self._pages("WHERE standing = 'counts' ORDER BY capture.id")
 
+    def booked_and_asked_pages(self) -> list[FiledPage]:
+        """Every page that counts, and every one whose owner is asked, in the order of capture."""
+        return self._pages("WHERE standing IN ('counts', 'ask') ORDER BY capture.id")
+
     def pages_for_review(self) -> list[FiledPage]:
         """Pages that count and have fields for a person to look at, and pages of which nobody knows whose."""
         return self._pages("WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask' ORDER BY capture.id")

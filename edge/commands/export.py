@@ -12,6 +12,7 @@ from typing import Any
 import click
 import msgspec
 
+from edge.booking import Standing
 from edge.config import load_config
 from edge.documents import Documents
 from edge.ledger import FILE_NAME, FiledPage, Ledger
@@ -41,8 +42,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 @click.command(
     name="export",
-    help="""Write every result that counts: --csv a row an answer (opens in any spreadsheet), --json a list of pages
-    as `classbox grade --json` writes them.
+    help="""Write every result: --csv a row an answer (opens in any spreadsheet), --json a list of pages as
+    `classbox grade --json` writes them. Sheets of which nobody knows whose they are stand in it without a pupil.
 
     \b
     Example:
@@ -85,13 +86,16 @@ def command(
 
 
 def exported_pages(data: Path, *, class_name: str | None) -> list[dict[str, Any]]:
-    """Every page that counts, in the shape of `classbox grade --json`, with the pupil's name."""
+    """Every page that counts or is asked about, in the shape of `classbox grade --json`, with the pupil's name.
+
+    `standing` says which; `number` is the page's number in the addresses of the box's own pages.
+    """
     if not (data / FILE_NAME).exists():
         return []
     documents = Documents(data)
     ledger = Ledger(data)
     try:
-        return [_page(filed, documents, class_name) for filed in ledger.all_current_pages()]
+        return [_page(filed, documents, class_name) for filed in ledger.booked_and_asked_pages()]
     finally:
         ledger.close()
 
@@ -99,8 +103,11 @@ def exported_pages(data: Path, *, class_name: str | None) -> list[dict[str, Any]
 def _page(filed: FiledPage, documents: Documents, class_name: str | None) -> dict[str, Any]:
     record = filed.record
     assert record is not None
-    owner = owner_of(record, documents.roster(), class_name)
+    asked = filed.standing is Standing.ASK
+    owner = None if asked else owner_of(record, documents.roster(), class_name)
     return {
+        "number": filed.capture,
+        "standing": filed.standing,
         "source": filed.source,
         "status": filed.status,
         "problems": [{"code": p.code, "message": p.message} for p in filed.problems],
@@ -113,7 +120,7 @@ def _page(filed: FiledPage, documents: Documents, class_name: str | None) -> dic
         "attempt": record.attempt,
         "class": owner.class_name if owner is not None else record.who.class_name,
         "seat": owner.seat if owner is not None else record.who.seat,
-        "pupil": owner.pupil_id if owner is not None else record.who.pupil,
+        "pupil": owner.pupil_id if owner is not None else None if asked else record.who.pupil,
         "name": owner.name if owner is not None else None,
         "score": points(record.score_hundredths),
         "max_score": points(record.max_score_hundredths),

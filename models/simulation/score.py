@@ -25,7 +25,7 @@ def score_class(truths: Sequence[Row], pages: Sequence[Row]) -> dict[str, Any]:
     """
     counts: Counter[str] = Counter()
     by_kind: dict[str, Counter[str]] = {}
-    for truth, page in _aligned(truths, pages):
+    for truth, page in aligned(truths, pages):
         counts["matched"] += 1
         if page["pupil"] is None:
             counts["unnamed"] += 1
@@ -63,7 +63,7 @@ def misread(truths: Sequence[Row], pages: Sequence[Row]) -> list[dict[str, Any]]
             "read": said["reading"],
             "confidence": said["confidence"],
         }
-        for truth, page in _aligned(truths, pages)
+        for truth, page in aligned(truths, pages)
         for written, said in _fields(truth, page)
         if written["text"] is not None and _outcome(written, said) == "silently_wrong"
     ]
@@ -90,8 +90,8 @@ def _alike(truth: Row, page: Row) -> float:
     return sum(_outcome(written, said) == "right" for written, said in pairs) / max(1, len(pairs))
 
 
-def _aligned(truths: Sequence[Row], pages: Sequence[Row]) -> list[tuple[Row, Row]]:
-    """The best matching that keeps both orders (Needleman and Wunsch 1970, gaps cost nothing)."""
+def aligned(truths: Sequence[Row], pages: Sequence[Row]) -> list[tuple[Row, Row]]:
+    """Each sheet with its page: the best matching in order (Needleman and Wunsch 1970, gaps cost nothing)."""
     stack = sorted(truths, key=lambda t: t["place"])
     seen = sorted(pages, key=lambda p: p["captured_at_ms"])
     alike = [[0.05 + _alike(t, p) for p in seen] for t in stack]
