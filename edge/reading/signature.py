@@ -34,9 +34,10 @@ def ink_signature(crops: Sequence[FieldCrop]) -> bytes:
 def same_ink(one: bytes, other: bytes) -> bool:
     """Whether two signatures of the same page of the same sheet show the same ink.
 
-    Two empty pages are not the same ink: nothing shows that they are one.
+    Two empty pages are not the same ink: nothing shows that they are one. Nor is what was not written by this
+    version of the grid: an older box's signatures stay in its ledger.
     """
-    if len(one) != len(other) or not one:
+    if len(one) != len(other) or not one or len(one) % (GRID[0] * GRID[1]):
         return False
     a, b = (_softened(np.frombuffer(s, np.uint8)) for s in (one, other))
     spread = float(np.linalg.norm(a) * np.linalg.norm(b))

@@ -14,7 +14,7 @@ from edge.database import DatabaseError
 from edge.frames import Capture, RegisteredPage
 from edge.ledger import Ledger
 from edge.pipeline import GradedPage
-from edge.reading.signature import same_ink
+from edge.reading.signature import GRID, same_ink
 from homework.errors import ClassboxError
 from homework.results import ItemResult, PageRecord, PageStatus, Reading, Verdict, VerdictKind, WhoWroteIt
 from homework.roster import Pupil, Roster
@@ -29,7 +29,8 @@ CLOCK = ClockReading(monotonic_ms=5, wall_ms=1_790_000_000_000, boot=bytes(16), 
 def ink(seed: int) -> bytes:
     """An ink signature of ten fields; different seeds are different hands."""
     rng = np.random.default_rng(seed)
-    return (rng.integers(0, 255, 720) * (rng.random(720) > 0.6)).astype(np.uint8).tobytes()
+    cells = 10 * GRID[0] * GRID[1]
+    return (rng.integers(0, 255, cells) * (rng.random(cells) > 0.6)).astype(np.uint8).tobytes()
 
 
 def graded(pupil: str | None = "S001", *, seed: int = 1, page: int = 1, pending: int = 0) -> GradedPage:
