@@ -158,9 +158,10 @@ class Writer:
         (x0, y0), (x1, y1) = points.min(axis=0), points.max(axis=0)
         wide, high = max(x1 - x0, 2.0), max(y1 - y0, 2.0)
         middle = (y0 + y1) / 2
-        # Nobody strikes a stacked fraction through along its bar.
-        flat = [0.3, 0.25, 0.15, 0.3] if high < 1.2 * self.size_mm else [0.0, 0.0, 0.45, 0.55]
-        style = rng.choice(["line", "double", "x", "scribble"], p=flat)
+        # Nobody strikes a stacked fraction through along its bar, nor a 1 so that it becomes a plus.
+        lines_do = high < 1.2 * self.size_mm and wide > 0.6 * high
+        chances = [0.3, 0.25, 0.15, 0.3] if lines_do else [0.0, 0.0, 0.45, 0.55]
+        style = rng.choice(["line", "double", "x", "scribble"], p=chances)
 
         def j() -> float:
             return float(rng.normal(0, 0.06) * high)

@@ -13,7 +13,7 @@ from models.simulation import glyphs
 _PART = re.compile(r"\s*(?:(\d+)/(\d+)|(……|…)|(\S))")
 _STACKED = 0.8
 """Digits of a stacked fraction, in heights of a digit that stands alone."""
-_GAP_TO_BAR = 0.20
+_GAP_TO_BAR = 0.23
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import msgspec
@@ -212,10 +212,16 @@ class _Person:
             strokes += writer.write(text, (box[0] + half, box[1], half, box[3]), rng)
             return text, "rewritten"
         if how == "overwritten" and item.kind == "number" and len(text) <= 3:
-            # The second answer goes over the first, in the same place and pressed harder.
-            here = (box[0] + 0.25 * box[2], box[1], 0.5 * box[2], box[3])
-            strokes += writer.write(plausible_mistake(item, text, rng), here, rng)
-            strokes += writer.write(text, here, rng)
+            # The second answer goes over the first, sign on sign (the same chance twice), and is pressed harder.
+            chance = int(rng.integers(1 << 30))
+            first = text
+            for _ in range(8):
+                first = plausible_mistake(item, text, rng)
+                if len(first) == len(text):
+                    break
+            harder = replace(writer, pen=replace(writer.pen, width_mm=1.25 * writer.pen.width_mm))
+            strokes += writer.write(first, box, np.random.default_rng(chance))
+            strokes += harder.write(text, box, np.random.default_rng(chance))
             return text, "overwritten"
         strokes += writer.write(text, box, rng, faint=self.faint)
         return text, "faint" if self.faint else "plain"
