@@ -65,7 +65,7 @@ def find_ink(crop: Image) -> Ink | None:
     area = stats[:, cv2.CC_STAT_AREA]
     keep = (strong >= 3) & (area >= _LEAST_DOT_PX) & ~_edge_lines(stats, band, width, height)
     for index in np.flatnonzero(keep[1:]) + 1:
-        keep[index] = _inside(labels, stats[index], int(index), band) > 0.3 * area[index]
+        keep[index] = _without_margin(labels, stats[index], int(index), band)
     keep[0] = False
     if not keep.any():
         return None
@@ -125,15 +125,25 @@ def _levels(contrast: Image) -> tuple[float, float, float]:
     return float(median), max(float(median - sixth), 1.0), float(ink)
 
 
-def _inside(labels: NDArray[np.int32], stats: NDArray[np.int32], index: int, band: int) -> int:
-    """How many pixels of a component lie further in than the band along the crop's edges."""
+def _without_margin(labels: NDArray[np.int32], stats: NDArray[np.int32], index: int, band: int) -> bool:
+    """Whether a component is the pupil's. A sign that hangs on a remnant of the frame is cut free of it, in place."""
     x, y, w, h, area = (int(value) for value in stats)
     height, width = labels.shape
     if min(x, y) >= band and x + w <= width - band and y + h <= height - band:
-        return area
-    rows = slice(max(y, band), min(y + h, height - band))
-    columns = slice(max(x, band), min(x + w, width - band))
-    return int(np.count_nonzero(labels[rows, columns] == index))
+        return True
+    left, top = max(x, band), max(y, band)
+    inner = labels[top : min(y + h, height - band), left : min(x + w, width - band)] == index
+    inside = int(np.count_nonzero(inner))
+    if inside > 0.3 * area:
+        return True
+    rows, columns = np.flatnonzero(inner.any(1)), np.flatnonzero(inner.any(0))
+    if inside < 30 or min(len(rows), len(columns)) < 3 or max(len(rows), len(columns)) < band or len(rows) < 0.8 * band:
+        return False
+    whole = labels[y : y + h, x : x + w]
+    whole[whole == index] = 0
+    labels[top : top + inner.shape[0], left : left + inner.shape[1]][inner] = index
+    stats[:4] = (left + columns[0], top + rows[0], columns[-1] - columns[0] + 1, rows[-1] - rows[0] + 1)
+    return True
 
 
 def _edge_lines(stats: NDArray[np.int32], band: int, width: int, height: int) -> NDArray[np.bool_]:

@@ -45,19 +45,19 @@ def main(data: Path, out: Path, seed: int, threads: int, only: str | None, *, qu
     # All pictures are made before TensorFlow starts its threads: a process that has them cannot be forked.
     lines = marks = None
     if only in (None, "line"):
-        lines = line_set(written_answers(hands["train"], 16000 if quick else 50000, seed, processes=threads))
+        lines = line_set(written_answers(hands["train"], 16000 if quick else 70000, seed, processes=threads))
     if only in (None, "marks"):
-        marks = mark_set(drawn_marks(hands["train"], 16000 if quick else 50000, seed + 100, processes=threads))
+        marks = mark_set(drawn_marks(hands["train"], 16000 if quick else 70000, seed + 100, processes=threads))
     cases = cases_of(hands["calibrate"], 2000 if quick else 6000, seed + 500, processes=threads)
     console.print(f"pictures after {time.monotonic() - started:.0f} s")
     if lines is not None:
         nets = _networks(threads)
-        model = nets.fit_lines(lines, epochs=5 if quick else 6, seed=seed)
+        model = nets.fit_lines(lines, epochs=5 if quick else 9, seed=seed)
         (out / "line.tflite").write_bytes(nets.to_int8(model, nets.line_network(batch=1), lines.pictures[:400]))
         console.print(f"line.tflite after {time.monotonic() - started:.0f} s")
     if marks is not None:
         nets = _networks(threads)
-        model = nets.fit_marks(marks, epochs=4 if quick else 6, seed=seed)
+        model = nets.fit_marks(marks, epochs=4 if quick else 9, seed=seed)
         (out / "marks.tflite").write_bytes(nets.to_int8(model, nets.mark_network(batch=1), marks.pictures[:600]))
         console.print(f"marks.tflite after {time.monotonic() - started:.0f} s")
     manifest = _manifest(out, seed)

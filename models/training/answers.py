@@ -68,7 +68,7 @@ def write_answer(symbols: list[str], hand: Hand, signs: Hand, rng: Generator) ->
 
     None when the hand lacks a symbol (that hand is not asked again for it).
     """
-    height_px = float(rng.uniform(22, 74))
+    height_px = float(rng.uniform(25, 74))
     manner = pens.a_manner(rng, height_px)
     slope = rng.normal(0, 0.035)
     spread = rng.normal(0.11, 0.10)
@@ -88,7 +88,7 @@ def write_answer(symbols: list[str], hand: Hand, signs: Hand, rng: Generator) ->
         ink, above = drawn
         gap = height_px * (max(spread + rng.normal(0, 0.06), -0.07) - lean) if position else 0.0
         if symbol in ("……", ".") or (position and symbols[position - 1] in ("……", ".")):
-            gap = height_px * (abs(rng.normal(0.07, 0.07)) - 0.5 * lean * (symbol == ".")) + 1
+            gap = height_px * abs(rng.normal(0.07, 0.07)) + 1
         x += gap
         y = -above + slope * x + rng.normal(0, 0.035) * height_px * manner.jitter
         placed.append((ink, x, y))
@@ -131,9 +131,9 @@ def _draw_symbol(
 def _point(glyph: Glyph, height: float, manner: Manner, rng: Generator) -> tuple[Ink, float]:
     """A decimal point: a touch of the pen, a small blob, a short stroke; on the baseline or a little off it."""
     if rng.random() < 0.5:
-        ink = pens.draw(glyph, manner.pen_px + height * rng.uniform(0.02, 0.12), manner, rng)
+        ink = pens.draw(glyph, max(manner.pen_px, 3.0) + height * rng.uniform(0.02, 0.12), manner, rng)
     else:
-        side = max(manner.pen_px * rng.uniform(0.9, 1.5), 2.5)
+        side = max(manner.pen_px * rng.uniform(0.95, 1.6), 3.5)
         n = int(np.ceil(side)) + 2
         ink = np.zeros((n, n), np.float32)
         cv2.circle(ink, (n // 2, n // 2), max(int(side / 2), 1), 1.0, -1, cv2.LINE_AA)

@@ -23,6 +23,9 @@ MNIST = "digits_mnist_train.npz"
 EMNIST = "letters_emnist_ABCDFT_train.npz"
 UNIPEN = ("ink_unipen_digits_upper_symbols_train.npz", "ink_unipen_lower_train.npz")
 
+_WIDE = frozenset("02345678ABCDEFGHXx=<>%")
+"""Symbols that nobody writes as narrow as a stroke."""
+
 MNIST_SOURCE = Source("MNIST (LeCun, Cortes, Burges; writers from QMNIST)", "CC BY-SA 3.0")
 EMNIST_SOURCE = Source("EMNIST Letters (Cohen et al. 2017)", "none stated; derived from NIST SD19, US government work")
 UNIPEN_SOURCE = Source("UNIPEN train_r01_v07 (Guyon et al. 1994, doi:10.5281/zenodo.1195803)", "CC BY 4.0")
@@ -117,9 +120,12 @@ def _unipen(paths: list[Path]) -> list[tuple[int, Hand]]:
             sample_at = np.concatenate([[0], np.cumsum(data["n_strokes"], dtype=np.int64)])
             labels, writers, sizes = data["label"], data["writer"], data["rel_size"]
         for i, (label, writer) in enumerate(zip(labels, writers, strict=True)):
-            # Points as large as letters, and letters as small as points, are wrong cuts.
+            # Points as large as letters, and an 8 that is a mere line, are wrong cuts.
             if str(label) == "." and sizes[i] > 0.35:
                 continue
             lines = tuple(points[stroke_at[k] : stroke_at[k + 1]] for k in range(sample_at[i], sample_at[i + 1]))
+            extent = np.ptp(np.concatenate(lines), axis=0)
+            if str(label) in _WIDE and extent[0] < 0.22 * extent[1]:
+                continue
             by_writer[int(writer)][str(label)].append(Strokes(lines))
     return [(writer, Hand(f"unipen-{writer}", dict(glyphs))) for writer, glyphs in sorted(by_writer.items())]

@@ -48,7 +48,7 @@ def a_symbol(rng: Generator) -> str:
     """What to draw: a symbol, or one of the made-up marks `tick cross half-tick scribble cancelled pair`."""
     group = rng.choice(
         ["digit", "letter", "tick", "cross", "compare", "made", "upper", "lower", "sign"],
-        p=[0.25, 0.21, 0.08, 0.07, 0.11, 0.14, 0.05, 0.05, 0.04],
+        p=[0.28, 0.22, 0.07, 0.06, 0.10, 0.13, 0.05, 0.05, 0.04],
     )
     choices: dict[str, list[str]] = {
         "digit": list("0123456789"),
@@ -81,7 +81,7 @@ def targets_of(symbol: str) -> tuple[int, ...]:
 
 def draw_mark(symbol: str, hands: list[Hand], rng: Generator) -> Mark | None:
     """A crop of the mark in a writer's hand; None when none of `hands` has it."""
-    height = float(rng.uniform(20, 72))
+    height = float(rng.uniform(24, 72))
     manner = pens.a_manner(rng, height)
     none = tuple(len(symbols) - 1 for symbols in HEADS.values())
     if symbol == "cancelled":

@@ -17,7 +17,7 @@ def photograph(ink: Ink, rng: Generator, *, margin_px: int) -> NDArray[np.uint8]
     """
     height, width = ink.shape
     pencil = rng.random() < 0.5
-    contrast = rng.uniform(0.13, 0.5) if pencil else rng.uniform(0.4, 0.92)
+    contrast = rng.uniform(0.17, 0.6) if pencil else rng.uniform(0.4, 0.92)
     if pencil:
         grain = rng.normal(0, rng.uniform(0.1, 0.35), (height, width)).astype(np.float32)
         ink = np.clip(ink * (1 + cv2.GaussianBlur(grain, (3, 3), 0) * 1.6), 0, 1)
@@ -26,14 +26,14 @@ def photograph(ink: Ink, rng: Generator, *, margin_px: int) -> NDArray[np.uint8]
     if rng.random() < 0.25:
         _specks(dark, rng)
     picture = _light(height, width, rng) * (1 - dark)
-    sigma = rng.uniform(0.0, 1.3)
+    sigma = rng.uniform(0.0, 1.15)
     if sigma > 0.3:
         picture = cv2.GaussianBlur(picture, (0, 0), sigma)
     if rng.random() < 0.35:
-        shrink = rng.uniform(0.45, 0.9)
+        shrink = rng.uniform(0.55, 0.9)
         small = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         picture = small if rng.random() < 0.4 else cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
-    picture = picture + rng.normal(0, rng.uniform(0.5, 6.0), picture.shape).astype(np.float32)
+    picture = picture + rng.normal(0, rng.uniform(0.5, 4.5), picture.shape).astype(np.float32)
     crop = np.clip(picture, 0, 255).astype(np.uint8)
     if rng.random() < 0.5:
         quality = int(rng.integers(45, 95))
@@ -58,17 +58,17 @@ def _light(height: int, width: int, rng: Generator) -> NDArray[np.float32]:
 def _frame(height: int, width: int, margin_px: int, rng: Generator) -> NDArray[np.float32]:
     """What the removal of the frame's lines left: pieces of them, on some sides, at the margin."""
     dark = np.zeros((height, width), np.float32)
-    if margin_px < 2 or rng.random() < 0.45:
+    if margin_px < 2 or rng.random() < 0.6:
         return dark
     for side in range(4):
         if rng.random() < 0.5:
             continue
         length = width if side < 2 else height
-        at = int(np.clip(rng.integers(0, margin_px + 1), 0, min(height, width) // 4))
+        at = int(np.clip(rng.integers(0, max(margin_px - 1, 1)), 0, min(height, width) // 4))
         other = at + int(rng.integers(-1, 2))
         thick = int(rng.integers(1, 4))
-        strength = rng.uniform(0.15, 0.9)
-        whole = rng.random() < 0.2
+        strength = rng.uniform(0.1, 0.75)
+        whole = rng.random() < 0.1
         for _ in range(1 if whole else int(rng.integers(1, 4))):
             a = 0 if whole else int(rng.integers(0, length))
             b = length if whole else min(length, a + int(rng.integers(2, max(3, length // 3))))

@@ -88,3 +88,14 @@ def test_the_same_writing_under_half_the_light_gives_nearly_the_same_picture():
     assert one is not None
     assert other is not None
     assert np.abs(line_picture(one).astype(int) - line_picture(other).astype(int)).mean() < 2.0
+
+
+def test_a_sign_that_hangs_on_a_remnant_of_the_frame_is_cut_free_not_lost():
+    crop = paper()
+    cv2.line(crop, (0, 95), (259, 95), 40, 3)
+    cv2.ellipse(crop, (130, 70), (14, 26), 0, 0, 360, 60, 4, cv2.LINE_AA)
+    ink = find_ink(crop)
+    assert ink is not None
+    assert ink.box_px[0] >= 110
+    assert ink.box_px[2] < 40
+    assert ink.box_px[3] > 35
