@@ -25,6 +25,9 @@ from models.simulation.pupil import Habits
 _AHEAD = 1
 """Sheets that are written and rasterised before they are due."""
 
+_PREVIEW_S, _CAPTURE_S = 0.01, 0.1
+"""What a real camera may take for a small and for a full picture."""
+
 
 class Timer(Protocol):
     """Time as the simulated classroom lives it; tests hand in one that they turn themselves."""
@@ -109,19 +112,25 @@ class SimulatedCamera:
         if self._time_s() > self.passing.duration_s:
             self._finish_truth()
             return None
+        at_s = self._timer.now_s()
         moment, sheets = self._look()
-        return Frame(self._desk.preview(moment, sheets), round(self._timer.now_s() * 1000))
+        image = self._desk.preview(moment, sheets)
+        self._hold_what_drawing_took(at_s, _PREVIEW_S)
+        return Frame(image, round(at_s * 1000))
 
     def capture(self) -> Frame:
         if self._started_s is None or self._closed.is_set():
             raise CameraError("The simulated camera is not running.", remedy="Start the class again.")
-        at_ms = round(self._timer.now_s() * 1000)
+        at_s = self._timer.now_s()
         resting = self.passing.resting(self._time_s())
         moment, sheets = self._look()
         if resting is None:
-            return Frame(self._desk.photograph(moment, sheets), at_ms)
-        self._photographed.add(resting)
-        return Frame(self._desk.expose(self._pages[resting].result().at_rest, moment), at_ms)
+            image = self._desk.photograph(moment, sheets)
+        else:
+            self._photographed.add(resting)
+            image = self._desk.expose(self._pages[resting].result().at_rest, moment)
+        self._hold_what_drawing_took(at_s, _CAPTURE_S)
+        return Frame(image, round(at_s * 1000))
 
     def close(self) -> None:
         self._closed.set()
@@ -174,12 +183,11 @@ class SimulatedCamera:
         return _Page(sheet, self._desk.lay_out(rest, [sheet]))
 
     def _ready(self, index: int) -> Sheet:
-        """The sheet; when this machine was too slow to have it in time, the class's clock stands still meanwhile."""
-        begun = self._timer.now_s()
-        sheet = self._pages[index].result().sheet
-        if self._started_s is not None:
-            self._held_s += self._timer.now_s() - begun
-        return sheet
+        return self._pages[index].result().sheet
+
+    def _hold_what_drawing_took(self, begun_s: float, allowed_s: float) -> None:
+        """A lens draws for nothing: what drawing took longer than a camera would is not the class's time."""
+        self._held_s += max(0.0, self._timer.now_s() - begun_s - allowed_s)
 
     def _tell_truth(self, index: int) -> None:
         if index >= self._told and self._truth_file is not None and not self._truth_file.closed:
