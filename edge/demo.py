@@ -239,6 +239,7 @@ def main(*, class_size: int, once: bool, pace: float, seed: int, out: Path, as_j
 
 
 def _play(console: Console, *, class_size: int, once: bool, pace: float, seed: int, out: Path, as_json: bool) -> None:
+    out = out.resolve()
     shutil.rmtree(out, ignore_errors=True)
     logs = out / "logs"
     logs.mkdir(parents=True)
