@@ -269,9 +269,7 @@ def _play(console: Console, *, class_size: int, once: bool, pace: float, seed: i
         ).split()[-1]
         run_tool("classbox", "enrol", code, "--data", box_data)
         run_tool("classbox", "load", sheets_dir, "--roster", roster_file, "--data", box_data)
-        source = (
-            f"simulated:{sheets_dir}?roster={roster_file}&pace={pace}&seed={seed}&class={class_size}&truth={truth_file}"
-        )
+        source = f"simulated:{sheets_dir}?roster={roster_file}&pace={pace}&seed={seed}&class={class_size}&truth={truth_file}&patient=1"
         box_config = write_toml(
             out / "box.toml",
             {

@@ -444,3 +444,16 @@ def test_more_pages_than_a_code_can_say_are_refused() -> None:
     items = tuple(msgspec.structs.replace(item, id=str(number)) for number in range(1, 200))
     with pytest.raises(BadFileError, match="99 is the most"):
         made_for(example("g5-fractions", items=items, pupil_id="digits"))
+
+
+def test_an_item_without_a_section_stands_under_the_heading_before_it() -> None:
+    plain = example()
+    first = {item.section: item.id for item in reversed(plain.items)}
+    terse = msgspec.structs.replace(
+        plain,
+        items=tuple(
+            item if first[item.section] == item.id else msgspec.structs.replace(item, section=None)
+            for item in plain.items
+        ),
+    )
+    assert make_sheets(terse, fonts=fonts()).layout.pages == make_sheets(plain, fonts=fonts()).layout.pages
