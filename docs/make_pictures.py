@@ -46,8 +46,8 @@ def paper(out: Path) -> None:
         marked, (round(marked.shape[1] * height / marked.shape[0]), height), interpolation=cv2.INTER_AREA
     )
     gap = np.full((height, 24, 3), 255, np.uint8)
-    cv2.imwrite(str(PICTURES / "sheet.png"), np.hstack([scan, gap, marked]))
-    print("sheet.png")
+    cv2.imwrite(str(PICTURES / "sheet.jpg"), np.hstack([scan, gap, marked]), [cv2.IMWRITE_JPEG_QUALITY, 82])
+    print("sheet.jpg")
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def main() -> None:
             truth, end = out / "truth.jsonl", time.monotonic() + WAIT_S
             with sync_playwright() as player:
                 browser = player.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-                page = browser.new_page(device_scale_factor=1.5)
+                page = browser.new_page(device_scale_factor=1)
                 while not truth.exists() or len(truth.read_text(encoding="utf-8").splitlines()) < 31:
                     assert time.monotonic() < end
                     time.sleep(0.5)
