@@ -38,7 +38,7 @@ def paper(out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         tool = Path(sys.executable).parent / "classbox"
         words = [photo, "--layout", out / "sheets" / "layout.json", "--assignment", out / "sheets" / "assignment.toml"]
-        subprocess.run([tool, "grade", *words, "--annotate", folder], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+        subprocess.run([tool, "grade", *words, "--annotate", folder], check=True, stdout=subprocess.DEVNULL)
         marked = cv2.imread(str(next(Path(folder).iterdir())))
     assert marked is not None
     height = scan.shape[0]
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "demo"
         words = [sys.executable, "-m", "edge.demo", "--out", str(out), "--pace", "2"]
-        demo = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        demo = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         try:
             assert demo.stdout is not None
             urls: list[str] = []

@@ -173,8 +173,11 @@ def _line(line: OverviewLine, address: Callable[[str, str, str], str], _: Transl
 
 def _details(report: ClassReport, _: Translate) -> tuple[str, ...]:
     figures = report.figures
+    unsettled = (
+        [_("sheets with answers still to look at: {n}").format(n=figures.unsettled)] if figures.unsettled else []
+    )
     if not figures.settled:
-        return ()
+        return tuple(unsettled)  # a mean of nothing is not shown; why there is none, is
     lines = []
     if report.max_score_hundredths:
         lines.append(_("out of {points} points").format(points=points_text(report.max_score_hundredths)))
@@ -187,9 +190,7 @@ def _details(report: ClassReport, _: Translate) -> tuple[str, ...]:
             high=points_text(figures.highest_hundredths), low=points_text(figures.lowest_hundredths)
         )
     )
-    if figures.unsettled:
-        lines.append(_("sheets with answers still to look at: {n}").format(n=figures.unsettled))
-    return tuple(lines)
+    return (*lines, *unsettled)
 
 
 def _notices(report: ClassReport, _: Translate) -> tuple[tuple[str, str], ...]:
