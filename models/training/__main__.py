@@ -45,9 +45,9 @@ def main(data: Path, out: Path, seed: int, threads: int, only: str | None, *, qu
     # All pictures are made before TensorFlow starts its threads: a process that has them cannot be forked.
     lines = marks = None
     if only in (None, "line"):
-        lines = line_set(written_answers(hands["train"], 16000 if quick else 70000, seed, processes=threads))
+        lines = line_set(written_answers(hands["train"], 16000 if quick else 80000, seed, processes=threads))
     if only in (None, "marks"):
-        marks = mark_set(drawn_marks(hands["train"], 16000 if quick else 70000, seed + 100, processes=threads))
+        marks = mark_set(drawn_marks(hands["train"], 16000 if quick else 80000, seed + 100, processes=threads))
     cases = cases_of(hands["calibrate"], 2000 if quick else 6000, seed + 500, processes=threads)
     console.print(f"pictures after {time.monotonic() - started:.0f} s")
     if lines is not None:
