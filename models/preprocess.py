@@ -25,7 +25,7 @@ GLYPH_SIDE_PX: Final = 32
 _SHRINK = 4  # the paper is looked at in quarter size: 16 times fewer pixels, and the noise averages out
 _PAPER_LEVEL = 25  # where clean paper lies in the contrast picture, so that noise to both sides survives
 _LEAST_INK = 14  # contrast steps (of 230) between paper and the faintest pencil
-_LEAST_DOT_PX = 5  # specks below are dust and noise; a decimal point has 10 and more at 8 px/mm
+_LEAST_DOT_PX = 6  # specks below are dust and noise; a decimal point has 15 and more at 8 px/mm
 _MOST_GROWTH = 2.0  # a speck is not blown up into a digit
 
 
@@ -56,14 +56,14 @@ def find_ink(crop: Image) -> Ink | None:
     if strength < max(_LEAST_INK, 6.0 * noise):
         return None
     low = paper + max(0.28 * strength, 3.5 * noise)
-    high = paper + max(0.42 * strength, 4.5 * noise)
+    high = paper + max(0.5 * strength, 5.0 * noise)
     _, mask = cv2.threshold(contrast, int(low), 255, cv2.THRESH_BINARY)
     # GRANA takes half as long as the default here.
     count, labelled, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
     labels, stats = np.asarray(labelled, np.int32), np.asarray(found, np.int32)
     strong = np.bincount(labels.ravel()[np.flatnonzero(contrast > int(high))], minlength=count)
     area = stats[:, cv2.CC_STAT_AREA]
-    keep = (strong >= 1) & (area >= _LEAST_DOT_PX) & ~_edge_lines(stats, band, width, height)
+    keep = (strong >= 3) & (area >= _LEAST_DOT_PX) & ~_edge_lines(stats, band, width, height)
     for index in np.flatnonzero(keep[1:]) + 1:
         keep[index] = _without_margin(labels, stats[index], int(index), band)
     keep[0] = False

@@ -31,6 +31,9 @@ FRAME_INSIDE_MM = 0.3
 FRAME_OUTSIDE_MM = 0.85
 """How far inside and outside the edge of its box a frame may be printed: the line, and half of it for error."""
 
+RING_INSIDE_MM = 0.5
+"""The same inside a ring: a blurred one shades into its inside, and what is written in it rarely reaches so far."""
+
 WRITING_MARGIN_MM = 1.0
 LEAK_MM = 1.0
 
@@ -163,9 +166,9 @@ def _paint_rows(image: Image, one: int, other: int) -> None:
 
 
 def _without_ellipse(image: Image, box_px: BoxPx, px_per_mm: float) -> Image:
-    """The ring takes the grey of the paper; what is written in a circle rarely reaches it."""
+    """The ring takes the grey of the paper."""
     ring = disc(image.shape, box_px, 1.0, FRAME_OUTSIDE_MM * px_per_mm)
-    ring &= ~disc(image.shape, box_px, 1.0, -FRAME_INSIDE_MM * px_per_mm)
+    ring &= ~disc(image.shape, box_px, 1.0, -RING_INSIDE_MM * px_per_mm)
     return np.where(ring, np.uint8(paper_level(image)), image)
 
 

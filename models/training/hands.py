@@ -56,6 +56,21 @@ class Hand:
     glyphs: dict[str, list[Glyph]] = field(default_factory=dict)
 
 
+def with_scanned_digits(hands: list[Hand]) -> list[Hand]:
+    """The same hands, where those of UNIPEN lend their signs and letters but no digits."""
+    return [
+        Hand(
+            hand.writer,
+            {
+                symbol: glyphs
+                for symbol, glyphs in hand.glyphs.items()
+                if not (hand.writer.startswith("unipen") and symbol.isdigit())
+            },
+        )
+        for hand in hands
+    ]
+
+
 def split_of(writer: int) -> Split:
     """Which split a writer belongs to: 70 % learn, 15 % calibrate and set thresholds, 15 % check."""
     part = (writer * 7919 + 13) % 20
@@ -120,15 +135,12 @@ def _unipen(paths: list[Path]) -> list[tuple[int, Hand]]:
             sample_at = np.concatenate([[0], np.cumsum(data["n_strokes"], dtype=np.int64)])
             labels, writers, sizes = data["label"], data["writer"], data["rel_size"]
         for i, (label, writer) in enumerate(zip(labels, writers, strict=True)):
-            # Points as large as letters, and an 8 that is a mere line, are wrong cuts. A 1 with a long upstroke is
-            # the 7 of the pupils whom we read: their 1 is a stroke, with a small flag at most.
+            # Points as large as letters, and an 8 that is a mere line, are wrong cuts.
             if str(label) == "." and sizes[i] > 0.35:
                 continue
             lines = tuple(points[stroke_at[k] : stroke_at[k + 1]] for k in range(sample_at[i], sample_at[i + 1]))
             extent = np.ptp(np.concatenate(lines), axis=0)
             if str(label) in _WIDE and extent[0] < 0.22 * extent[1]:
-                continue
-            if str(label) == "1" and extent[0] > 0.5 * extent[1]:
                 continue
             by_writer[int(writer)][str(label)].append(Strokes(lines))
     return [(writer, Hand(f"unipen-{writer}", dict(glyphs))) for writer, glyphs in sorted(by_writer.items())]

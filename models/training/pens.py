@@ -32,7 +32,7 @@ class Manner:
 
 def a_manner(rng: Generator, height_px: float) -> Manner:
     """A writer's manner for glyphs of about this height: pens from a hard pencil to a felt tip."""
-    pen = float(np.clip(rng.lognormal(np.log(0.082), 0.38), 0.035, 0.16)) * height_px
+    pen = float(np.clip(rng.lognormal(np.log(0.082), 0.38), 0.035, 0.19)) * height_px
     return Manner(
         slant=float(np.clip(rng.normal(0.0, 0.16), -0.5, 0.5)),
         stretch=float(np.clip(rng.lognormal(0.0, 0.14), 0.72, 1.45)),
