@@ -7,7 +7,9 @@ constructing *and* invoking, never by importing.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,12 +32,27 @@ class Network(Protocol):
         """Logits for one (height, width) picture of the model's own size; (steps, classes) or (classes,)."""
 
 
+@contextmanager
+def _native_messages_off() -> Iterator[None]:
+    """LiteRT announces its delegate on the process's stderr, where people look for what went wrong."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 class _Interpreted:
     """A model inside an `Interpreter` of one thread. Not for use from two threads at once."""
 
     def __init__(self, module: str, content: bytes) -> None:
-        interpreter: Any = importlib.import_module(module).Interpreter(model_content=content, num_threads=1)
-        interpreter.allocate_tensors()
+        with _native_messages_off():
+            interpreter: Any = importlib.import_module(module).Interpreter(model_content=content, num_threads=1)
+            interpreter.allocate_tensors()
         self.runtime = module
         self._interpreter = interpreter
         take = interpreter.get_input_details()[0]

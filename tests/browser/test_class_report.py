@@ -209,6 +209,7 @@ async def test_the_report_copies_as_text_and_downloads_as_a_table(site: Site, pa
     await send(site, 1, 41, documents=True)
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await page.goto(site.report_url)
+    await expect(page.locator("[data-state]")).to_have_attribute("data-state", "live")  # its script has run
     await page.get_by_role("button", name="复制文字").click()
     await expect(page.get_by_text("已复制。")).to_be_visible()
     copied = await page.evaluate("navigator.clipboard.readText()")
