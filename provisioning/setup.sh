@@ -13,7 +13,10 @@ declare -A reasons=(
   [mosquitto]="the MQTT broker between box and gateway"
   [fonts-wqy-microhei]="Chinese type for the worksheets (1.6 MB)"
 )
-[ "$purpose" = tests ] && reasons[chromium]="opens the pages in tests, without a screen"
+if [ "$purpose" = tests ]; then
+  reasons[chromium]="opens the pages in tests, without a screen"
+  reasons[libatomic1]="what drives the browser in tests needs it"
+fi
 
 installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
 
