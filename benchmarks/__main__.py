@@ -75,9 +75,21 @@ def rows_table(rows: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def section(name: str, figures: dict[str, Any]) -> list[str]:
+def remarks() -> dict[str, list[str]]:
+    """What people wrote beside the figures, by benchmark: quoted lines (`> `) outlive the next run."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []:
+        if line.startswith("## `"):
+            name = line[4:-1]
+        elif line.startswith("> "):
+            found.setdefault(name, []).append(line)
+    return found
+
+
+def section(name: str, figures: dict[str, Any], said: list[str]) -> list[str]:
     """One benchmark's part of the report."""
-    lines = [f"## `{name}`", "", question(name), ""]
+    lines = [f"## `{name}`", "", question(name), "", *([*said, ""] if said else [])]
     plain = {
         key: value
         for key, value in figures.items()
@@ -99,6 +111,7 @@ def main() -> int:
     """Run them all; exit 1 when one fails, after the others have run."""
     extra = [word for word in sys.argv[1:] if word == "--quick"]
     parts: list[str] = []
+    said = remarks()
     failed = []
     for name in names():
         print(f"{name}: {question(name)}", flush=True)
@@ -114,7 +127,7 @@ def main() -> int:
             failed.append(name)
             print(f"  failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
             continue
-        parts += section(name, json.loads(done.stdout.strip().splitlines()[-1]))
+        parts += section(name, json.loads(done.stdout.strip().splitlines()[-1]), said.get(name, []))
     head = [
         "# Benchmarks",
         "",
