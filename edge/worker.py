@@ -60,8 +60,8 @@ class Worker:
         self._class_name = class_name
         self._on_page = on_page
         self._on_trouble = on_trouble
-        # Two captures may wait: more would let a fast source fill the memory with 36 MB pictures.
-        self._queue: queue.Queue[Capture | None] = queue.Queue(maxsize=2)
+        # One capture may wait: a second one costs 37 MB and takes the peak over the budget of 300 MB (measured).
+        self._queue: queue.Queue[Capture | None] = queue.Queue(maxsize=1)
         self._seen: object = object()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="grading", daemon=True)
