@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -229,6 +230,8 @@ def main(*, class_size: int, once: bool, pace: float, seed: int, out: Path, as_j
     Example: python -m edge.demo --class-size 12 --once
     """
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    # Also when it is ended from outside, its programs end with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         _play(console, class_size=class_size, once=once, pace=pace, seed=seed, out=out, as_json=as_json)
     except ClassboxError as error:
@@ -236,6 +239,7 @@ def main(*, class_size: int, once: bool, pace: float, seed: int, out: Path, as_j
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         console.print(_("Stopped. Everything is in {folder}.").format(folder=out))
+        sys.exit(130 if once else 0)
 
 
 def _play(console: Console, *, class_size: int, once: bool, pace: float, seed: int, out: Path, as_json: bool) -> None:
