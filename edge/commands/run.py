@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import sys
 from pathlib import Path
@@ -28,5 +29,6 @@ def command(config: Path | None, data: Path | None) -> None:
     """Run until told to stop."""
     from edge.app import run_box  # noqa: PLC0415 - `--help` stays quick
 
+    faulthandler.enable()  # a crash in a native library must not end the box without a word
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     run_box(load_config(config, data=data), out=sys.stdout)

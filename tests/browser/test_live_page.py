@@ -35,7 +35,6 @@ class Box:
         self.process = subprocess.Popen(
             [CLASSBOX, "run", "--config", str(self.config)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
             text=True,
             env=ENVIRONMENT,
         )
