@@ -1,10 +1,12 @@
 """`make bench`: runs every benchmark and writes `docs/benchmarks.md`, with the conditions of the run.
 
-Each module here answers one question, prints figures, and prints one JSON object with `--json`.
+Each module here answers one question, prints figures, and prints one JSON object with `--json`. Those that need the
+handwriting run when `--data DIR` says where it is; without, what they printed before stays in the report.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import json
 import os
@@ -19,6 +21,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
 LIMIT_S = 1800
+NEED_DATA = frozenset({"hands", "peers_ocr"})
+MAY_USE_DATA = frozenset({"reading"})
 
 
 def names() -> list[str]:
@@ -107,14 +111,33 @@ def section(name: str, figures: dict[str, Any], said: list[str]) -> list[str]:
     return lines
 
 
+def kept(name: str) -> list[str]:
+    """The part of the report that stands there now; nothing when there is none."""
+    lines = REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []
+    if (head := f"## `{name}`") not in lines:
+        return []
+    start = lines.index(head)
+    end = next((n for n in range(start + 1, len(lines)) if lines[n].startswith("## `")), len(lines))
+    return lines[start:end]
+
+
 def main() -> int:
     """Run them all; exit 1 when one fails, after the others have run."""
-    extra = [word for word in sys.argv[1:] if word == "--quick"]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--data", type=Path, help="folder with the handwriting")
+    options = parser.parse_args()
+    data = ["--data", str(options.data)] if options.data is not None else []
     parts: list[str] = []
     said = remarks()
     failed = []
     for name in names():
+        if name in NEED_DATA and not data:
+            print(f"{name}: needs --data")
+            parts += kept(name)
+            continue
         print(f"{name}: {question(name)}", flush=True)
+        extra = [*(["--quick"] if options.quick else []), *(data if name in NEED_DATA | MAY_USE_DATA else [])]
         done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", "--json", *extra],
             capture_output=True,

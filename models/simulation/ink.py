@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.simulation.strokes import Stroke
+from models.simulation.strokes import Ink, Stroke
 
 _FINE = 4
 """Strokes are drawn this many times larger and shrunk: OpenCV's lines are whole pixels wide."""
@@ -29,16 +29,36 @@ def _draw(page: NDArray[np.uint8], stroke: Stroke, px_per_mm: float) -> None:
     if x1 - x0 < 2 or y1 - y0 < 2:
         return
     cover = _coverage(px - (x0, y0), stroke, px_per_mm, (int(y1 - y0), int(x1 - x0)))
-    alpha = cover * (stroke.darkness / 255.0)
+    lay_cover(page, cover / 255.0, (int(x0), int(y0)), darkness=stroke.darkness, colour=stroke.colour, ink=stroke.ink)
+
+
+def lay_cover(
+    page: NDArray[np.uint8],
+    cover: NDArray[np.float32],
+    at_px: tuple[int, int],
+    *,
+    darkness: float,
+    colour: tuple[int, int, int],
+    ink: Ink,
+) -> None:
+    """Lay ink on `page` (height, width, 3 BGR), in place, where `cover` (0..1) says; `at_px` is its top left corner.
+
+    What leaves the page is cut off. `darkness` and `colour` are as in `Stroke`.
+    """
+    x0, y0 = max(at_px[0], 0), max(at_px[1], 0)
+    cover = cover[y0 - at_px[1] : page.shape[0] - at_px[1], x0 - at_px[0] : page.shape[1] - at_px[0]]
+    if not cover.size:
+        return
+    alpha = cover * np.float32(darkness)
     alpha *= (
-        _grain(stroke.ink)[y0 % 256 : y0 % 256 + alpha.shape[0], x0 % 256 : x0 % 256 + alpha.shape[1]]
+        _grain(ink)[y0 % 256 : y0 % 256 + alpha.shape[0], x0 % 256 : x0 % 256 + alpha.shape[1]]
         if (max(alpha.shape) <= 768)
         else 0.9
     )
     np.minimum(alpha, 1.0, out=alpha)
-    patch = page[y0:y1, x0:x1]
+    patch = page[y0 : y0 + alpha.shape[0], x0 : x0 + alpha.shape[1]]
     # Ink takes light away; it never makes print below it paler.
-    loss = np.array([1 - c / 255.0 for c in stroke.colour], np.float32)
+    loss = np.array([1 - c / 255.0 for c in colour], np.float32)
     patch[:] = (patch * (1.0 - alpha[..., None] * loss)).astype(np.uint8)
 
 
@@ -62,7 +82,7 @@ def _coverage(px: NDArray[np.float64], stroke: Stroke, px_per_mm: float, shape: 
 
 
 @cache
-def _grain(ink: str) -> NDArray[np.float32]:
+def _grain(ink: Ink) -> NDArray[np.float32]:
     """(1024, 1024) about 1: paper's tooth under a pencil, small skips of a ball, hardly anything of gel."""
     rng = np.random.default_rng(77)
     fine = cv2.GaussianBlur(rng.normal(size=(1024, 1024)).astype(np.float32), (0, 0), 0.9)
