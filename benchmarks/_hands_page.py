@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from benchmarks._hands_ink import Manner, lay_out, write
 from benchmarks._hands_sheet import Sheet, Task, answers_of
 from benchmarks._listening import Listening
 from edge.frames import Capture, Image
@@ -19,7 +18,9 @@ from edge.reading.ink import field_ink
 from homework.answers import normalise
 from homework.layout import Box, FieldKind
 from homework.results import PageStatus, VerdictKind
-from models.evaluation.crops import PageCrop
+from models.evaluation.crops import PageCrop, photograph_name
+from models.evaluation.figures import Judged
+from models.evaluation.ink import Manner, lay_out, write
 from models.recognisers import Kind, Recognisers
 from models.simulation.desk import Desk
 from models.simulation.desk import Sheet as Paper
@@ -53,15 +54,10 @@ class Shot:
             int(rng.integers(55, 93)) if rng.random() < 0.35 else 0,
         )
 
-    @property
-    def name(self) -> str:
-        blur = "sharp" if self.blur_px == 0 else "blurred"
-        return f"{self.megapixels} MP, {blur}"
-
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of one written field. `same`: read as written; `right`: the key agrees with what was written."""
+    """One written field: what it held, how it came about, and what the box made of it."""
 
     kind: FieldKind
     form: str
@@ -69,9 +65,7 @@ class Answer:
     source: str
     pen: str
     photo: str
-    right: bool
-    same: bool
-    verdict: VerdictKind
+    judged: Judged
 
 
 @dataclass(frozen=True)
@@ -131,7 +125,7 @@ def one_page(sheets: Sequence[Sheet], desks: Mapping[int, Desk], writers: Writer
             who.append(writer)
             return glyph
 
-        write(paper, lay_out(text, box, manner, pick, rng, stacked=stacked), manner, sheet.px_per_mm, rng)
+        write(paper, lay_out(text, box, manner, pick, rng=rng, stacked=stacked), manner, sheet.px_per_mm, rng)
         return pair[0].writer if any(c.isdigit() for c in text) else who[0]
 
     for field in side.fields:
@@ -173,17 +167,24 @@ class _Taken:
         for item in graded.record.items:
             task = self.tasks[item.item]
             said = item.reading.text
+            same = said is not None and normalise(task.kind, said) == normalise(task.kind, task.text)
+            verdict = item.verdict.kind
+            judged = Judged(
+                same=same,
+                asked=verdict is VerdictKind.REVIEW,
+                right=task.right,
+                ticked=verdict is VerdictKind.CORRECT,
+            )
+            source = self.by[item.item].partition("-")[0]
             answers.append(
                 Answer(
                     task.kind,
                     task.form,
                     _digits(task.text),
-                    self.by[item.item].partition("-")[0],
+                    source,
                     self.pen,
-                    self.shot.name,
-                    task.right,
-                    said is not None and normalise(task.kind, said) == normalise(task.kind, task.text),
-                    item.verdict.kind,
+                    photograph_name(self.shot.megapixels, self.shot.blur_px),
+                    judged,
                 )
             )
         return PageResult(answers, self._crops(graded, listening.calls), self.photo)

@@ -21,9 +21,8 @@ import cv2
 
 from benchmarks._hands_page import SENSORS, Answer, PageResult, Writers, one_page
 from benchmarks._hands_sheet import GRADES, Sheet, print_sheet
-from homework.results import VerdictKind
 from models.evaluation.crops import PageCrop, save_crops
-from models.evaluation.figures import wilson
+from models.evaluation.figures import judged_row
 from models.recognisers import Recognisers
 from models.simulation.desk import Desk
 from models.training.hands import Split, load_hands
@@ -89,28 +88,10 @@ def rows_of(answers: Sequence[Answer]) -> list[dict[str, Any]]:
         ("number, ", numbers, lambda one: one.source),
     ]
     return [
-        row_of(prefix + value, [one for one in some if name(one) == value])
+        {"name": prefix + value, **judged_row([one.judged for one in some if name(one) == value])}
         for prefix, some, name in groups
         for value in sorted({name(one) for one in some})
     ]
-
-
-def row_of(name: str, answers: Sequence[Answer]) -> dict[str, Any]:
-    """The figures of some answers. False ticks are of those that are wrong, false crosses of those that are right."""
-    wrong = [one for one in answers if not one.right]
-    right = [one for one in answers if one.right]
-    counts = {
-        "forced_choice": (sum(one.same for one in answers), len(answers)),
-        "silent": (sum(not one.same and one.verdict is not VerdictKind.REVIEW for one in answers), len(answers)),
-        "review": (sum(one.verdict is VerdictKind.REVIEW for one in answers), len(answers)),
-        "false_tick": (sum(one.verdict is VerdictKind.CORRECT for one in wrong), len(wrong)),
-        "false_cross": (sum(one.verdict in (VerdictKind.WRONG, VerdictKind.BLANK) for one in right), len(right)),
-    }
-    row: dict[str, Any] = {"name": name, "n": len(answers)}
-    for key, (k, n) in counts.items():
-        row[key] = round(k / max(n, 1), 5)
-        row[f"{key}_95"] = [round(bound, 5) for bound in wilson(k, n)]
-    return {**row, "false_ticks": counts["false_tick"][0], "false_crosses": counts["false_cross"][0]}
 
 
 def main() -> int:

@@ -43,6 +43,12 @@ class PageCrop:
     page: int
 
 
+def photograph_name(megapixels: int, blur_px: float) -> str:
+    """How sharp a photograph is, in words."""
+    sharp = "sharp" if blur_px == 0 else "a little blurred" if blur_px < 1 else "blurred"
+    return f"{megapixels} MP, {sharp}"
+
+
 _COLUMNS = tuple(field.name for field in fields(PageCrop) if field.name != "crop")
 
 

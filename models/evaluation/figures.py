@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -88,6 +89,43 @@ def row(kind: str, name: str, results: Sequence[Outcome], threshold: float) -> R
         *_rate(right, n), *_rate(silent, n), *_rate(review, n),
         len(strangers), taken / len(strangers) if strangers else 0.0,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Judged:
+    """An answer as a pupil would see it judged. `same`: read as it was written; `asked`: a person looks.
+
+    `right`: the key agrees with what was written; None when nobody knows. `ticked`: graded correct.
+    """
+
+    same: bool
+    asked: bool
+    right: bool | None
+    ticked: bool
+
+
+def judged_row(answers: Sequence[Judged]) -> dict[str, Any]:
+    """Rates (0..1) with their 95 % bounds. `silent`: read otherwise than written, and nobody asked, of all answers.
+
+    `false_tick`: graded correct, of those that are wrong; `false_cross`: graded wrong or blank, of those that are
+    right; `false_ticks` and `false_crosses` count them.
+    """
+    wrong = [one for one in answers if one.right is False]
+    right = [one for one in answers if one.right]
+    ticks = sum(one.ticked for one in wrong)
+    crosses = sum(not one.ticked and not one.asked for one in right)
+    counts = {
+        "forced_choice": (sum(one.same for one in answers), len(answers)),
+        "silent": (sum(not one.same and not one.asked for one in answers), len(answers)),
+        "review": (sum(one.asked for one in answers), len(answers)),
+        "false_tick": (ticks, len(wrong)),
+        "false_cross": (crosses, len(right)),
+    }
+    figures: dict[str, Any] = {"n": len(answers)}
+    for name, (k, n) in counts.items():
+        figures[name] = round(k / max(n, 1), 5)
+        figures[f"{name}_95"] = [round(bound, 5) for bound in wilson(k, n)]
+    return {**figures, "wrong": len(wrong), "false_ticks": ticks, "right": len(right), "false_crosses": crosses}
 
 
 def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from homework.errors import BadFileError
 from models.evaluation.cards import BEGIN, END, write_cards
 from models.evaluation.figures import Outcome, row, wilson
+from models.evaluation.report import report_of
 from models.manifest import read_manifest
 from models.recognisers import NUMBER, Recognisers
 from models.training import pens
@@ -42,9 +43,10 @@ def test_figures_count_what_their_names_say():
 
 def test_cards_keep_their_words_and_change_their_figures(tmp_path):
     manifest = Recognisers.load().manifest
-    for name in manifest.models:
+    for name in {head.model for head in manifest.heads.values()}:
         (tmp_path / f"{name}.md").write_text(f"before\n{BEGIN}\nstale figures\n{END}\nafter\n")
-    write_cards(tmp_path, manifest, [row("judge", "made up", [Outcome(0.9, right=True, stranger=False)], 0.8)])
+    rows = [row("judge", "made up", [Outcome(0.9, right=True, stranger=False)], 0.8)]
+    write_cards(tmp_path, manifest, report_of(rows, [], {}))
     text = (tmp_path / "marks.md").read_text()
     assert "stale figures" not in text
     assert "| judge | made up | 1 | 100.00%" in text

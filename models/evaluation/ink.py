@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -21,7 +21,11 @@ Page = NDArray[np.uint8]
 Pick = Callable[[str], Glyph]
 """A glyph of the writer for a symbol."""
 
-PENS = ("faint pencil", "pencil", "ballpoint", "gel", "felt")
+PENS = {"faint pencil": 0.15, "pencil": 0.33, "ballpoint": 0.17, "gel": 0.25, "felt": 0.10}
+"""What children write with, and how many of them."""
+
+MODERATE = ("pencil", "ballpoint", "gel")
+OVER_THE_FRAME = 0.07
 _STEP_MM = 0.12
 _FINE = 2
 _PART = re.compile(r"……|.")
@@ -37,7 +41,7 @@ _BELOW = {"g": 0.3, "/": 0.12, "√": 0.05}
 
 @dataclass(frozen=True)
 class Manner:
-    """How one page is written. Lengths are in digit heights unless the name says mm; `pen` has a name in `PENS`."""
+    """How one page is written. Lengths are in digit heights unless the name says mm; `pen` is one of `PENS`."""
 
     pen: str
     tool: Pen
@@ -49,9 +53,10 @@ class Manner:
     unevenness: float
 
     @staticmethod
-    def random(rng: Generator) -> Manner:
+    def random(rng: Generator, pens: Sequence[str] = tuple(PENS)) -> Manner:
         """A child's manner: digits of 4 to 7 mm, more or less upright, more or less on the line."""
-        pen = str(rng.choice(PENS, p=[0.15, 0.33, 0.17, 0.25, 0.10]))
+        shares = np.array([PENS[pen] for pen in pens])
+        pen = str(rng.choice(pens, p=shares / shares.sum()))
         return Manner(
             pen=pen,
             tool=_tool(pen, rng),
@@ -74,9 +79,18 @@ class Placed:
     size_mm: tuple[float, float]
 
 
-def lay_out(text: str, box_mm: Box, manner: Manner, pick: Pick, rng: Generator, *, stacked: bool) -> list[Placed]:
-    """`text` in the writer's glyphs, somewhere in the box as children write: small, large, off the middle, over the
-    frame now and then. With `stacked` a fraction stands one number above the other.
+def lay_out(
+    text: str,
+    box_mm: Box,
+    manner: Manner,
+    pick: Pick,
+    *,
+    rng: Generator,
+    stacked: bool = False,
+    over: float = OVER_THE_FRAME,
+) -> list[Placed]:
+    """`text` in the writer's glyphs, somewhere in the box as children write: small, large, off the middle, and, one
+    answer in so many as `over` says, beyond the frame. With `stacked` a fraction stands one number above the other.
     """
     grow = float(rng.choice([rng.normal(1.0, 0.07), 0.72, 1.22], p=[0.88, 0.07, 0.05]))
     size = manner.size_mm * grow
@@ -88,11 +102,11 @@ def lay_out(text: str, box_mm: Box, manner: Manner, pick: Pick, rng: Generator, 
     wide, high = wide * fit, high * fit
     to_x = x + float(np.clip(rng.normal(0.36, 0.2), 0.0, 1.0)) * max(width - wide, 0.0)
     to_y = y + float(np.clip(rng.normal(0.52, 0.22), 0.0, 1.0)) * max(height - high, 0.0)
-    if not stacked and rng.random() < 0.07:
-        over = rng.uniform(0.3, 1.3)
+    if not stacked and rng.random() < over:
+        out = rng.uniform(0.3, 1.3)
         side = rng.choice(["right", "top", "bottom"])
-        to_x = x + width - wide + over if side == "right" else to_x
-        to_y = y + height - high + over if side == "bottom" else y - over if side == "top" else to_y
+        to_x = x + width - wide + out if side == "right" else to_x
+        to_y = y + height - high + out if side == "bottom" else y - out if side == "top" else to_y
     return [
         replace(
             one,
