@@ -1,6 +1,7 @@
 """How right the readings are, how often they ask, and what 40 fields cost.
 
-Rows come from a simulated class photographed on its desk and, with `--data`, from the handwriting of writers set aside.
+Rows come from a simulated class photographed on its desk and, with `--data`, from writers set aside: pages that their
+real hands filled in, photographed and read by the pipeline (see `benchmarks.hands`), and single crops composed of them.
 """
 
 from __future__ import annotations
@@ -10,23 +11,23 @@ import json
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmarks._listening import Listening
+from benchmarks.hands import all_pages, rows_of
 from edge.frames import Capture, Image
 from edge.pipeline import Books, grade_capture
-from homework.answers import normalise
+from homework.answers import check_answer, normalise
 from homework.assignment import Assignment, parse_assignment
-from homework.layout import FieldKind
-from homework.results import PageStatus, Reading, VerdictKind
+from homework.results import ItemResult, PageStatus, VerdictKind
 from homework.sheets import make_sheets
 from models.evaluation.__main__ import development_rows
-from models.evaluation.figures import wilson
-from models.recognisers import Kind, Recognisers, Recognition
+from models.evaluation.figures import Judged, Row, judged_row
+from models.recognisers import Kind, Recognisers
 from models.simulation.classroom import Classroom, made_up_roster
 from models.simulation.desk import Desk
 from models.simulation.motion import Moment, Pose
@@ -45,35 +46,6 @@ def written_assignment() -> Assignment:
     items += [f'kind = "compare"\nprompt = "{n} ○ 2"\nanswer = "{">=<"[n % 3]}"' for n in range(6)]
     head = '[assignment]\nid = "reading"\ntitle = "识读"\ngrade = 3\n'
     return parse_assignment(head + "".join(f"[[item]]\n{item}\n" for item in items))
-
-
-class _Counts:
-    """What is counted of one kind."""
-
-    def __init__(self) -> None:
-        self.n = self.right = self.silent = self.false_ticks = self.review = 0
-
-    def add(self, truth: FieldTruth, reading: Reading, verdict: VerdictKind) -> None:
-        assert truth.text is not None
-        same = reading.text is not None and normalise(_kind(truth), reading.text) == normalise(_kind(truth), truth.text)
-        self.n += 1
-        self.right += same
-        self.review += verdict is VerdictKind.REVIEW
-        if not same and verdict is not VerdictKind.REVIEW:
-            self.silent += 1
-            self.false_ticks += verdict is VerdictKind.CORRECT
-
-    def row(self, name: str) -> dict[str, Any]:
-        row: dict[str, Any] = {"name": name, "set": "simulated class", "n": self.n, "false_ticks": self.false_ticks}
-        for key, count in (("forced_choice", self.right), ("silent", self.silent), ("review", self.review)):
-            low, high = wilson(count, self.n)
-            row[key] = round(count / max(self.n, 1), 5)
-            row[f"{key}_95"] = [round(low, 5), round(high, 5)]
-        return row
-
-
-def _kind(truth: FieldTruth) -> FieldKind:
-    return cast(FieldKind, truth.kind)
 
 
 def simulated(recognisers: Recognisers, pupils: int, seed: int) -> tuple[list[dict[str, Any]], float]:
@@ -99,7 +71,7 @@ def simulated(recognisers: Recognisers, pupils: int, seed: int) -> tuple[list[di
         class_name=CLASS,
     )
     rng = np.random.default_rng(seed)
-    counts: dict[str, _Counts] = defaultdict(_Counts)
+    answers: dict[str, list[Judged]] = defaultdict(list)
     unread = 0
     listening = Listening(recognisers)
     for index in range(len(room)):
@@ -113,25 +85,42 @@ def simulated(recognisers: Recognisers, pupils: int, seed: int) -> tuple[list[di
         for item in page.record.items:
             one = truth[item.item, item.blank]
             if one.text is not None:
-                counts[one.kind].add(one, item.reading, item.verdict.kind)
+                answers[one.kind].append(_judged(assignment, one, item))
     room.close()
-    rows = [{**counts[kind].row(kind), "pages_unread": unread} for kind in sorted(counts)]
+    rows = [
+        {"name": kind, "set": "simulated class", **judged_row(answers[kind]), "pages_unread": unread}
+        for kind in sorted(answers)
+    ]
     return rows, cpu_ms_40(recognisers, listening.heard[:2000])
 
 
-class Listening:
-    """The recognisers, and every crop that they were asked to read."""
+def _judged(assignment: Assignment, truth: FieldTruth, result: ItemResult) -> Judged:
+    item = assignment.item(truth.item)
+    assert item is not None
+    assert truth.text is not None
+    said = result.reading.text
+    return Judged(
+        same=said is not None and normalise(item.kind, said) == normalise(item.kind, truth.text),
+        asked=result.verdict.kind is VerdictKind.REVIEW,
+        right=check_answer(item.rule, truth.blank, truth.text),
+        ticked=result.verdict.kind is VerdictKind.CORRECT,
+    )
 
-    def __init__(self, recognisers: Recognisers) -> None:
-        self._recognisers = recognisers
-        self.heard: list[tuple[Kind, Image]] = []
 
-    def read(self, kind: Kind, crops: Sequence[Image]) -> list[Recognition]:
-        self.heard += [(kind, crop) for crop in crops]
-        return self._recognisers.read(kind, crops)
+def set_aside(recognisers: Recognisers, data: Path, *, pages: int, composed: int) -> list[dict[str, Any]]:
+    """Rows of writers set aside (development): whole pages, photographed, and single crops composed of their hands."""
+    answers = [answer for page in all_pages(data, "check", 1, pages, workers=1) for answer in page.answers]
+    rows = [{"set": "writers set aside (development), photographed", **row} for row in rows_of(answers)]
+    composites = development_rows(recognisers, data, n=composed, seed=1000)
+    return rows + [_composite(one) for one in composites]
 
-    def threshold(self, kind: Kind) -> float:
-        return self._recognisers.threshold(kind)
+
+def _composite(one: Row) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": one.kind, "set": f"writers set aside ({one.set})", "n": one.n}
+    for name in ("forced_choice", "silent", "review"):
+        row[name] = round(getattr(one, name), 5)
+        row[f"{name}_95"] = [round(getattr(one, f"{name}_{end}"), 5) for end in ("low", "high")]
+    return {**row, "strangers": one.strangers, "strangers_taken": round(one.strangers_taken, 5)}
 
 
 def cpu_ms_40(recognisers: Recognisers, crops: list[tuple[Kind, Image]]) -> float:
@@ -157,29 +146,15 @@ def main() -> int:
     recognisers = Recognisers.load()
     rows, cpu_ms = simulated(recognisers, 8 if options.quick else 45, options.seed)
     if options.data is not None:
-        for one in development_rows(recognisers, options.data, n=1500 if options.quick else 8000, seed=1000):
-            rows.append(
-                {
-                    "name": one.kind,
-                    "set": "writers set aside (development)",
-                    "n": one.n,
-                    "forced_choice": round(one.forced_choice, 5),
-                    "forced_choice_95": [round(one.forced_choice_low, 5), round(one.forced_choice_high, 5)],
-                    "silent": round(one.silent, 5),
-                    "silent_95": [round(one.silent_low, 5), round(one.silent_high, 5)],
-                    "review": round(one.review, 5),
-                    "review_95": [round(one.review_low, 5), round(one.review_high, 5)],
-                    "strangers": one.strangers,
-                    "strangers_taken": round(one.strangers_taken, 5),
-                }
-            )
+        size = {"pages": 20, "composed": 1500} if options.quick else {"pages": 200, "composed": 8000}
+        rows += set_aside(recognisers, options.data, **size)
     result = {"rows": rows, "cpu_ms_40_fields": cpu_ms, "runtime": recognisers.runtime}
     if options.json:
         print(json.dumps(result, ensure_ascii=False))
         return 0
     for row in rows:
         print(
-            f"{row['name']:8} {row['set']:32} n {row['n']:6}  right {row['forced_choice']:.2%}"
+            f"{row['name']:30} {row['set']:62} n {row['n']:6}  right {row['forced_choice']:.2%}"
             f"  silent {row['silent']:.3%}  asked {row['review']:.1%}"
         )
     print(f"40 fields: {cpu_ms} ms CPU on one thread ({recognisers.runtime})")
