@@ -198,11 +198,13 @@ class _Taken:
                 whole[writing_of(graded.registered, field.crop, ink).tobytes()] = field.item
         read_whole = {crop.tobytes() for _, crops in calls for crop in crops}
         apart = [item for content, item in whole.items() if content not in read_whole]
+        cells = list(dict.fromkeys(crop.tobytes() for kind, crops in calls if kind == "digit" for crop in crops))
+        seat = dict(zip(cells, self.seat, strict=True)) if len(cells) == len(self.seat) else {}
         found: list[PageCrop] = []
         for kind, crops in calls:
-            if kind == "digit":
-                if len(crops) == len(self.seat):
-                    found += self._several(kind, crops, self.seat, "seat")
+            if any(crop.tobytes() in cells for crop in crops):  # a seat's cells, in whatever kind they are read
+                truths = [seat.get(crop.tobytes()) for crop in crops]
+                found += self._several(kind, crops, [truth for truth in truths if truth is not None], "seat")
                 continue
             items = [whole.get(crop.tobytes()) for crop in crops]
             if crops and all(item is None for item in items):

@@ -59,10 +59,10 @@ def page_rows(reads: Sequence[Read]) -> list[dict[str, Any]]:
 
     Each has `kind`, `set` and the figures of `judged_row`.
     """
-    whole = [one for one in reads if one.crop.kind == "number" and one.crop.form != "part"]
+    whole = [one for one in reads if one.crop.kind == "number" and one.crop.form not in ("part", "seat")]
     integers = [one for one in whole if one.crop.form == "integer"]
     groups: list[tuple[str, Sequence[Read], Callable[[PageCrop], str]]] = [
-        ("all", [one for one in reads if one.crop.kind != "judge"], lambda crop: crop.kind),
+        ("all", [one for one in reads if one.crop.kind != "judge" and not _extra(one.crop)], lambda crop: crop.kind),
         ("mark", [one for one in reads if one.crop.kind == "judge"], _mark),
         ("form", [one for one in reads if one.crop.kind == "number"], lambda crop: crop.form),
         ("length", integers, lambda crop: f"{crop.digits} digits" if crop.digits != 1 else "1 digit"),
@@ -84,7 +84,7 @@ def by_kind(reads: Sequence[Read]) -> dict[str, list[Outcome]]:
     """The outcomes of each kind that was read."""
     found: dict[str, list[Outcome]] = {}
     for kind in KINDS:
-        some = [one.outcome for one in reads if one.crop.kind == kind]
+        some = [one.outcome for one in reads if one.crop.kind == kind and not _extra(one.crop)]
         if some:
             found[kind] = some
     return found
@@ -93,6 +93,11 @@ def by_kind(reads: Sequence[Read]) -> dict[str, list[Outcome]]:
 def kind_of(crop: PageCrop) -> Kind:
     """The crop's kind, checked."""
     return next(kind for kind in KINDS if kind == crop.kind)
+
+
+def _extra(crop: PageCrop) -> bool:
+    """A seat's digit that is also read as a number: it counts as a digit."""
+    return crop.kind == "number" and crop.form == "seat"
 
 
 def _mark(crop: PageCrop) -> str:
