@@ -88,6 +88,7 @@ class Box:
             clock=SystemClock(),
             class_name=config.class_name,
             on_page=self._on_page,
+            on_change=self._on_change,
             on_trouble=self._on_trouble,
         )
         self._source: CaptureSource | None = None
@@ -165,6 +166,12 @@ class Box:
             self._link.wake()
         tone = tone_of(filed.status, filed.standing, record)
         self._in_loop(lambda: self._bus.publish(tone))
+
+    def _on_change(self) -> None:
+        """From the grading thread: earlier sheets have other owners than before."""
+        if self._link is not None:
+            self._link.wake()
+        self._in_loop(self._bus.publish)
 
     def _on_trouble(self, about: str, error: ClassboxError | None) -> None:
         """From any thread: something is wrong, or (None) right again."""

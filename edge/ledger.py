@@ -8,26 +8,28 @@ each (assignment, pupil, page, attempt): the primary key of `booking` says so, n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from edge.booking import Rival, Standing, assignment_key, decide
 from edge.database import Database
+from edge.filed import Counts, FiledPage, NamedBy, PageRow, filed_page, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
+from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
 from edge.reading.signature import same_ink
-from homework.results import PageRecord, PageStatus, Problem, WhoWroteIt
+from homework.results import PageRecord, PageStatus, WhoWroteIt
+from homework.roster import Roster
 from sync.clock import ClockReading
 from sync.lanes import Lane
 from sync.outbox import LaneCounts, Outbox, create_tables
 from sync.records import DocumentRecord, encode_record, page_result_from
 
+__all__ = ["Counts", "FiledPage", "Ledger", "NamedBy", "unsaved_page"]
 FILE_NAME = "ledger.sqlite"
 _PAGES = (
     "SELECT capture.id, digest, has_picture, source, clock, revision, body "
@@ -35,52 +37,18 @@ _PAGES = (
 )
 
 
-@dataclass(frozen=True)
-class FiledPage:
-    """The newest word on one capture. `linked` is the capture that it repeats, or that stands in its place."""
-
-    capture: int
-    revision: int
-    digest: str
-    has_picture: bool
-    source: str
-    clock: ClockReading
-    status: PageStatus
-    standing: Standing
-    linked: int | None
-    pupil: str | None
-    record: PageRecord | None
-    problems: tuple[Problem, ...]
-    mm_to_px: NDArray[np.float64] | None
-
-
-class _PageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One revision of a page as it is kept (`body`); the columns beside it are what queries ask for."""
-
-    capture: int
-    status: PageStatus
-    standing: Standing
-    linked: int | None
-    pupil: str | None
-    record: PageRecord | None
-    problems: tuple[Problem, ...]
-    ink: bytes
-    mm_to_px: tuple[float, ...] | None
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many captures there are, and what became of them: `graded` counts, `review` is fields to look at."""
-
-    captured: int = 0
-    graded: int = 0
-    duplicates: int = 0
-    asked: int = 0
-    unknown_sheet: int = 0
-    not_graded: int = 0
-    withdrawn: int = 0
-    review: int = 0
-
+_IN_DOUBT = (
+    "SELECT body FROM newest WHERE capture IN (SELECT capture FROM page WHERE in_doubt = 1) "
+    "AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture"
+)
+_CERTAIN = """
+    SELECT body FROM newest WHERE in_doubt = 0 AND pupil IS NOT NULL AND (
+        capture IN (SELECT capture FROM booking WHERE (assignment, page, attempt) = (?1, ?2, ?3))
+        OR (standing = 'ask' AND page = ?2)
+    ) ORDER BY capture
+"""
+StackKey = tuple[str, int, int]
+"""What is slid as one stack: the assignment (see `assignment_key`), the page, the attempt."""
 
 _MIGRATIONS = (
     """
@@ -104,6 +72,10 @@ _MIGRATIONS = (
     CREATE VIEW newest AS SELECT page.* FROM page
         WHERE revision = (SELECT max(revision) FROM page AS later WHERE later.capture = page.capture);
     """,
+    """
+    ALTER TABLE page ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX page_in_doubt ON page (capture) WHERE in_doubt = 1;
+    """,
 )
 
 
@@ -116,6 +88,7 @@ class Ledger:
         Raises `DatabaseError` when it is damaged, of a newer program, or the disk does not take it.
         """
         self._school_key = school_key
+        self._touched: set[StackKey] | None = None  # unknown: all of them
         self._file = Database(folder / FILE_NAME, migrations=_MIGRATIONS, prepare=create_tables, check=check)
 
     def close(self) -> None:
@@ -183,8 +156,29 @@ class Ledger:
             if row is not None and row.record is not None:
                 db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
                 record = msgspec.structs.replace(row.record, who=who)
-                self._book(db, msgspec.structs.replace(row, record=record, pupil=pupil))
+                named = msgspec.structs.replace(row, record=record, pupil=pupil, named_by=NamedBy.PERSON)
+                self._book(db, named)
         return self.page(capture)
+
+    def clear_up(self, roster: Roster) -> bool:
+        """Name the doubtful pages that their stack makes clear by now; take back a name that it no longer bears out.
+
+        Only stacks in which something was filed since the last call are looked at (at first, those with an open
+        question). What a page said for certain and what a person said stays. Says whether anything changed.
+        """
+        if self._touched is not None and not self._touched:
+            return False
+        with self._file.writing() as db:
+            touched = self._touched
+            stacks: dict[StackKey, list[PageRow]] = defaultdict(list)
+            for row in _rows(db.execute(_IN_DOUBT)):
+                if row.record is not None and row.named_by is not NamedBy.PERSON:
+                    stacks[_stack_of(row.record)].append(row)
+            if touched is None:
+                touched = {key for key, rows in stacks.items() if any(row.standing is Standing.ASK for row in rows)}
+            changes = [self._clear_up(db, key, stacks[key], roster) for key in sorted(touched) if key in stacks]
+            self._touched = set()
+        return any(changes)
 
     def queue_document(self, document: DocumentRecord) -> bool:
         """Queue a document for the school unless the same was queued before. Says whether it was queued."""
@@ -198,21 +192,9 @@ class Ledger:
         return True
 
     def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage, pupil: str | None) -> None:
-        where_mm = page.registered.mm_to_px
-        row = _PageRow(
-            capture=capture,
-            status=page.status,
-            standing=Standing.NOT_GRADED,
-            linked=None,
-            pupil=pupil,
-            record=page.record,
-            problems=page.problems,
-            ink=page.ink,
-            mm_to_px=None if where_mm is None else tuple(float(v) for v in where_mm.ravel()),
-        )
-        self._book(db, row)
+        self._book(db, page_row(capture, page, pupil=pupil))
 
-    def _book(self, db: sqlite3.Connection, row: _PageRow) -> None:
+    def _book(self, db: sqlite3.Connection, row: PageRow) -> None:
         """Decide what a page counts as, and add it so."""
         record = row.record
         if row.status is not PageStatus.GRADED or record is None:
@@ -224,14 +206,46 @@ class Ledger:
             key = (assignment_key(record), row.pupil, record.page, record.attempt)
             db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", (*key, row.capture))
 
-    def _append(self, db: sqlite3.Connection, row: _PageRow) -> None:
+    def _clear_up(self, db: sqlite3.Connection, key: StackKey, doubtful: list[PageRow], roster: Roster) -> bool:
+        """Name what is clear in one stack. Names are taken back before others are given: a seat may change hands."""
+        certain = [row for row in _rows(db.execute(_CERTAIN, key)) if row.record and _stack_of(row.record) == key]
+        named = named_by_stack([_in_stack(row) for row in (*doubtful, *certain)], roster)
+        changed = [
+            (row, row.record, who)
+            for row in doubtful
+            if row.record is not None
+            and (who := named.get(row.capture, WhoWroteIt(row.record.who.class_name))).pupil != row.pupil
+        ]
+        for row, _, _ in changed:
+            db.execute("DELETE FROM booking WHERE capture = ?", (row.capture,))
+        freed = {row.pupil for row, _, _ in changed if row.standing is Standing.COUNTS}
+        for row in certain:
+            if row.standing is Standing.ASK and row.pupil in freed:
+                self._book(db, row)
+        for row, record, who in changed:
+            renamed = with_owner(record, who)
+            self._book(
+                db,
+                msgspec.structs.replace(
+                    row,
+                    record=renamed,
+                    problems=renamed.problems,
+                    pupil=who.pupil,
+                    named_by=NamedBy.PAGE if who.pupil is None else NamedBy.STACK,
+                ),
+            )
+        return bool(changed)
+
+    def _append(self, db: sqlite3.Connection, row: PageRow) -> None:
         """A new revision of a page, and its record for the school when the page was read."""
         revision: int = db.execute(
             "SELECT coalesce(max(revision), 0) + 1 FROM page WHERE capture = ?", (row.capture,)
         ).fetchone()[0]
         record = row.record
+        if record is not None and self._touched is not None:
+            self._touched.add(_stack_of(record))
         db.execute(
-            "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 row.capture,
                 revision,
@@ -244,6 +258,7 @@ class Ledger:
                 record.pending if record else 0,
                 row.ink,
                 msgspec.msgpack.encode(row),
+                row.seat is not None and row.named_by is not NamedBy.PERSON,
             ),
         )
         if record is None or row.standing is Standing.NOT_GRADED:
@@ -257,7 +272,7 @@ class Ledger:
         result = page_result_from(
             record,
             capture=bytes.fromhex(found[row.capture]["digest"]),
-            clock=_clock(found[row.capture]["clock"]),
+            clock=read_clock(found[row.capture]["clock"]),
             school_key=self._school_key,
             revision=revision,
             duplicate_of=bytes.fromhex(found[repeats]["digest"]) if repeats is not None else None,
@@ -282,7 +297,7 @@ class Ledger:
         with self._file.reading() as db:
             return Outbox(db).state_of(bytes.fromhex(digest)) == "receipted"
 
-    def _rivals(self, db: sqlite3.Connection, row: _PageRow, record: PageRecord) -> list[Rival]:
+    def _rivals(self, db: sqlite3.Connection, row: PageRow, record: PageRecord) -> list[Rival]:
         """The capture that counts for the same pupil, page and attempt, and those that are asked about."""
         key = (assignment_key(record), row.pupil, record.page, record.attempt)
         found = db.execute(
@@ -365,51 +380,22 @@ class Ledger:
         )[0]
         return Counts(**dict(row))
 
-    def _newest(self, db: sqlite3.Connection, capture: int) -> _PageRow | None:
+    def _newest(self, db: sqlite3.Connection, capture: int) -> PageRow | None:
         row = db.execute("SELECT body FROM newest WHERE capture = ?", (capture,)).fetchone()
-        return None if row is None else msgspec.msgpack.decode(row["body"], type=_PageRow)
+        return None if row is None else read_row(row["body"])
 
     def _pages(self, rest: str, values: tuple[object, ...] = ()) -> list[FiledPage]:
-        return [_filed(row) for row in self._file.read(_PAGES + rest, values)]
+        return [filed_page(row) for row in self._file.read(_PAGES + rest, values)]
 
 
-def unsaved_page(capture: Capture, page: GradedPage, *, digest: str, clock: ClockReading) -> FiledPage:
-    """A page that the disk did not take, as it would be shown: `capture` is 0 and nothing counts it."""
-    return FiledPage(
-        capture=0,
-        revision=0,
-        digest=digest,
-        has_picture=False,
-        source=capture.source,
-        clock=clock,
-        status=page.status,
-        standing=Standing.NOT_GRADED,
-        linked=None,
-        pupil=None,
-        record=page.record,
-        problems=page.problems,
-        mm_to_px=page.registered.mm_to_px,
-    )
+def _stack_of(record: PageRecord) -> StackKey:
+    return (assignment_key(record), record.page, record.attempt)
 
 
-def _filed(row: sqlite3.Row) -> FiledPage:
-    page = msgspec.msgpack.decode(row["body"], type=_PageRow)
-    return FiledPage(
-        capture=row["id"],
-        revision=row["revision"],
-        digest=row["digest"],
-        has_picture=bool(row["has_picture"]),
-        source=row["source"],
-        clock=_clock(row["clock"]),
-        status=page.status,
-        standing=page.standing,
-        linked=page.linked,
-        pupil=page.pupil,
-        record=page.record,
-        problems=page.problems,
-        mm_to_px=None if page.mm_to_px is None else np.array(page.mm_to_px, np.float64).reshape(3, 3),
-    )
+def _in_stack(row: PageRow) -> StackPage:
+    who = row.record.who if row.record is not None else WhoWroteIt()
+    return StackPage(row.capture, who, row.ink, row.seat if row.named_by is not NamedBy.PERSON else None)
 
 
-def _clock(body: bytes) -> ClockReading:
-    return msgspec.msgpack.decode(body, type=ClockReading)
+def _rows(found: Iterable[sqlite3.Row]) -> list[PageRow]:
+    return [read_row(each["body"]) for each in found]

@@ -10,8 +10,9 @@ from edge.frames import Capture, FieldCrop, Quad, RegisteredPage
 from edge.reading.crops import quad_of
 from edge.reading.fields import crop_fields, read_fields
 from edge.reading.recogniser import Recogniser
+from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
-from edge.reading.who import Seat, crop_seat, read_seat, who_wrote_it
+from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
 from edge.registration.register import register
 from homework.assignment import Assignment
 from homework.grading import WRONG_ASSIGNMENT, grade_page
@@ -49,7 +50,9 @@ class FieldOnPage:
 class GradedPage:
     """What became of one capture. `record` is None unless the page was read.
 
-    `ink` is the page's ink signature (see `edge.reading.signature.same_ink`), b"" when it was not read.
+    `ink` is the page's ink signature (see `edge.reading.signature.same_ink`), b"" when it was not read. `seat` is
+    what the seat cells or columns say when they were looked at: with the rest of the stack it may tell whose a page is
+    that does not tell so by itself (`edge.owners`).
     """
 
     status: PageStatus
@@ -58,6 +61,7 @@ class GradedPage:
     problems: tuple[Problem, ...]
     fields: tuple[FieldOnPage, ...] = ()
     ink: bytes = b""
+    seat: Seat | None = None
     elapsed_ms: float = 0.0
     stages_ms: dict[str, float] = field(default_factory=dict)
 
@@ -81,18 +85,19 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
     watch.lap("crop")
     readings = read_fields(page, crops, recogniser)
     watch.lap("read")
-    seat_crops = crop_seat(page, page.page.pupil) if page.page.pupil is not None else []
-    who, who_problems = _who(page, seat_crops, books, recogniser)
+    seat_crops = crop_seat(page, page.page.pupil) if page.page.pupil is not None else SeatCrops()
+    seat = _seat(page, seat_crops, recogniser)
+    owner = _owner(page, seat, books)
     watch.lap("who")
-    ink = ink_signature([*crops, *seat_crops])
+    ink = ink_signature([*crops, *seat_crops.crops])
     watch.lap("ink")
     record = grade_page(
         books.assignment_of(assignment_id) if assignment_id is not None else None,
         page.layout.sheet,
         page.page.page,
         [(one.field, one.reading) for one in readings],
-        who,
-        problems=(*page.problems, *who_problems),
+        owner.who,
+        problems=(*page.problems, *owner.problems),
     )
     fits = not any(problem.code == WRONG_ASSIGNMENT for problem in record.problems)
     shifts = [shift or (0.0, 0.0) for shift in page.shifts_mm]
@@ -108,22 +113,29 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
         problems=record.problems,
         fields=fields,
         ink=ink,
+        seat=seat,
         elapsed_ms=watch.total_ms(),
         stages_ms=watch.stages_ms,
     )
 
 
-def _who(
-    page: RegisteredPage, seat_crops: list[FieldCrop], books: Books, recogniser: Recogniser
-) -> tuple[WhoWroteIt, tuple[Problem, ...]]:
+def _seat(page: RegisteredPage, crops: SeatCrops, recogniser: Recogniser) -> Seat | None:
+    """What the page says of its seat; None when there is nothing to read, or it is printed in the code."""
+    assert page.page is not None
+    assert page.code is not None
+    pupil = page.page.pupil
+    if pupil is None or pupil.kind not in ("digits", "bubbles") or page.code.pupil is not None:
+        return None
+    return read_seat(page, pupil, crops, recogniser)
+
+
+def _owner(page: RegisteredPage, seat: Seat | None, books: Books) -> Owner:
     assert page.page is not None
     assert page.code is not None
     pupil = page.page.pupil
     if pupil is not None and pupil.kind == "order" and page.code.pupil is None:
-        return WhoWroteIt(class_name=books.class_name), ()  # whoever keeps the order of the stack knows
-    printed = page.code.pupil is not None or pupil is None
-    seat = Seat(None, 0.0) if printed or pupil is None else read_seat(page, pupil, seat_crops, recogniser)
-    return who_wrote_it(page.code, seat, books.roster, books.class_name)
+        return Owner(WhoWroteIt(class_name=books.class_name))  # whoever keeps the order of the stack knows
+    return who_wrote_it(page.code, seat or NO_SEAT, books.roster, books.class_name)
 
 
 def _sent_back(page: RegisteredPage, status: PageStatus, problems: tuple[Problem, ...], watch: _Watch) -> GradedPage:

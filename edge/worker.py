@@ -20,6 +20,7 @@ from edge.pipeline import Books, GradedPage, grade_capture
 from edge.reading.recogniser import Recogniser
 from edge.stack import chosen_class
 from homework.errors import ClassboxError
+from homework.results import PageRecord
 from sync.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ class Shown:
 class Worker:
     """Grades and files. What came of each capture is told to `on_page`, what goes wrong to `on_trouble`.
 
-    Both are called from the worker's thread. `on_trouble(about, None)` says that it is over.
+    `on_change` says that earlier sheets have other owners than before: later ones, or a person, made them clear.
+    All are called from the worker's thread. `on_trouble(about, None)` says that it is over.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Worker:
         clock: Clock,
         class_name: str | None,
         on_page: Callable[[Shown], None],
+        on_change: Callable[[], None],
         on_trouble: Callable[[str, ClassboxError | None], None],
     ) -> None:
         self._ledger = ledger
@@ -59,6 +62,7 @@ class Worker:
         self._clock = clock
         self._class_name = class_name
         self._on_page = on_page
+        self._on_change = on_change
         self._on_trouble = on_trouble
         # One capture may wait: a second one costs 37 MB and takes the peak over the budget of 300 MB (measured).
         self._queue: queue.Queue[Capture | None] = queue.Queue(maxsize=1)
@@ -91,6 +95,8 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 self._regrade_what_became_known()
+                if self._clear_up():
+                    self._on_change()
                 capture = self._queue.get(timeout=0.5)
                 if capture is not None:
                     self._take(capture)
@@ -134,7 +140,18 @@ class Worker:
             self._on_trouble("disk", None)
         self._on_trouble("grading", None)
         if filed is not None:
-            self._on_page(Shown(capture, filed))
+            # Before it is shown: the sheets before it may make it clear, and it may make those clear.
+            self._clear_up()
+            self._on_page(Shown(capture, self._ledger.page(filed.capture) or filed))
+
+    def _clear_up(self) -> bool:
+        """Let the stack say whose its doubtful sheets are. What a disk does not take now is tried again later."""
+        try:
+            return self._ledger.clear_up(self._documents.roster())
+        except ClassboxError as error:
+            log.warning("%s", error)
+            self._on_trouble("grading", error)
+            return False
 
     def _keep(self, digest: str, picture: bytes) -> bool:
         """The picture goes to the disk before its transaction, so that no page ever points at nothing."""
@@ -177,8 +194,12 @@ class Worker:
             capture = Capture(image=image, source=filed.source)
             page = grade_capture(capture, books, self._recogniser)
             pupil = self._pupil(page)
-            if (page.status, pupil) != (filed.status, filed.pupil):
+            if (page.status, pupil, _class_of(page.record)) != (filed.status, filed.pupil, _class_of(filed.record)):
                 self._on_page(Shown(capture, self._ledger.regrade(filed.capture, page, pupil=pupil)))
             if self._stopping.is_set():
                 return
         self._seen = stamp
+
+
+def _class_of(record: PageRecord | None) -> str | None:
+    return record.who.class_name if record is not None else None

@@ -12,6 +12,7 @@ import click
 import cv2
 
 from edge.annotate import annotate
+from edge.batch import Batch
 from edge.frames import Capture
 from edge.nearby import Shelves, open_shelves
 from edge.picture_files import captures_in, files_of
@@ -32,7 +33,8 @@ NOT_ALL_GRADED = 3
     help="""Grade worksheets from pictures (JPEG, PNG, WebP, TIFF), PDF scans, folders and videos.
 
     What is not named is looked up beside the picture (layout.json, assignment.toml, roster.csv), then among what
-    was loaded. Ends with 0 when every page was graded, 3 when some could not be, 1 when none could be opened.
+    was loaded. Pages whose seat number is hard to read come last: by then the others say whose they can be.
+    Ends with 0 when every page was graded, 3 when some could not be, 1 when none could be opened.
 
     \b
     Examples:
@@ -68,6 +70,11 @@ def command(
     for folder_of_files in dict.fromkeys(file.parent for file in files):
         for error in shelves.folder(folder_of_files).errors:
             say_error(error)
+    batch = Batch()
+
+    def say(capture: Capture, page: GradedPage, roster: Roster | None) -> None:
+        print(_as_json(capture, page) if as_json else _as_line(capture, page, roster))
+
     for file in progress(files, label="", total=len(files)):
         try:
             for capture, page in _pages(file, shelves, recogniser):
@@ -75,12 +82,16 @@ def command(
                 ungraded += page.status is not PageStatus.GRADED
                 if folder is not None:
                     folder.keep(capture, page)
-                print(_as_json(capture, page) if as_json else _as_line(capture, page, _roster_of(file, shelves)))
+                pupils = _roster_of(file, shelves)
+                if not batch.waits(capture, page, pupils):
+                    say(capture, page, pupils)
         except ClassboxError as error:
             ungraded += 1
             say_error(error)
             if as_json:
                 print(_as_failed_json(file, error))
+    for waiting in batch.named():
+        say(waiting.capture, waiting.page, waiting.roster)
     if not files:
         raise ClassboxError("There are no pictures here.", remedy="Name pictures, PDF scans or videos.")
     if ungraded:

@@ -15,11 +15,8 @@ from edge.reading.fields import crop_fields, read_fields
 from edge.reading.ink import field_ink
 from edge.reading.recogniser import Recognition
 from edge.reading.signature import ink_signature, same_ink
-from edge.reading.who import Seat, crop_seat, read_seat, who_wrote_it
 from edge.registration.register import register
-from homework.page_code import PageCode
 from homework.results import Doubt
-from homework.roster import Pupil, Roster
 from models.simulation.strokes import Stroke
 
 Printer = Callable[..., Any]
@@ -255,76 +252,6 @@ def test_numbers_are_no_fractions(print_worksheet: Printer, photograph: Photogra
         found = readings(photograph(sheet.paper(), size_px=(3024, 4032)), sheet, says)
         assert {found[item, 1].text for item in ("1", "2", "4")} == {"5"}, seed
         assert len(says.shown) == 3
-
-
-# Whose page
-
-
-def seat_of(page: Any, pupil: Any, recogniser: Any):
-    return read_seat(page, pupil, crop_seat(page, pupil), recogniser)
-
-
-def test_a_written_seat_is_read_and_a_doubtful_one_is_not_guessed(print_worksheet: Printer, photograph: Photograph):
-    sheet = print_worksheet()
-    sheet.seat("07")
-    page = page_of(photograph(sheet.paper()), sheet)
-    pupil = sheet.layout.pages[0].pupil
-    says = Says(text="1", confidence=0.99)
-    assert seat_of(page, pupil, says).number == 11
-    assert [kind for kind, _ in says.shown] == ["digit", "digit"]
-    assert seat_of(page, pupil, Says(text="1", confidence=0.8)).number is None
-    assert seat_of(page, pupil, Says(text=None, confidence=0.0)).number is None
-
-
-def test_empty_seat_cells_are_no_seat(print_worksheet: Printer, photograph: Photograph):
-    sheet = print_worksheet()
-    page = page_of(photograph(sheet.paper()), sheet)
-    assert seat_of(page, sheet.layout.pages[0].pupil, Says()).number is None
-
-
-@pytest.mark.parametrize("seat", ["07", "23", "40"])
-def test_a_seat_marked_in_bubbles_is_read(print_worksheet: Printer, photograph: Photograph, seat: str):
-    sheet = print_worksheet("bubbles")
-    sheet.seat(seat)
-    page = page_of(photograph(sheet.paper(), turn_deg=180), sheet)
-    assert seat_of(page, sheet.layout.pages[0].pupil, Says()) == Seat(int(seat), pytest.approx(0.999))
-
-
-def test_a_seat_column_with_two_marks_is_no_seat(print_worksheet: Printer, photograph: Photograph):
-    sheet = print_worksheet("bubbles")
-    sheet.seat("23")
-    sheet.seat("24")
-    page = page_of(photograph(sheet.paper()), sheet)
-    assert seat_of(page, sheet.layout.pages[0].pupil, Says()).number is None
-
-
-ROSTER = Roster((Pupil("3-1", 7, "学生07", "S007"), Pupil("3-1", 8, "学生08", "S008")))
-TWO_CLASSES = Roster((*ROSTER.pupils, Pupil("3-2", 7, "学生57", "S057")))
-MASTER = PageCode("ABCD1234", 1)
-
-
-def test_the_only_class_of_a_roster_is_the_class():
-    who, problems = who_wrote_it(MASTER, Seat(7, 0.99), ROSTER, None)
-    assert (who.class_name, who.seat, who.pupil, problems) == ("3-1", 7, "S007", ())
-
-
-def test_of_two_classes_one_must_be_chosen():
-    who, problems = who_wrote_it(MASTER, Seat(7, 0.99), TWO_CLASSES, None)
-    assert (who.pupil, [p.code for p in problems]) == (None, ["class-unknown"])
-    assert who_wrote_it(MASTER, Seat(7, 0.99), TWO_CLASSES, "3-2")[0].pupil == "S057"
-
-
-def test_a_seat_at_which_nobody_sits_is_nobodys():
-    who, problems = who_wrote_it(MASTER, Seat(44, 0.99), ROSTER, None)
-    assert (who.seat, who.pupil, [p.code for p in problems]) == (44, None, ["who-unknown"])
-
-
-def test_a_printed_name_outranks_everything():
-    code = PageCode("ABCD1234", 1, "3-2", "S057")
-    who, problems = who_wrote_it(code, Seat(None, 0.0), TWO_CLASSES, "3-1")
-    assert (who.class_name, who.seat, who.pupil, who.confidence) == ("3-2", 7, "S057", 1.0)
-    assert [p.code for p in problems] == ["other-class"]
-    assert [p.code for p in who_wrote_it(code, Seat(None, 0.0), ROSTER, None)[1]] == ["not-on-roster"]
 
 
 # The same ink
