@@ -18,9 +18,9 @@ from edge.reading.ink import field_ink
 from homework.answers import normalise
 from homework.layout import Box, FieldKind
 from homework.results import PageStatus, VerdictKind
-from models.evaluation.crops import PageCrop, photograph_name
+from models.evaluation.crops import PageCrop, frame_name, photograph_name
 from models.evaluation.figures import Judged
-from models.evaluation.ink import Manner, lay_out, write
+from models.evaluation.ink import Manner, beyond_mm, lay_out, write
 from models.recognisers import Kind, Recognisers
 from models.simulation.desk import Desk
 from models.simulation.desk import Sheet as Paper
@@ -65,6 +65,7 @@ class Answer:
     source: str
     pen: str
     photo: str
+    frame: str
     judged: Judged
 
 
@@ -75,6 +76,14 @@ class PageResult:
     answers: list[Answer]
     crops: list[PageCrop]
     photo: Image
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Who wrote something, and how far beyond its frame."""
+
+    writer: str
+    over_mm: float
 
 
 class Writers:
@@ -111,13 +120,13 @@ def one_page(sheets: Sequence[Sheet], desks: Mapping[int, Desk], writers: Writer
     assignment, tasks = answers_of(sheet.grade, rng)
     pair, manner, shot = writers.pair(rng), Manner.random(rng), Shot.random(rng)
     paper = sheet.pages[side.page - 1].copy()
-    by: dict[str, str] = {}
+    by: dict[str, Hold] = {}
 
-    def put(text: str, box: Box, *, stacked: bool = False) -> str:
+    def put(text: str, box: Box, *, stacked: bool = False) -> Hold:
         if text == "√":  # no collection has any: the simulated classroom's own, which training never sees
             drawn = replace(Writer.random(int(rng.integers(1 << 30))), pen=manner.tool, size_mm=manner.size_mm)
             draw_strokes(paper, drawn.write(text, box, rng), sheet.px_per_mm)
-            return "synthetic-0"
+            return Hold("synthetic-0", 0.0)
         who: list[str] = []
 
         def pick(symbol: str) -> Glyph:
@@ -125,8 +134,9 @@ def one_page(sheets: Sequence[Sheet], desks: Mapping[int, Desk], writers: Writer
             who.append(writer)
             return glyph
 
-        write(paper, lay_out(text, box, manner, pick, rng=rng, stacked=stacked), manner, sheet.px_per_mm, rng)
-        return pair[0].writer if any(c.isdigit() for c in text) else who[0]
+        placed = lay_out(text, box, manner, pick, rng=rng, stacked=stacked)
+        write(paper, placed, manner, sheet.px_per_mm, rng)
+        return Hold(pair[0].writer if any(c.isdigit() for c in text) else who[0], beyond_mm(placed, box))
 
     for field in side.fields:
         task = tasks[field.item]
@@ -135,12 +145,11 @@ def one_page(sheets: Sequence[Sheet], desks: Mapping[int, Desk], writers: Writer
         box = (x + inset, y + inset, width - 2 * inset, height - 2 * inset)
         by[field.item] = put(task.text, box, stacked=task.form in ("stacked", "mixed"))
     seat = str(rng.integers(1, 61))
-    if side.pupil is not None:
-        for digit, box in zip(reversed(seat), reversed(side.pupil.boxes_mm), strict=False):
-            put(digit, box)
+    cells = zip(reversed(seat), reversed(side.pupil.boxes_mm if side.pupil is not None else ()), strict=False)
+    seats = [put(digit, box) for digit, box in cells]
     photo = _photograph(desks[shot.megapixels], Paper.of(paper, sheet.px_per_mm), shot, rng)
     books = Books(lambda name: sheet.layout if name == sheet.layout.sheet else None, lambda _: assignment)
-    return _Taken(number, photo, books, tasks, by, seat, pair[0].writer, manner.pen, shot)
+    return _Taken(number, photo, books, tasks, by, seat, seats[::-1], manner.pen, shot)
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,9 @@ class _Taken:
     photo: Image
     books: Books
     tasks: dict[str, Task]
-    by: dict[str, str]
+    by: dict[str, Hold]
     seat: str
-    writer: str
+    seats: list[Hold]
     pen: str
     shot: Shot
 
@@ -175,7 +184,8 @@ class _Taken:
                 right=task.right,
                 ticked=verdict is VerdictKind.CORRECT,
             )
-            source = self.by[item.item].partition("-")[0]
+            by = self.by[item.item]
+            source = by.writer.partition("-")[0]
             answers.append(
                 Answer(
                     task.kind,
@@ -184,6 +194,7 @@ class _Taken:
                     source,
                     self.pen,
                     photograph_name(self.shot.megapixels, self.shot.blur_px),
+                    frame_name(by.over_mm),
                     judged,
                 )
             )
@@ -199,35 +210,38 @@ class _Taken:
         read_whole = {crop.tobytes() for _, crops in calls for crop in crops}
         apart = [item for content, item in whole.items() if content not in read_whole]
         cells = list(dict.fromkeys(crop.tobytes() for kind, crops in calls if kind == "digit" for crop in crops))
-        seat = dict(zip(cells, self.seat, strict=True)) if len(cells) == len(self.seat) else {}
+        # With a digit too faint to be cut nobody knows which is which.
+        seat = dict(zip(cells, zip(self.seat, self.seats, strict=True), strict=False))
+        seat = seat if len(cells) == len(self.seat) else {}
         found: list[PageCrop] = []
         for kind, crops in calls:
             if any(crop.tobytes() in cells for crop in crops):  # a seat's cells, in whatever kind they are read
-                truths = [seat.get(crop.tobytes()) for crop in crops]
-                found += self._several(kind, crops, [truth for truth in truths if truth is not None], "seat")
+                known = [(crop, *seat[crop.tobytes()]) for crop in crops if crop.tobytes() in seat]
+                found += [self._crop(kind, crop, _part(digit, "seat"), by) for crop, digit, by in known]
                 continue
             items = [whole.get(crop.tobytes()) for crop in crops]
             if crops and all(item is None for item in items):
                 if apart and self.tasks[item := apart.pop(0)].form in ("stacked", "mixed"):
-                    found += self._several(kind, crops, _parts(self.tasks[item].text), "part")
+                    parts = zip(crops, _parts(self.tasks[item].text), strict=False)
+                    found += [self._crop(kind, crop, _part(truth, "part"), self.by[item]) for crop, truth in parts]
                 continue
             for crop, one in zip(crops, items, strict=True):
                 if one is not None:
                     found.append(self._crop(kind, crop, self.tasks[one], self.by[one]))
         return found
 
-    def _several(self, kind: Kind, crops: list[Image], truths: Sequence[str], form: str) -> list[PageCrop]:
-        """Crops of one field, for whose parts there is no key."""
-        tasks = [Task("number", truth, "", right=False, form=form) for truth in truths]
-        return [self._crop(kind, crop, task, self.writer) for crop, task in zip(crops, tasks, strict=False)]
-
-    def _crop(self, kind: Kind, crop: Image, task: Task, writer: str) -> PageCrop:
-        source, _, number = writer.partition("-")
+    def _crop(self, kind: Kind, crop: Image, task: Task, by: Hold) -> PageCrop:
+        source, _, number = by.writer.partition("-")
         shot = self.shot
         return PageCrop(
             crop, kind, task.text, task.key, task.form, source, int(number), self.pen, _digits(task.text),
-            shot.megapixels, shot.blur_px, shot.light, shot.jpeg, self.number,
+            shot.megapixels, shot.blur_px, shot.light, shot.jpeg, self.number, by.over_mm,
         )  # fmt: skip
+
+
+def _part(truth: str, form: str) -> Task:
+    """A digit of the seat, or a part of a fraction: nobody has a key for it."""
+    return Task("number", truth, "", right=False, form=form)
 
 
 def _parts(fraction: str) -> list[str]:

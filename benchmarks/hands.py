@@ -76,7 +76,9 @@ def all_pages(data: Path, split: Split, seed: int, count: int, workers: int) -> 
 
 
 def rows_of(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """A row a kind; of numbers also one a form, a length of integers, a pen, a photograph's quality and a source."""
+    """A row a kind; of numbers also one a form, a length of integers, a pen, a photograph's quality, a source, and
+    whether they keep to their frame.
+    """
     numbers = [one for one in answers if one.kind == "number"]
     integers = [one for one in numbers if one.form == "integer"]
     groups: list[tuple[str, Sequence[Answer], Callable[[Answer], str]]] = [
@@ -86,6 +88,7 @@ def rows_of(answers: Sequence[Answer]) -> list[dict[str, Any]]:
         ("number, ", numbers, lambda one: one.pen),
         ("number, ", numbers, lambda one: one.photo),
         ("number, ", numbers, lambda one: one.source),
+        ("number, ", numbers, lambda one: one.frame),
     ]
     return [
         {"name": prefix + value, **judged_row([one.judged for one in some if name(one) == value])}

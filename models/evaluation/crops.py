@@ -25,6 +25,7 @@ class PageCrop:
     fraction, `seat`, …). `source` and `writer` are of the hand that wrote most of it (`synthetic`: of nobody).
     `digits` counts the digits of `text`. The photograph: `megapixels` of the whole sensor, `blur_px` beyond the
     lens's own, `light` (1: a bright desk), `jpeg` the quality, 0 for none. `page` counts from 1.
+    `over_mm`: how far the answer goes beyond its frame.
     """
 
     crop: Image
@@ -41,6 +42,12 @@ class PageCrop:
     light: float
     jpeg: int
     page: int
+    over_mm: float = 0.0
+
+
+def frame_name(over_mm: float) -> str:
+    """Whether an answer keeps to its frame, in words."""
+    return "over the frame" if over_mm > 0.1 else "inside the frame"
 
 
 def photograph_name(megapixels: int, blur_px: float) -> str:
@@ -50,6 +57,9 @@ def photograph_name(megapixels: int, blur_px: float) -> str:
 
 
 _COLUMNS = tuple(field.name for field in fields(PageCrop) if field.name != "crop")
+
+_MAY_LACK = frozenset({"over_mm"})
+"""Columns that older files do not have."""
 
 
 def save_crops(path: Path, crops: Sequence[PageCrop]) -> None:
@@ -66,12 +76,13 @@ def load_crops(path: Path) -> list[PageCrop]:
     try:
         with np.load(path, allow_pickle=False) as file:
             pixels, shapes = file["pixels"], file["shapes"]
-            columns = [file[name].tolist() for name in _COLUMNS]
+            names = [name for name in _COLUMNS if name in file or name not in _MAY_LACK]
+            columns = [file[name].tolist() for name in names]
         ends = np.cumsum(shapes.astype(np.int64).prod(axis=1))
         parts = np.split(pixels, ends)  # the last is empty, unless the pixels and the shapes do not fit
         crops = [part.reshape(shape) for part, shape in zip(parts, [*shapes, (0, 0)], strict=True)][:-1]
         return [
-            PageCrop(crop, **dict(zip(_COLUMNS, row, strict=True)))
+            PageCrop(crop, **dict(zip(names, row, strict=True)))
             for crop, row in zip(crops, zip(*columns, strict=True), strict=True)
         ]
     except (OSError, KeyError, ValueError) as error:

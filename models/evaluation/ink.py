@@ -118,6 +118,13 @@ def lay_out(
     ]
 
 
+def beyond_mm(placed: Sequence[Placed], box_mm: Box) -> float:
+    """How far an answer's strokes go beyond the box at the most; 0 when they stay in it."""
+    x, y, width, height = box_mm
+    left, top, right, bottom = _bounds(placed)
+    return max(x - left, y - top, right - x - width, bottom - y - height, 0.0)
+
+
 def write(page: Page, placed: list[Placed], manner: Manner, px_per_mm: float, rng: Generator) -> None:
     """Put the glyphs down on `page` (height, width, 3 BGR), in place, with the writer's pen."""
     for one in placed:
@@ -164,6 +171,8 @@ def _line(text: str, size: float, manner: Manner, pick: Pick, rng: Generator) ->
         x += gap
         lift = size * rng.normal(0.0, manner.unevenness) + manner.drift * x
         if sign == ".":
+            # Nobody could read a point that runs into the digit before it.
+            x += max(size * abs(rng.normal(0.14, 0.06)) + 0.7 * manner.tool.width_mm - gap, 0.0) if placed else 0.0
             one = _dot(pick("."), x, lift + size * abs(rng.normal(0, 0.03)), size, rng)
         else:
             one = _sign(sign, pick(sign), size, manner, rng)
@@ -312,7 +321,7 @@ def _press(page: Page, one: Placed, pen: Pen, px_per_mm: float, rng: Generator) 
     lay_cover(page, cover, at, darkness=min(pen.darkness, 1.0), colour=pen.colour, ink=pen.ink)
 
 
-def _bounds(placed: list[Placed]) -> tuple[float, float, float, float]:
+def _bounds(placed: Sequence[Placed]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of some glyphs together."""
     return (
         min(one.at_mm[0] for one in placed),

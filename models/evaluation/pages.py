@@ -9,7 +9,7 @@ from typing import Any, cast
 from homework.answers import AnswerRule, check_answer, is_readable, normalise, unit_in_question
 from homework.layout import FieldKind
 from homework.units import split_quantity
-from models.evaluation.crops import PageCrop, photograph_name
+from models.evaluation.crops import PageCrop, frame_name, photograph_name
 from models.evaluation.figures import Judged, Outcome, judged_row
 from models.recognisers import KINDS, Kind, Recognisers
 
@@ -55,7 +55,8 @@ def judge(crop: PageCrop, text: str | None, confidence: float, threshold: float)
 
 
 def page_rows(reads: Sequence[Read]) -> list[dict[str, Any]]:
-    """A row a kind; of numbers (whole answers, not parts of fractions) also by form, length, pen, photograph, source.
+    """A row a kind; of numbers (whole answers, not parts of fractions) also by form, length, pen, photograph, light,
+    source, and whether they keep to their frame.
 
     Each has `kind`, `set` and the figures of `judged_row`.
     """
@@ -70,6 +71,7 @@ def page_rows(reads: Sequence[Read]) -> list[dict[str, Any]]:
         ("photograph", whole, lambda crop: photograph_name(crop.megapixels, crop.blur_px)),
         ("light", whole, lambda crop: "dim" if crop.light < 1 else "bright"),
         ("source", whole, lambda crop: crop.source),
+        ("frame", whole, lambda crop: frame_name(crop.over_mm)),
     ]
     rows = []
     for group, some, name in groups:

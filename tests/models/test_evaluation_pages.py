@@ -13,7 +13,7 @@ from models.evaluation.cards import BEGIN, END, write_cards
 from models.evaluation.crops import PageCrop, load_crops, save_crops
 from models.evaluation.curves import at_review, reliability, risk_coverage
 from models.evaluation.figures import Judged, Outcome, judged_row
-from models.evaluation.ink import PENS, Manner, lay_out, write
+from models.evaluation.ink import PENS, Manner, beyond_mm, lay_out, write
 from models.evaluation.isolated import one_sign
 from models.evaluation.pages import by_kind, judge, page_rows, read_crops
 from models.evaluation.report import report_of
@@ -49,6 +49,14 @@ def test_crops_come_back_from_their_file_as_they_were(tmp_path):
     back = load_crops(tmp_path / "crops.npz")
     assert [replace(one, crop=other.crop) for one, other in zip(back, crops, strict=True)] == crops
     assert all((one.crop == other.crop).all() for one, other in zip(back, crops, strict=True))
+
+
+def test_a_file_from_before_a_column_was_kept_can_still_be_read(tmp_path):
+    save_crops(tmp_path / "crops.npz", [a_crop()])
+    columns = dict(np.load(tmp_path / "crops.npz"))
+    del columns["over_mm"]
+    np.savez(tmp_path / "older.npz", **columns)
+    assert [one.over_mm for one in load_crops(tmp_path / "older.npz")] == [0.0]
 
 
 def test_a_file_without_crops_holds_none(tmp_path):
@@ -206,6 +214,18 @@ def test_an_answer_is_written_inside_its_box_and_can_be_seen(glyph: Glyph, pen: 
         assert xs.max() <= (32.0 + around) * 8
         assert (4.0 - around) * 8 <= ys.min()
         assert ys.max() <= (14.0 + around) * 8
+
+
+def test_an_answer_that_leaves_its_frame_is_known_to():
+    box = (8.0, 4.0, 24.0, 10.0)
+    manner = Manner.random(np.random.default_rng(1))
+    far = []
+    for over in (0.0, 1.0):
+        rngs = [np.random.default_rng(seed) for seed in range(20)]
+        placed = [lay_out("12", box, manner, lambda _: a_stroke(), rng=rng, over=over) for rng in rngs]
+        far.append([beyond_mm(one, box) for one in placed])
+    assert max(far[0]) < 1e-9
+    assert all(0.2 < mm < 1.4 for mm in far[1])
 
 
 def test_single_signs_are_crops_with_ink_that_the_recognisers_take():
