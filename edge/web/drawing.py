@@ -22,18 +22,20 @@ def flattened(image: Image, mm_to_px: NDArray[np.float64], page_mm: tuple[float,
     return _jpeg(_evenly_lit(flat), _SHEET_QUALITY)
 
 
-def field_crop(image: Image, mm_to_px: NDArray[np.float64], hull_mm: Box) -> bytes:
-    """One field with 3 mm around it, upright, 8 px/mm, as JPEG."""
+def field_crop(
+    image: Image, mm_to_px: NDArray[np.float64], hull_mm: Box, *, margin_mm: float = CROP_MARGIN_MM
+) -> bytes:
+    """One field with some paper around it, upright, 8 px/mm, as JPEG."""
     x, y, width, height = hull_mm
-    margin = CROP_MARGIN_MM
+    margin = margin_mm
     box = (x - margin, y - margin, width + 2 * margin, height + 2 * margin)
     return _jpeg(_evenly_lit(_warped(image, mm_to_px, box, CROP_PX_PER_MM)), _CROP_QUALITY)
 
 
-def crop_size_px(hull_mm: Box, height_px: int) -> tuple[int, int]:
+def crop_size_px(hull_mm: Box, height_px: int, *, margin_mm: float = CROP_MARGIN_MM) -> tuple[int, int]:
     """Width and height at which a field's crop is shown, so that the page keeps its place while it loads."""
     _, _, width, height = hull_mm
-    ratio = (width + 2 * CROP_MARGIN_MM) / (height + 2 * CROP_MARGIN_MM)
+    ratio = (width + 2 * margin_mm) / (height + 2 * margin_mm)
     return round(height_px * ratio), height_px
 
 

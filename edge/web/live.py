@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.booking import Standing
 from edge.documents import Documents
-from edge.ledger import FiledPage, Ledger
+from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.stack import Stack, owner_of, stack_of
+from edge.web.whose import WrittenCrop, likely_pupils, written_crops
 from homework.errors import ClassboxError
 from homework.layout import Field, Page, SheetLayout
 from homework.results import ItemResult, PageRecord, PageStatus, Problem, VerdictKind, points
@@ -61,6 +63,13 @@ class SheetView:
     counts: dict[VerdictKind, int]
     problems: tuple[Problem, ...]
     previous: int | None = None
+    named_by_stack: bool = False
+    """Its number was hard to read, and the other sheets made it clear."""
+    crops: tuple[WrittenCrop, ...] = ()
+    likely: tuple[Pupil, ...] = ()
+    linked: int | None = None
+    linked_crops: tuple[WrittenCrop, ...] = ()
+    """For “whose sheet is this?”: what the pupil wrote, the likeliest answers, and the sheet with the same number."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,32 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
         max_score=points(record.max_score_hundredths) if record is not None else None,
         counts={kind: kinds.count(kind) for kind in VerdictKind},
         # On a box without a class list it is no news that the class list does not say whose it is.
+        named_by_stack=filed.named_by is NamedBy.STACK and filed.pupil is not None,
         problems=tuple(p for p in filed.problems if filed.standing is not Standing.COUNTS or p.code != "who-unknown"),
+    )
+
+
+def with_question(
+    sheet: SheetView,
+    filed: FiledPage,
+    ledger: Ledger,
+    documents: Documents,
+    *,
+    pupils: Sequence[Pupil],
+    missing: Collection[int],
+) -> SheetView:
+    """A sheet with what a person needs to say whose it is; as it was when that is not asked and not in doubt."""
+    if filed.standing is not Standing.ASK:
+        return replace(sheet, crops=written_crops(filed, documents)) if sheet.named_by_stack else sheet
+    other = ledger.page(filed.linked) if filed.linked is not None else None
+    # It names a pupil whose other sheet was there first; when that has gone to somebody else, the way is free.
+    claimed = tuple(pupil for pupil in pupils if pupil.pupil_id == filed.pupil and pupil.seat in missing)
+    return replace(
+        sheet,
+        crops=written_crops(filed, documents),
+        likely=likely_pupils(filed.seat, pupils, missing) if filed.pupil is None else claimed,
+        linked=filed.linked,
+        linked_crops=written_crops(other, documents) if other is not None else (),
     )
 
 
@@ -149,6 +183,8 @@ def live_view(
         pages_a_pupil=_pages_of(current, documents),
     )
     pupils = roster.of_class(class_name) if class_name is not None else ()
+    if sheet is not None and newest is not None:
+        sheet = with_question(sheet, newest, ledger, documents, pupils=pupils, missing=stack.missing)
     return LiveView(
         title=assignment.title if assignment is not None else None,
         stack=stack,

@@ -9,6 +9,7 @@ from edge.documents import Documents
 from edge.ledger import Ledger
 from edge.stack import owner_of
 from edge.web.drawing import crop_size_px
+from edge.web.whose import WrittenCrop, written_crops
 from homework.results import Candidate, Doubt, VerdictKind
 
 CROP_HEIGHT_PX = 88
@@ -37,6 +38,8 @@ class PageToReview:
     page: int
     whose: bool
     linked: int | None
+    crops: tuple[WrittenCrop, ...]
+    version: str
     fields: tuple[FieldToReview, ...]
 
 
@@ -62,6 +65,8 @@ def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None)
                 page=record.page,
                 whose=filed.standing is Standing.ASK,
                 linked=filed.linked,
+                crops=written_crops(filed, documents) if filed.standing is Standing.ASK else (),
+                version=f"{filed.revision}-{filed.digest[:8]}",
                 fields=tuple(
                     FieldToReview(
                         place=place,

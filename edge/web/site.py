@@ -26,8 +26,9 @@ from edge.pictures import Pictures
 from edge.stack import chosen_class
 from edge.web import drawing
 from edge.web.bus import Bus
-from edge.web.live import LiveView, live_view, sheet_view
+from edge.web.live import LiveView, live_view, sheet_view, with_question
 from edge.web.review import review_list
+from edge.web.whose import CROP_MARGIN_MM, Written, written_box
 from edge.web.words import DOUBT_WORDS, SEAT_WORDS
 from edge.worker import CLASS_SETTING
 from homework.errors import ClassboxError, UsageError
@@ -133,6 +134,7 @@ def make_site(site: Site) -> web.Application:
     app.router.add_post(r"/sheets/{capture:\d{1,12}}/owner", _say_whose)
     app.router.add_get(r"/sheets/{key:\d{1,12}|unsaved}/picture.jpg", _sheet_picture)
     app.router.add_get(r"/sheets/{capture:\d{1,12}}/fields/{place:\d{1,3}}.jpg", _field_picture)
+    app.router.add_get(r"/sheets/{capture:\d{1,12}}/written/{what:name|seat}.jpg", _written_picture)
     app.router.add_get("/static/{name}", _static)
     return app
 
@@ -196,6 +198,9 @@ async def _one_sheet(request: web.Request) -> web.Response:
     sheet = await asyncio.to_thread(sheet_view, filed, site.documents, class_name=site.chosen_class())
     before = await asyncio.to_thread(site.ledger.newest_page, filed.capture)
     sheet = replace(sheet, previous=before.capture if before is not None else None)
+    view: LiveView = values["view"]
+    ask = partial(with_question, pupils=view.pupils, missing=view.stack.missing)
+    sheet = await asyncio.to_thread(ask, sheet, filed, site.ledger, site.documents)
     return render(request, "sheet.html", **{**values, "one": True}, sheet=sheet)
 
 
@@ -296,6 +301,25 @@ def _draw_field(site: Site, decoded: DecodedPicture, capture: int, place: int) -
     if field is None or image is None:
         return None
     return drawing.field_crop(image, filed.mm_to_px, field.hull_mm())
+
+
+async def _written_picture(request: web.Request) -> web.Response:
+    what: Written = "name" if request.match_info["what"] == "name" else "seat"
+    capture = int(request.match_info["capture"])
+    picture = await asyncio.to_thread(_draw_written, request.app[_SITE], request.app[_CROPS], capture, what)
+    if picture is None:
+        raise web.HTTPNotFound
+    return web.Response(body=picture, content_type="image/jpeg", headers=_IMMUTABLE if request.query_string else {})
+
+
+def _draw_written(site: Site, decoded: DecodedPicture, capture: int, what: Written) -> bytes | None:
+    """The name or the seat number as it stands on the paper, cut from the kept picture."""
+    filed = site.ledger.page(capture)
+    box = written_box(filed, site.documents, what) if filed is not None else None
+    image = decoded.image(filed.digest) if filed is not None and box is not None else None
+    if filed is None or box is None or image is None or filed.mm_to_px is None:
+        return None
+    return drawing.field_crop(image, filed.mm_to_px, box, margin_mm=CROP_MARGIN_MM)
 
 
 async def _static(request: web.Request) -> web.StreamResponse:

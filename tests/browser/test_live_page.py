@@ -1,5 +1,6 @@
 """The live page in a real browser, while real sheets come in."""
 
+import json
 import re
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
@@ -185,3 +187,70 @@ def test_the_review_list_shows_what_was_doubted(box: Box, page: Page) -> None:
     for crop in page.locator(".crops img").all():
         crop.scroll_into_view_if_needed()
         page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=crop.element_handle())
+
+
+@pytest.fixture(scope="module")
+def numbered_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pupils who write their seat numbers; the number on the second sheet is rubbed out."""
+    out = tmp_path_factory.mktemp("numbered")
+    words = [sys.executable, "-m", "benchmarks._scans", str(out), "--pupils", "6", "--pupil-id", "digits"]
+    subprocess.run(words, check=True, cwd=Path(__file__).resolve().parents[2], capture_output=True)
+    layout = json.loads((out / "sheets" / "layout.json").read_text(encoding="utf-8"))
+    scan = cv2.imread(str(out / "scans" / "02.jpg"))
+    for x, y, width, height in layout["pages"][0]["pupil"]["boxes_mm"]:
+        x0, y0, x1, y1 = (round(v * 150 / 25.4) for v in (x + 0.6, y + 0.6, x + width - 0.6, y + height - 0.6))
+        scan[y0:y1, x0:x1] = 243
+    cv2.imwrite(str(out / "scans" / "02.jpg"), scan)
+    return out
+
+
+def all_loaded(page: Page, selector: str) -> int:
+    """How many pictures there are; each has come."""
+    for picture in page.locator(selector).all():
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=picture.element_handle())
+    return page.locator(selector).count()
+
+
+def test_a_sheet_without_a_number_is_named_with_one_tap_by_its_written_name(
+    page: Page, tmp_path: Path, numbered_class: Path
+) -> None:
+    box = Box(tmp_path, numbered_class)
+    try:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(box.url)
+        box.slide(1, 3, 4, 5, 6)
+        expect(page.locator(".handed-in .big")).to_have_text("5 / 6")
+        box.slide(2)
+        expect(page.get_by_role("heading", name="Whose sheet is this?")).to_be_visible()
+        assert all_loaded(page, ".written img") == 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.goto(box.url + "review")
+        assert all_loaded(page, ".written img") == 2
+        page.goto(box.url)
+        likely = page.locator(".likely button")
+        expect(likely).to_have_text(["No. 2 学生02"])
+        likely.click()
+        expect(page.locator(".person h1")).to_contain_text("No. 2")
+        expect(page.get_by_text("everybody has handed in")).to_be_visible()
+        page.goto(box.url + "?screen=class")
+        expect(page.locator(".written, .likely, .choose")).to_have_count(0)
+    finally:
+        box.stop()
+
+
+def test_a_sheet_that_counts_can_still_be_given_to_somebody_else(
+    page: Page, tmp_path: Path, numbered_class: Path
+) -> None:
+    box = Box(tmp_path, numbered_class)
+    try:
+        box.slide(4)
+        page.goto(box.url)
+        expect(page.locator(".person h1")).to_contain_text("No. 4")
+        page.goto(box.url + "sheets/1")
+        page.get_by_text("It is somebody else's").click()
+        page.locator(".not-right select").select_option("S005")
+        page.get_by_role("button", name="It is this pupil's").click()
+        expect(page.locator(".person h1")).to_contain_text("No. 5")
+    finally:
+        box.stop()

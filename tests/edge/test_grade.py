@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from edge.cli import main
 from edge.frames import Capture, Image
 from edge.pipeline import Books, grade_capture
+from edge.reading.seats import Seat
 from homework.assignment import assignment_to_toml
 from homework.layout import layout_to_json
 from homework.results import PageStatus, VerdictKind
@@ -94,6 +95,21 @@ def test_a_photo_becomes_the_contracts_object(folder: Path, sheet: Any):
         if items[item, 1]["verdict"] != "review":
             assert items[item, 1]["reading"] == text
     assert items["2", 1]["verdict"] in {"wrong", "review"}
+
+
+def test_a_page_in_doubt_comes_last_under_the_name_that_the_others_leave_it(
+    folder: Path, photo: Image, monkeypatch: pytest.MonkeyPatch
+):
+    rng = np.random.default_rng(2)
+    cv2.imwrite(str(folder / "b.jpg"), np.clip(photo + rng.normal(0, 1, photo.shape), 0, 255).astype(np.uint8))
+    seats = iter([Seat(((8, 0.8), (7, 0.199)), agreed=True), Seat.plain(7, 0.999)])
+    monkeypatch.setattr("edge.pipeline.read_seat", lambda *_: next(seats))
+    monkeypatch.setattr("edge.owners.same_ink", lambda *_: False)
+    result = run(folder, "--json")
+    assert result.exit_code == 0, result.output
+    found = [(Path(page["source"]).name, page["class"], page["seat"], page["pupil"]) for page in pages(result)]
+    assert found == [("b.jpg", "3-1", 7, "S007"), ("a.jpg", "3-1", 8, "S008")]
+    assert all(list(page) == KEYS and page["problems"] == [] for page in pages(result))
 
 
 def test_quads_lie_on_the_fields_of_the_upright_picture(folder: Path, photo: Image):
