@@ -67,6 +67,10 @@ class Answer:
     photo: str
     frame: str
     judged: Judged
+    page: int
+    written: str
+    read: str | None
+    confidence: float
 
 
 @dataclass(frozen=True)
@@ -196,6 +200,10 @@ class _Taken:
                     photograph_name(self.shot.megapixels, self.shot.blur_px),
                     frame_name(by.over_mm),
                     judged,
+                    self.number,
+                    task.text,
+                    said,
+                    item.reading.confidence,
                 )
             )
         return PageResult(answers, self._crops(graded, listening.calls), self.photo)

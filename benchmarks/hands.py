@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--out", type=Path, help="write every crop that was read into this .npz")
+    parser.add_argument("--misread", action="store_true", help="list what was silently misread")
     parser.add_argument("--quick", action="store_true", help="20 pages")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -125,6 +127,10 @@ def main() -> int:
         save_crops(options.out, crops)
         print(f"{len(crops)} crops of {count} pages ({unread} not read) in {seconds} s: {options.out}")
         return 0
+    if options.misread:
+        for one in answers:
+            if not one.judged.same and not one.judged.asked:
+                print(json.dumps(asdict(one), ensure_ascii=False))
     rows = rows_of(answers)
     if options.json:
         head = {"split": options.split, "pages": count, "pages_unread": unread, "seconds": seconds}
