@@ -112,6 +112,9 @@ class Documents:
         self._lock_path = folder / f".{FILE_NAME}.lock"
         self._storage = AtomicStorage(self._storage_path)
         self._shelf = _Shelf(stamp=object())
+        # msgspec (0.22) works a type out at its first use; two threads that do so at once crash the process.
+        for kind in (tuple[Pupil, ...], Assignment, SheetLayout):
+            msgspec.json.Decoder(kind)
 
     def stamp(self) -> object:
         """Differs from an earlier stamp when any process has written since."""

@@ -64,6 +64,11 @@ class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     named_by: NamedBy = NamedBy.PAGE
 
 
+# Made once: msgspec (0.22) works a type out at its first use, and two threads that do so at once crash the process.
+_ROWS = msgspec.msgpack.Decoder(PageRow)
+_CLOCKS = msgspec.msgpack.Decoder(ClockReading)
+
+
 @dataclass(frozen=True)
 class Counts:
     """How many captures there are, and what became of them: `graded` counts, `review` is fields to look at."""
@@ -116,7 +121,7 @@ def unsaved_page(capture: Capture, page: GradedPage, *, digest: str, clock: Cloc
 
 def read_row(body: bytes) -> PageRow:
     """The row of a `body`."""
-    return msgspec.msgpack.decode(body, type=PageRow)
+    return _ROWS.decode(body)
 
 
 def filed_page(row: sqlite3.Row) -> FiledPage:
@@ -143,4 +148,4 @@ def filed_page(row: sqlite3.Row) -> FiledPage:
 
 def read_clock(body: bytes) -> ClockReading:
     """The clock of a capture's row."""
-    return msgspec.msgpack.decode(body, type=ClockReading)
+    return _CLOCKS.decode(body)

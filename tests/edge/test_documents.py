@@ -126,3 +126,29 @@ def test_a_document_of_an_older_shape_does_not_cost_the_others(tmp_path: Path) -
     tables["assignments"]["99"] = {"id": "old", "body": {"title": 5}}
     (tmp_path / FILE_NAME).write_text(json.dumps(tables), encoding="utf-8")
     assert [a.id for a in Documents(tmp_path).assignments()] == ["a1"]
+
+
+FIRST_LOOK = """
+import sys, threading
+from pathlib import Path
+from edge.documents import Documents
+sys.setswitchinterval(1e-6)
+documents = Documents(Path(sys.argv[1]))
+start = threading.Barrier(4)
+def look():
+    start.wait()
+    assert documents.assignments()
+threads = [threading.Thread(target=look) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_look_for_the_first_time_at_once_do_not_crash(tmp_path: Path) -> None:
+    """One process in four did: msgspec works out a type at its first use, and not twice at a time."""
+    Documents(tmp_path).put_assignment(ASSIGNMENT)
+    for _ in range(12):
+        done = subprocess.run([sys.executable, "-c", FIRST_LOOK, str(tmp_path)], check=False, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
