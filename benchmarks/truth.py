@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from edge.batch import Batch
 from edge.frames import Capture
 from edge.pipeline import Books, grade_capture
 from homework.assignment import parse_assignment
@@ -46,10 +47,13 @@ def one_class(example: str, seed: int, size: int) -> tuple[Rows, Rows]:
     rng = np.random.default_rng([seed, 0x7247])
     truths: Rows = []
     pages: Rows = []
+    batch = Batch()
     for index in range(len(room)):
         pose = Pose(float(rng.normal(0, 3)), float(rng.normal(0, 3)), float(rng.normal(0, 2.5)))
         picture = desk.photograph(Moment(((index, pose),), (), 0.0), [room.sheet(index)])
-        graded = grade_capture(Capture(picture, f"{example} {seed} {index + 1}"), books, recognisers)
+        capture = Capture(picture, f"{example} {seed} {index + 1}")
+        graded = grade_capture(capture, books, recognisers)
+        batch.waits(capture, graded, roster)
         truth = room.truth(index)
         truths.append(
             {
@@ -68,7 +72,7 @@ def one_class(example: str, seed: int, size: int) -> tuple[Rows, Rows]:
         record = graded.record
         pages.append(
             {
-                "source": f"{example} {seed} {index + 1}",
+                "source": capture.source,
                 "captured_at_ms": index,
                 "sheet": record.sheet,
                 "page": record.page,
@@ -86,6 +90,10 @@ def one_class(example: str, seed: int, size: int) -> tuple[Rows, Rows]:
             }
         )
     room.close()
+    # As the box does it: once the whole stack has been seen, it names what it can.
+    late = {one.capture.source: one.page.record.who.pupil for one in batch.named() if one.page.record is not None}
+    for page in pages:
+        page["pupil"] = late.get(page["source"], page["pupil"])
     return truths, pages
 
 

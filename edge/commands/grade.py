@@ -33,8 +33,9 @@ NOT_ALL_GRADED = 3
     help="""Grade worksheets from pictures (JPEG, PNG, WebP, TIFF), PDF scans, folders and videos.
 
     What is not named is looked up beside the picture (layout.json, assignment.toml, roster.csv), then among what
-    was loaded. Pages whose seat number is hard to read come last: by then the others say whose they can be.
-    Ends with 0 when every page was graded, 3 when some could not be, 1 when none could be opened.
+    was loaded. From the first page on whose seat number is hard to read, the lines wait for the last page: by then
+    the others say whose it can be. Ends with 0 when every page was graded, 3 when some could not be, 1 when none
+    could be opened.
 
     \b
     Examples:
@@ -70,10 +71,10 @@ def command(
     for folder_of_files in dict.fromkeys(file.parent for file in files):
         for error in shelves.folder(folder_of_files).errors:
             say_error(error)
-    batch = Batch()
+    batch, lines = Batch(), _Lines()
 
-    def say(capture: Capture, page: GradedPage, roster: Roster | None) -> None:
-        print(_as_json(capture, page) if as_json else _as_line(capture, page, roster))
+    def line_of(capture: Capture, page: GradedPage, roster: Roster | None) -> str:
+        return _as_json(capture, page) if as_json else _as_line(capture, page, roster)
 
     for file in progress(files, label="", total=len(files)):
         try:
@@ -83,19 +84,36 @@ def command(
                 if folder is not None:
                     folder.keep(capture, page)
                 pupils = _roster_of(file, shelves)
-                if not batch.waits(capture, page, pupils):
-                    say(capture, page, pupils)
+                lines.say(None if batch.waits(capture, page, pupils) else line_of(capture, page, pupils))
         except ClassboxError as error:
             ungraded += 1
             say_error(error)
             if as_json:
-                print(_as_failed_json(file, error))
-    for waiting in batch.named():
-        say(waiting.capture, waiting.page, waiting.roster)
+                lines.say(_as_failed_json(file, error))
+    lines.end(line_of(late.capture, late.page, late.roster) for late in batch.named())
     if not files:
         raise ClassboxError("There are no pictures here.", remedy="Name pictures, PDF scans or videos.")
     if ungraded:
         raise SystemExit(NOT_ALL_GRADED if opened else 1)
+
+
+class _Lines:
+    """Prints in the order of the pages: from the first one in doubt on, lines wait for the end of the batch."""
+
+    def __init__(self) -> None:
+        self._held: list[str | None] = []
+
+    def say(self, line: str | None) -> None:
+        """The next page's line; None for one that comes at the end."""
+        if line is None or self._held:
+            self._held.append(line)
+        else:
+            print(line)
+
+    def end(self, late: Iterator[str]) -> None:
+        """What was held, with the lines that were late."""
+        for line in self._held:
+            print(next(late) if line is None else line)
 
 
 class _Marked:

@@ -1,4 +1,4 @@
-"""A batch without a ledger: the pages in doubt come last, under the names that the others leave them."""
+"""A batch without a ledger: the pages in doubt wait for the others, and take the names that those leave them."""
 
 import numpy as np
 import pytest

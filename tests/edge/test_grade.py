@@ -97,7 +97,7 @@ def test_a_photo_becomes_the_contracts_object(folder: Path, sheet: Any):
     assert items["2", 1]["verdict"] in {"wrong", "review"}
 
 
-def test_a_page_in_doubt_comes_last_under_the_name_that_the_others_leave_it(
+def test_a_page_in_doubt_comes_in_its_place_under_the_name_that_the_others_leave_it(
     folder: Path, photo: Image, monkeypatch: pytest.MonkeyPatch
 ):
     rng = np.random.default_rng(2)
@@ -108,7 +108,7 @@ def test_a_page_in_doubt_comes_last_under_the_name_that_the_others_leave_it(
     result = run(folder, "--json")
     assert result.exit_code == 0, result.output
     found = [(Path(page["source"]).name, page["class"], page["seat"], page["pupil"]) for page in pages(result)]
-    assert found == [("b.jpg", "3-1", 7, "S007"), ("a.jpg", "3-1", 8, "S008")]
+    assert found == [("a.jpg", "3-1", 8, "S008"), ("b.jpg", "3-1", 7, "S007")]
     assert all(list(page) == KEYS and page["problems"] == [] for page in pages(result))
 
 
