@@ -4,7 +4,7 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.matching import best_matching
@@ -30,6 +30,7 @@ def total(table: list[list[float]], matching: tuple[int, ...] | list[int]) -> fl
     return sum(line[column] for line, column in zip(table, matching, strict=True))
 
 
+@settings(deadline=None)
 @given(gains())
 def test_no_way_of_matching_gains_more(table: list[list[float]]) -> None:
     found = best_matching(table)

@@ -5,7 +5,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from edge.owners import MARGIN, Booked, Clear, Doubtful, StackPage, make_clear, named_by_stack, with_owner
@@ -118,6 +118,7 @@ def stacks(draw: st.DrawFn) -> tuple[list[Doubtful], list[Booked]]:
     return doubtful, [Booked(seat, INKS[20 + place]) for place, seat in enumerate(taken)]
 
 
+@settings(deadline=None)
 @given(stacks())
 def test_no_two_papers_get_one_seat_and_no_seat_is_given_twice(stack: tuple[list[Doubtful], list[Booked]]) -> None:
     doubtful, booked = stack
@@ -130,6 +131,7 @@ def test_no_two_papers_get_one_seat_and_no_seat_is_given_twice(stack: tuple[list
     assert all(len(inks) == 1 for inks in papers.values())
 
 
+@settings(deadline=None)
 @given(stacks(), st.randoms(use_true_random=False))
 def test_the_order_of_the_pages_does_not_matter(
     stack: tuple[list[Doubtful], list[Booked]], shuffled: random.Random
@@ -140,6 +142,7 @@ def test_the_order_of_the_pages_does_not_matter(
     assert make_clear(doubtful, booked, range(1, 9)) == before
 
 
+@settings(deadline=None)
 @given(stacks())
 def test_a_page_never_goes_where_its_own_ink_speaks_against_it(stack: tuple[list[Doubtful], list[Booked]]) -> None:
     doubtful, booked = stack
@@ -150,6 +153,7 @@ def test_a_page_never_goes_where_its_own_ink_speaks_against_it(stack: tuple[list
         assert share >= (0.1 if doubtful[page].ink in again else 0.3)
 
 
+@settings(deadline=None)
 @given(stacks())
 def test_what_a_page_says_for_certain_by_itself_the_stack_never_turns_round(
     stack: tuple[list[Doubtful], list[Booked]],

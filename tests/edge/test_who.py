@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.frames import Capture
@@ -148,6 +148,7 @@ def recognitions(draw: st.DrawFn) -> Recognition:
     return said(*((text, part / total) for text, part in zip(texts, parts, strict=True)))
 
 
+@settings(deadline=None)
 @given(recognitions(), recognitions())
 def test_a_cell_is_a_probability_and_neither_recogniser_counts_for_more(one: Recognition, other: Recognition) -> None:
     cell = read_cell(one, other)
@@ -156,6 +157,7 @@ def test_a_cell_is_a_probability_and_neither_recogniser_counts_for_more(one: Rec
     assert np.allclose(cell, read_cell(other, one))
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(recognitions(), recognitions()), min_size=1, max_size=2), st.integers(0, 1))
 def test_the_shares_of_all_seats_never_add_up_to_more_than_everything(
     cells: list[tuple[Recognition, Recognition]], empty_after: int
@@ -169,6 +171,7 @@ def test_the_shares_of_all_seats_never_add_up_to_more_than_everything(
     assert seat.outside(CLASS) >= 0
 
 
+@settings(deadline=None)
 @given(recognitions())
 def test_one_recogniser_alone_books_nothing(other: Recognition) -> None:
     agreed = other.text == "7"
