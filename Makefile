@@ -35,6 +35,7 @@ train: ## trains the recognisers anew (DATA=folder with the handwriting, see doc
 	@test -x .venv-train/bin/python || python3 -m venv .venv-train
 	@.venv-train/bin/python -m pip install --quiet --editable ".[edge,train]"
 	@.venv-train/bin/python -m models.training --data "$(DATA)" --out models --seed 1
+	@.venv-train/bin/python -m models.training.bubbles --data "$(DATA)" --out models --seed 1
 
 pictures: setup-tests ## takes the README's pictures anew from a running demo
 	@$(PY) docs/make_pictures.py
