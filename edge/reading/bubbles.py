@@ -1,4 +1,8 @@
-"""Bubbles: which of them are marked, told by their fill against the paper and against each other."""
+"""Bubbles: which of them are marked, told by their fill and by a network's look. Where the two differ, a person looks.
+
+The fill is measured against the paper and against the field's other bubbles; the network (`models.bubbles`) sees one
+bubble and its surroundings. What passes for empty or filled must do so with both.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 
 import numpy as np
 
 from edge.frames import BoxPx, FieldCrop, Image
 from edge.reading.crops import box_in_crop
-from edge.reading.ink import FAINTEST, FULL, PAPER, Mask, darkness, disc
+from edge.reading.ink import FAINTEST, FULL, PAPER, Mask, disc
 from homework.layout import Bubble
 from homework.results import Candidate, Doubt, Reading
+from models.bubbles import BubbleReader, Look, relative_darkness
 
 INSIDE = 0.72
 """The part of a bubble's radius that is measured: clear of its outline."""
@@ -29,17 +35,25 @@ RING_TO_MM = 1.6
 LEAKED = 0.22
 """A cross through a bubble goes on outside it; a child's filling hardly does."""
 
+DARKEST_PAPER = 24
+"""Where no pixel is brighter, there is no paper to tell ink from."""
+
 CERTAIN = 0.999
 LIKELY = 0.9
+UNLIKELY = 0.5
 
 
 class Mark(Enum):
-    """What one bubble shows."""
+    """What one bubble shows. By its fill alone `TICKED` and `CROSSED` are `FAINT`: some ink, but no fill."""
 
     EMPTY = "empty"
     FAINT = "faint"
     FILLED = "filled"
     CANCELLED = "cancelled"
+    TICKED = "ticked"
+    CROSSED = "crossed"
+    BESIDE = "beside"
+    """No ink within, but the network is not sure that there is none for this bubble."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +65,31 @@ class Fill:
     leak: float
 
 
-def read_bubbles(crop: FieldCrop, bubbles: Sequence[Bubble], *, several: bool) -> Reading:
+@cache
+def shipped_reader() -> BubbleReader:
+    """The network that comes with Classbox, one for the process. Raises `ModelError` when it is missing or damaged."""
+    return BubbleReader.load()
+
+
+def read_bubbles(
+    crop: FieldCrop, bubbles: Sequence[Bubble], *, several: bool, reader: BubbleReader | None = None
+) -> Reading:
     """The labels marked, joined and sorted. `several`: more than one may be marked (`choices`).
 
-    Two marks on a single choice read as both, and are for a person; so are faint and cancelled ones.
+    One tick or cross among empty bubbles is read like a fill. Two marks on a single choice read as both, and are for
+    a person; so is everything that is not surely empty or surely a mark. `reader`: by default the one that ships.
     """
-    dark = darkness(crop.image, crop.px_per_mm, largest_mm=8.0)
     boxes = [box_in_crop(bubble.box_mm, crop.region_mm, crop.px_per_mm) for bubble in bubbles]
+    dark = relative_darkness(crop.image, max(max(width, height) for _, _, width, height in boxes))
+    height, width = dark.shape
+    outside = any(x < 0 or y < 0 or x + w > width or y + h > height for x, y, w, h in boxes)
+    if outside or int(crop.image.max()) < DARKEST_PAPER:
+        return Reading(None, 0.0, Doubt.UNSURE)
     fills = [measure(dark, box, [b for b in boxes if b is not box], crop.px_per_mm) for box in boxes]
-    marks = judge(fills)
-    filled = [bubble.label for bubble, mark in zip(bubbles, marks, strict=True) if mark is Mark.FILLED]
-    faint = [bubble.label for bubble, mark in zip(bubbles, marks, strict=True) if mark is Mark.FAINT]
-    cancelled = Mark.CANCELLED in marks
-    text = "".join(sorted(filled or faint))
-    candidates = tuple(Candidate("".join(sorted(labels)), LIKELY) for labels in (filled, faint) if labels)
-    if cancelled:
-        return Reading(text, LIKELY if filled else 0.5, Doubt.CANCELLED, candidates)
-    if faint:
-        return Reading(text, 0.5, Doubt.FAINT_MARK, candidates)
-    if len(filled) > 1 and not several:
-        return Reading(text, LIKELY, Doubt.TWO_MARKS, candidates)
-    return Reading(text, CERTAIN)
+    looks = (reader or shipped_reader()).read(dark, boxes)
+    marks = [agreed(mark, look) for mark, look in zip(judge(fills), looks, strict=True)]
+    sure = min(math.prod(look.confidence for look in looks), CERTAIN)
+    return interpret([bubble.label for bubble in bubbles], marks, sure, several=several)
 
 
 def measure(dark: Image, box: BoxPx, others: Sequence[BoxPx], px_per_mm: float) -> Fill:
@@ -97,11 +115,54 @@ def measure(dark: Image, box: BoxPx, others: Sequence[BoxPx], px_per_mm: float) 
 
 
 def judge(fills: Sequence[Fill]) -> list[Mark]:
-    """Each bubble's mark, given all bubbles of the field."""
+    """Each bubble's mark by its fill, given all bubbles of the field."""
     printed = min(fill.cover for fill in fills)
     printed_dark = min(fill.dark for fill in fills)
     around = float(np.median([fill.leak for fill in fills]))
     return [_judge_one(fill, printed, printed_dark, around) for fill in fills]
+
+
+def agreed(measured: Mark, look: Look) -> Mark:
+    """What a bubble shows by its fill and by the network's look at it."""
+    if measured is Mark.EMPTY:
+        return Mark.EMPTY if look.shown == "empty" and look.sure else Mark.BESIDE
+    if look.shown == "cancelled" or (measured is Mark.CANCELLED and look.shown == "filled"):
+        return Mark.CANCELLED
+    if measured is Mark.FILLED:
+        return Mark.FILLED if look.shown == "filled" and look.sure else Mark.FAINT
+    if look.sure and look.shown == "ticked":
+        return Mark.TICKED
+    return Mark.CROSSED if look.sure and look.shown == "crossed" else Mark.FAINT
+
+
+def interpret(labels: Sequence[str], marks: Sequence[Mark], sure: float, *, several: bool) -> Reading:
+    """The reading of a field whose bubbles show `marks`; `sure` is the probability that they do."""
+
+    def bearing(*wanted: Mark) -> str:
+        return "".join(sorted(label for label, mark in zip(labels, marks, strict=True) if mark in wanted))
+
+    filled, ticked, crossed = (bearing(mark) for mark in (Mark.FILLED, Mark.TICKED, Mark.CROSSED))
+    marked = "".join(sorted(filled + ticked + crossed))
+    faint, cancelled = bearing(Mark.FAINT), bearing(Mark.CANCELLED)
+    # A cross beside a fill takes something back, or it is a second answer: the fill is the likelier one.
+    if cancelled or (crossed and (filled or ticked)):
+        kept = "".join(sorted(filled + ticked)) or (crossed if cancelled else "")
+        text = kept or faint
+        return Reading(text, LIKELY if kept else UNLIKELY, Doubt.CANCELLED, _candidates(kept, faint, marked, cancelled))
+    if len(marked) > 1 and not several:
+        return Reading(marked, LIKELY, Doubt.TWO_MARKS, _candidates(marked, *marked))
+    if faint or (filled and ticked) or len(crossed) > 1:
+        text = marked or faint
+        return Reading(text, UNLIKELY, Doubt.FAINT_MARK, _candidates(marked, faint, "".join(sorted(marked + faint))))
+    if Mark.BESIDE in marks:
+        return Reading(marked or None, UNLIKELY, Doubt.INK_BESIDE, _candidates(marked, bearing(Mark.BESIDE)))
+    return Reading(marked, sure)
+
+
+def _candidates(*texts: str) -> tuple[Candidate, ...]:
+    """Each text once, those that are none left out; the first is the likely one."""
+    different = list(dict.fromkeys(text for text in texts if text))
+    return tuple(Candidate(text, LIKELY if n == 0 else UNLIKELY) for n, text in enumerate(different))
 
 
 def _judge_one(fill: Fill, printed: float, printed_dark: float, around: float) -> Mark:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from edge.frames import Capture
-from edge.reading.bubbles import Fill, Mark, judge
 from edge.reading.crops import crop_field, without_red
 from edge.reading.fields import crop_fields, read_fields
 from edge.reading.ink import field_ink
@@ -175,55 +174,6 @@ def test_a_field_whose_frame_is_hidden_is_never_certain(print_worksheet: Printer
     reading = readings(photograph(paper), sheet)["8", 1]
     assert reading.text is None
     assert reading.doubt is not None
-
-
-# Bubbles
-
-
-@pytest.mark.parametrize("how", HARD)
-def test_filled_bubbles_are_read(print_worksheet: Printer, photograph: Photograph, how: dict[str, Any]):
-    sheet = print_worksheet()
-    sheet.mark("5", "B")
-    sheet.mark("6", "A")
-    sheet.mark("6", "C")
-    found = readings(photograph(sheet.paper(), **how), sheet)
-    assert (found["5", 1].text, found["5", 1].doubt) == ("B", None)
-    assert (found["6", 1].text, found["6", 1].doubt) == ("AC", None)
-
-
-def test_two_marks_on_a_choice_are_both_read_and_asked_about(print_worksheet: Printer, photograph: Photograph):
-    sheet = print_worksheet()
-    sheet.mark("5", "D")
-    sheet.mark("5", "B")
-    reading = readings(photograph(sheet.paper()), sheet)["5", 1]
-    assert (reading.text, reading.doubt) == ("BD", Doubt.TWO_MARKS)
-
-
-@pytest.mark.parametrize("style", ["faint", "dot", "tick"])
-def test_a_mark_that_is_hardly_one_is_asked_about(print_worksheet: Printer, photograph: Photograph, style: str):
-    sheet = print_worksheet()
-    sheet.mark("5", "C", style)
-    reading = readings(photograph(sheet.paper(), size_px=(3024, 4032)), sheet)["5", 1]
-    assert (reading.text, reading.doubt) == ("C", Doubt.FAINT_MARK)
-
-
-def test_a_mark_that_was_crossed_out_is_asked_about(print_worksheet: Printer, photograph: Photograph):
-    sheet = print_worksheet()
-    sheet.mark("5", "A")
-    sheet.mark("5", "B")
-    x, y, w, h = next(b.box_mm for b in sheet.field("5").bubbles if b.label == "A")
-    for a, b in (((x - 1.6, y - 1.6), (x + w + 1.6, y + h + 1.6)), ((x + w + 1.6, y - 1.6), (x - 1.6, y + h + 1.6))):
-        sheet.strokes.append(line_of([a, b], width_mm=0.9))
-    reading = readings(photograph(sheet.paper(), size_px=(3024, 4032)), sheet)["5", 1]
-    assert reading.doubt in {Doubt.CANCELLED, Doubt.TWO_MARKS}
-
-
-def test_bubbles_are_judged_against_each_other():
-    """A letter printed in every bubble darkens all of them alike and marks none."""
-    printed = Fill(cover=0.25, dark=0.12, leak=0.0)
-    assert judge([printed, printed, printed]) == [Mark.EMPTY] * 3
-    assert judge([printed, Fill(0.95, 0.6, 0.0), printed]) == [Mark.EMPTY, Mark.FILLED, Mark.EMPTY]
-    assert judge([Fill(0.95, 0.6, 0.0)] * 3) == [Mark.FILLED] * 3
 
 
 # Stacked fractions
