@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -98,20 +98,31 @@ def measure(dark: Image, box: BoxPx, others: Sequence[BoxPx], px_per_mm: float) 
     reach = math.ceil(RING_TO_MM * px_per_mm) + 1
     x0, y0 = max(x - reach, 0), max(y - reach, 0)
     part = dark[y0 : y + height + reach, x0 : x + width + reach]
-
-    def around(of: BoxPx, grow_mm: float, scale: float = 1.0) -> Mask:
-        return disc(part.shape, (of[0] - x0, of[1] - y0, of[2], of[3]), scale, grow_mm * px_per_mm)
-
-    inside = part[around(box, 0.0, INSIDE)]
-    ring = around(box, RING_TO_MM) & ~around(box, RING_FROM_MM)
-    for other in others:
-        if abs(other[0] - x) < width + 2 * reach and abs(other[1] - y) < height + 2 * reach:
-            ring &= ~around(other, RING_FROM_MM)
+    near = tuple(
+        (other[0] - x0, other[1] - y0, other[2], other[3])
+        for other in others
+        if abs(other[0] - x) < width + 2 * reach and abs(other[1] - y) < height + 2 * reach
+    )
+    within, ring = _masks((part.shape[0], part.shape[1]), (x - x0, y - y0, width, height), near, px_per_mm)
+    inside = part[within]
     return Fill(
         cover=float((inside > PAPER + INK * FULL).mean()),
         dark=(float(inside.mean()) - PAPER) / FULL,
         leak=float((part[ring] > PAPER + FAINTEST * FULL).mean()) if ring.any() else 0.0,
     )
+
+
+@lru_cache(maxsize=1024)
+def _masks(shape: tuple[int, int], box: BoxPx, others: tuple[BoxPx, ...], px_per_mm: float) -> tuple[Mask, Mask]:
+    """The inside of a bubble and the ring round it. Kept: every copy of a sheet has the same."""
+
+    def around(of: BoxPx, grow_mm: float, scale: float = 1.0) -> Mask:
+        return disc(shape, of, scale, grow_mm * px_per_mm)
+
+    ring = around(box, RING_TO_MM) & ~around(box, RING_FROM_MM)
+    for other in others:
+        ring &= ~around(other, RING_FROM_MM)
+    return around(box, 0.0, INSIDE), ring
 
 
 def judge(fills: Sequence[Fill]) -> list[Mark]:
