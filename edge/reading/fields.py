@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edge.frames import FieldCrop, Image, RegisteredPage
 from edge.reading.bubbles import read_bubbles
 from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut_writing
+from edge.reading.frame_line import without_frame
 from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
 from edge.reading.recogniser import Kind, Recogniser, Recognition
 from edge.reading.stacked import LEAST_STACKED_MM, StackedFraction, find_stacked, read_stacked
@@ -70,7 +71,9 @@ def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> Image:
     """What a recogniser looks at: the answer at 8 px/mm, without the printed frame."""
     image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink)
     box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
-    return without_outline(image, box, WRITING_PX_PER_MM, is_round=crop.field.round)
+    if crop.field.round:
+        return without_outline(image, box, WRITING_PX_PER_MM, is_round=True)
+    return without_frame(image, box, WRITING_PX_PER_MM)
 
 
 @dataclass(frozen=True)

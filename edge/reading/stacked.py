@@ -28,6 +28,15 @@ LEAST_STACKED_MM = 7.8
 """Two numbers and a bar are at least so tall together; a line of digits hardly ever is."""
 
 BAR_LEVEL, BAR_PX = 0.55, 60
+HUNG_SHARE = 0.5
+"""A digit that hangs on the bar by so much of its ink is joined to it; of a fraction hardly ever both are."""
+
+REACH_PX = 5
+"""How far from its middle a bar's line is looked for."""
+
+CRUMB_PX = 6.5
+"""What stays so close to the line, all of it, is a rest of the bar."""
+
 CRUMB_MM2 = 0.4
 MARGIN_PX = 8
 WHOLE_NUMBER = "0123456789"
@@ -74,23 +83,72 @@ def _around_bar(image: Image, mask: Mask, bar: Mask) -> StackedFraction | None:
     slope, height_at_0 = np.polyfit(columns, middles, 1)
     if np.abs(middles - slope * columns - height_at_0).max() > PX_PER_MM:
         return None  # not straight: the round of a digit
-    digits = marks_of(mask & ~bar)
-    stats, centres = digits.stats, digits.centres
-    marks = np.flatnonzero(stats[:, cv2.CC_STAT_AREA] >= CRUMB_MM2 * PX_PER_MM**2)
-    marks = marks[marks > 0]
-    over_bar = (centres[marks, 0] >= left - 0.15 * width) & (centres[marks, 0] <= right + 0.15 * width)
-    over_line = centres[marks, 1] < slope * centres[marks, 0] + height_at_0
-    above, below = marks[over_bar & over_line], marks[over_bar & ~over_line]
-    before, after = marks[~over_bar & (centres[marks, 0] < left)], marks[~over_bar & (centres[marks, 0] > left)]
-    if len(after) or not _is_number(stats, above, width) or not _is_number(stats, below, width):
+    where = _Bar(left, right, float(slope), float(height_at_0))
+    # Whether it is a fraction is asked without the wide run: a 5 that hangs on its own bar has nothing above it then.
+    without = marks_of(mask & ~bar)
+    wide = without.stats
+    above, below, _, after = where.split(without)
+    if len(after) or not _is_number(wide, above, width) or not _is_number(wide, below, width):
         return None
-    if _extent(stats, below)[0] < FOOT_MM * PX_PER_MM:
+    if _extent(wide, below)[0] < FOOT_MM * PX_PER_MM:
         return None  # the foot of a 4; nobody divides by 1
+    hung = marks_of(mask)
+    own = hung.labels == np.argmax(hung.touching(bar & mask)[1:]) + 1
+    if all(_share(own, np.isin(without.labels, part)) > HUNG_SHARE for part in (above, below)):
+        return None  # a stroke in the middle of a large 5 or 8: what is above and below it hangs on it
+    digits = marks_of(mask & ~_line_of(mask, bar, where))
+    above, below, before, _ = where.split(digits)
+    if not len(above) or not len(below):
+        return None
     return StackedFraction(
         _part(image, digits, above),
         _part(image, digits, below),
         _part(image, digits, before) if len(before) else None,
     )
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """A bar from column `left` to `right` (exclusive) on the line y = slope × x + height_at_0, in pixels."""
+
+    left: int
+    right: int
+    slope: float
+    height_at_0: float
+
+    def distance(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """How far above or below the line each pixel of a picture is."""
+        rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+        return np.abs(rows - (self.slope * columns + self.height_at_0))
+
+    def split(self, marks: Marks) -> tuple[NDArray[np.int64], ...]:
+        """The numbers of the marks above, below, before and after the bar; what stays of the bar itself is none."""
+        stats, centres = marks.stats, marks.centres
+        away = marks.touching(self.distance(marks.labels.shape) > CRUMB_PX) > 0
+        some = np.flatnonzero((stats[:, cv2.CC_STAT_AREA] >= CRUMB_MM2 * PX_PER_MM**2) & away)
+        some = some[some > 0]
+        x, y = centres[some, 0], centres[some, 1]
+        slack = 0.15 * (self.right - self.left)
+        over_bar = (x >= self.left - slack) & (x <= self.right + slack)
+        over_line = y < self.slope * x + self.height_at_0
+        return (
+            some[over_bar & over_line],
+            some[over_bar & ~over_line],
+            some[~over_bar & (x < self.left)],
+            some[~over_bar & (x > self.left)],
+        )
+
+
+def _line_of(mask: Mask, bar: Mask, where: _Bar) -> Mask:
+    """The pixels of the bar's own line: as thick as it mostly is, so that a digit that touches it loses no stroke."""
+    distance = where.distance(mask.shape)
+    thick = float(np.median((mask & (distance <= REACH_PX))[:, where.left : where.right].sum(axis=0)))
+    along = cv2.dilate(bar.view(np.uint8), np.ones((2 * REACH_PX + 1, 3), np.uint8)).view(np.bool_)
+    return np.asarray((distance <= thick / 2 + 0.5) & along, np.bool_)
+
+
+def _share(of: Mask, part: Mask) -> float:
+    return float(np.mean(of[part])) if part.any() else 0.0
 
 
 def _is_number(stats: NDArray[np.int32], marks: NDArray[np.int64], bar_px: int) -> bool:
