@@ -36,6 +36,8 @@ train: ## trains the recognisers anew (DATA=folder with the handwriting, see doc
 	@.venv-train/bin/python -m pip install --quiet --editable ".[edge,train]"
 	@.venv-train/bin/python -m models.training --data "$(DATA)" --out models --seed 1
 	@.venv-train/bin/python -m models.training.bubbles --data "$(DATA)" --out models --seed 1
+	@.venv-train/bin/python -m benchmarks.hands --data "$(DATA)" --split calibrate --pages 500 --seed 21 --out .venv-train/pages.npz
+	@.venv-train/bin/python -m models.training --data "$(DATA)" --out models --seed 1 --only calibrate --pages .venv-train/pages.npz
 
 pictures: setup-tests ## takes the README's pictures anew from a running demo
 	@$(PY) docs/make_pictures.py

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 from homework.errors import ClassboxError
 
 MANIFEST_NAME = "manifest.json"
+VERSION = 2
 REMEDY = "Put the released models back: reinstall Classbox, or `git checkout -- models`."
 
 
@@ -28,30 +30,39 @@ class Source(msgspec.Struct, frozen=True):
     licence: str
 
 
+Picture = Literal["line", "body", "glyph"]
+"""What a model looks at: `line_picture`, `body_picture` or `glyph_picture` of `models.preprocess`."""
+
+
 class ModelFile(msgspec.Struct, frozen=True):
-    """One `.tflite` file. `input_shape` is (batch, height, width, channels)."""
+    """One `.tflite` file. `input_shape` is (batch, height, width, channels); lines may also be wider."""
 
     file: str
     sha256: str
     input_shape: tuple[int, int, int, int]
     sources: tuple[Source, ...]
+    picture: Picture = "glyph"
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What one kind of field reads from a model's output.
+    """What one kind of field reads from the output of its models; where there are several, they must agree.
 
     `symbols` name the outputs `start`, `start + 1`, …; `""` is the mark that belongs to no answer (a line
     model has the blank of CTC as its last output, unnamed). `temperature` divides the logits so that
     probabilities are honest; a reading under `threshold` is for a person. `other_weight` is how likely the
-    mark that is no answer is, against one of the answers, in a box of this kind.
+    mark that is no answer is, against one of the answers, in a box of this kind. `rare` names symbols that pupils
+    write so many times as often as the composites hold them: texts with one count that much. `weights` say how much
+    the word of each model counts; without them all count alike.
     """
 
-    model: str
+    models: tuple[str, ...]
     start: int
     symbols: tuple[str, ...]
     temperature: float
     threshold: float
     other_weight: float = 1.0
+    rare: dict[str, float] = {}
+    weights: tuple[float, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -74,7 +85,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise ModelError(
             "The list of models {file} is damaged: {detail}.", remedy=REMEDY, file=path, detail=error
         ) from error
-    if manifest.version != 1:
+    if manifest.version != VERSION:
         raise ModelError(
             "The list of models {file} is of version {version}, which this Classbox does not know.",
             remedy=REMEDY,
@@ -82,7 +93,7 @@ def read_manifest(directory: Path) -> Manifest:
             version=manifest.version,
         )
     for kind, head in manifest.heads.items():
-        if head.model not in manifest.models:
+        if not head.models or any(name not in manifest.models for name in head.models):
             raise ModelError("The list of models {file} names no file for {kind}.", remedy=REMEDY, file=path, kind=kind)
     return manifest
 

@@ -3,13 +3,15 @@
     recognisers = Recognisers.load()
     [reading] = recognisers.read("number", [crop])
 
-Two int8 networks serve all kinds: `number` reads a whole line (CTC); `marks` looks at one mark and has a
-head for each other kind, each with its own "none of these". Every reading carries the probability that it
+Three int8 networks serve all kinds. Numbers are read as whole lines (CTC) by two of them that look at the ink in
+different ways and must agree: `line` at the ink cut tight, `body` at where most of it is. `marks` looks at one mark
+and has a head for each other kind, each with its own "none of these". Every reading carries the probability that it
 is right, calibrated on writers whom the networks never saw; under `threshold(kind)` a person looks.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,18 +23,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homework.results import Candidate
-from models.ctc import likeliest_texts, softmax
-from models.manifest import Head, Manifest, ModelFile, read_manifest, verified_bytes
-from models.preprocess import Image, find_ink, glyph_picture, line_picture
+from models.ctc import Text, likeliest_texts, probability_of, softmax
+from models.manifest import Head, Manifest, ModelFile, Picture, read_manifest, verified_bytes
+from models.preprocess import Image, Ink, body_picture, find_ink, glyph_picture, line_picture
 from models.runtime import Network, open_network
 
 Kind = Literal["number", "letter", "judge", "compare", "digit"]
 KINDS: Final[tuple[Kind, ...]] = ("number", "letter", "judge", "compare", "digit")
 
-NUMBER: Final = re.compile(r"-?(\d*\.)?\d+%?|-?(\d+ )?\d+/\d+|\d+……\d+")
-"""What counts as a number on paper; ink that spells anything else is not a reading."""
+_UNIT: Final = r"(?:[cdmk]?m[²³]?|k?g|t|m?L|min|h|s)"
+NUMBER: Final = re.compile(
+    rf"-?(?:\d*\.)?\d+(?:%|{_UNIT})?|-?(?:\d+ )?\d+/\d+{_UNIT}?|\d+……\d+",
+)
+"""What counts as a number on paper, with a Latin unit or without; ink that spells anything else is not a reading."""
+
+Logits = NDArray[np.float32]
 
 _SHOWN: Final = 4
+_FLOOR: Final = 1e-5
+_PICTURES: Final = {"line": line_picture, "body": body_picture, "glyph": glyph_picture}
 
 
 class Recognition(msgspec.Struct, frozen=True):
@@ -81,17 +90,19 @@ class Recognisers:
     def read(self, kind: Kind, crops: Sequence[Image]) -> list[Recognition]:
         """Read crops of one kind: grey uint8, paper bright, any size, the frame's inside grown by about 1 mm.
 
-        Raises `ModelError` when no runtime on this machine can run the model.
+        Raises `ModelError` when no runtime on this machine can run the model, `CropError` for what is no picture.
         """
         head = self.manifest.heads[kind]
-        network = self._network(head.model)
-        read_one = _read_line if kind == "number" else _read_mark
-        return [read_one(network, head, crop) for crop in crops]
+        return [interpret(kind, head, self.logits(kind, crop)) for crop in crops]
 
-    def logits(self, kind: Kind, crop: Image) -> NDArray[np.float32] | None:
-        """The network's raw answer for one crop, for calibration; None when the crop holds no ink."""
-        head = self.manifest.heads[kind]
-        return _look(self._network(head.model), head, crop, line=kind == "number")
+    def logits(self, kind: Kind, crop: Image) -> tuple[Logits, ...]:
+        """What each network of the kind answers to one crop, for calibration; nothing when the crop holds no ink."""
+        ink = find_ink(crop)
+        return () if ink is None else tuple(self._look(name, ink) for name in self.manifest.heads[kind].models)
+
+    def _look(self, name: str, ink: Ink) -> Logits:
+        picture: Picture = self.manifest.models[name].picture
+        return self._network(name)(_PICTURES[picture](ink))
 
     def _network(self, name: str) -> Network:
         if name not in self._networks:
@@ -100,43 +111,53 @@ class Recognisers:
         return self._networks[name]
 
 
-def _look(network: Network, head: Head, crop: Image, *, line: bool) -> NDArray[np.float32] | None:
-    ink = find_ink(crop)
-    if ink is None:
-        return None
-    if line:
-        return network(line_picture(ink))
-    return network(glyph_picture(ink))[head.start : head.start + len(head.symbols)]
+def interpret(kind: Kind, head: Head, logits: Sequence[Logits]) -> Recognition:
+    """The recognition of the networks' raw answers; `NOTHING` when they were not asked."""
+    if not logits:
+        return NOTHING
+    return interpret_line(logits, head) if kind == "number" else interpret_mark(logits, head)
 
 
-def _read_line(network: Network, head: Head, crop: Image) -> Recognition:
-    logits = _look(network, head, crop, line=True)
-    return NOTHING if logits is None else interpret_line(logits, head)
+def interpret_line(logits: Sequence[Logits], head: Head) -> Recognition:
+    """The texts of one line's logits, each (steps, symbols + blank), one from every network that looked.
 
-
-def _read_mark(network: Network, head: Head, crop: Image) -> Recognition:
-    logits = _look(network, head, crop, line=False)
-    return NOTHING if logits is None else interpret_mark(logits, head)
-
-
-def interpret_line(logits: NDArray[np.float32], head: Head) -> Recognition:
-    """The texts of a line's logits, (steps, symbols + blank).
-
-    Texts with a mark that belongs to no number, or that spell no number, are left out; the probability
-    that they hold lowers everyone's confidence.
+    A text's probability is the geometric mean of what the networks give it, made to sum to one with that of all
+    other texts: where they differ, nothing is sure. Texts with a rare sign count less (a slanted 1 is no fraction bar;
+    the shift of a prior: Saerens, Latinne and Decaestecker 2002). Texts with a mark that belongs to no number, or that
+    spell no number, are left out; the probability that they hold lowers everyone's confidence.
     """
+    steps = [softmax(one, head.temperature) for one in logits]
+    found = [dict(likeliest_texts(one)) for one in steps]
+    texts = {text for some in found for text in some}
+    often = [head.rare.get(symbol, 1.0) for symbol in head.symbols]
+    pooled: dict[Text, float] = {
+        text: _pool(
+            [some.get(text) or probability_of(text, one) for some, one in zip(found, steps, strict=True)], head.weights
+        )
+        * min((often[symbol] for symbol in text), default=1.0)
+        for text in texts
+    }
+    rest = _pool([max(1.0 - sum(some.values()), 0.0) for some in found], head.weights)
+    total = sum(pooled.values()) + rest
     candidates = []
-    for sequence, p in likeliest_texts(softmax(logits, head.temperature)):
+    for sequence, p in sorted(pooled.items(), key=lambda item: -item[1]):
         parts = [head.symbols[index] for index in sequence]
         text = "".join(parts)
         if "" not in parts and NUMBER.fullmatch(text):
-            candidates.append(Candidate(text=text, confidence=min(p, 1.0)))
+            candidates.append(Candidate(text=text, confidence=min(p / total, 1.0)))
     return _recognition(candidates)
 
 
-def interpret_mark(logits: NDArray[np.float32], head: Head) -> Recognition:
+def _pool(probabilities: Sequence[float], weights: Sequence[float]) -> float:
+    """The geometric mean."""
+    each = weights or [1 / len(probabilities)] * len(probabilities)
+    return math.exp(sum(weight * math.log(max(p, _FLOOR)) for weight, p in zip(each, probabilities, strict=True)))
+
+
+def interpret_mark(logits: Sequence[Logits], head: Head) -> Recognition:
     """The marks of a head's logits; "none of these" counts `other_weight` times and is no candidate."""
-    p = softmax(logits, head.temperature)
+    part = np.mean([one[head.start : head.start + len(head.symbols)] for one in logits], axis=0)
+    p = softmax(part, head.temperature)
     p = p * np.array([1.0 if symbol else head.other_weight for symbol in head.symbols])
     p = p / p.sum()
     order = np.argsort(-p, kind="stable")

@@ -29,7 +29,10 @@ class Network(Protocol):
         """The module that runs it."""
 
     def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Logits for one (height, width) picture of the model's own size; (steps, classes) or (classes,)."""
+        """Logits for one (height, width) picture, as high as the model's own; (steps, classes) or (classes,).
+
+        A model of lines takes any width; each has an interpreter of its own, made when it is first seen.
+        """
 
 
 @contextmanager
@@ -47,21 +50,39 @@ def _native_messages_off() -> Iterator[None]:
 
 
 class _Interpreted:
-    """A model inside an `Interpreter` of one thread. Not for use from two threads at once."""
+    """A model inside an `Interpreter` of one thread for each width. Not for use from two threads at once."""
 
     def __init__(self, module: str, content: bytes) -> None:
+        self.runtime = module
+        self._content = content
+        self._sized: dict[int, _Sized] = {}
+
+    def __call__(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+        sized = self._sized.get(picture.shape[1])
+        if sized is None:
+            sized = self._sized[picture.shape[1]] = _Sized(self.runtime, self._content, picture.shape[1])
+        return sized(picture)
+
+
+class _Sized:
+    """An `Interpreter` whose input is of one width."""
+
+    def __init__(self, module: str, content: bytes, width: int) -> None:
         with _native_messages_off():
             interpreter: Any = importlib.import_module(module).Interpreter(model_content=content, num_threads=1)
+            take = interpreter.get_input_details()[0]
+            shape = [int(n) for n in take["shape"]]
+            if shape[2] != width:
+                shape[2] = width
+                interpreter.resize_tensor_input(take["index"], shape)
             interpreter.allocate_tensors()
-        self.runtime = module
         self._interpreter = interpreter
-        take = interpreter.get_input_details()[0]
         give = interpreter.get_output_details()[0]
         self._input_index = int(take["index"])
         self._output_index = int(give["index"])
-        self._shape = tuple(int(n) for n in take["shape"])
+        self._shape = tuple(shape)
         in_scale, in_zero = take["quantization"]
-        self._out_scale, self._out_zero = give["quantization"]
+        self._out_scale, self._out_zero = (np.float32(n) for n in give["quantization"])
         # Brightness 0..255 stands for 0..1; its int8 code, once for all.
         codes = np.round(np.arange(256) / 255.0 / in_scale) + in_zero
         self._codes = np.clip(codes, -128, 127).astype(np.int8)
@@ -70,7 +91,7 @@ class _Interpreted:
         self._interpreter.set_tensor(self._input_index, self._codes[picture].reshape(self._shape))
         self._interpreter.invoke()
         raw = self._interpreter.get_tensor(self._output_index)[0].astype(np.float32)
-        logits: NDArray[np.float32] = (raw - np.float32(self._out_zero)) * np.float32(self._out_scale)
+        logits: NDArray[np.float32] = (raw - self._out_zero) * self._out_scale
         return logits.reshape(-1, logits.shape[-1]) if logits.ndim > 1 else logits
 
 

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from models.manifest import Head
 from models.preprocess import Image
-from models.recognisers import NOTHING, Kind, Recognition, interpret_line, interpret_mark
+from models.recognisers import Kind, Logits, interpret
 
 
 @dataclass(frozen=True)
@@ -56,16 +54,7 @@ class Row(msgspec.Struct, frozen=True):
     strangers_taken: float
 
 
-def interpret(kind: Kind, head: Head, logits: NDArray[np.float32] | None) -> Recognition:
-    """The recognition of a network's raw answer; `NOTHING` when no ink was found."""
-    if logits is None:
-        return NOTHING
-    return interpret_line(logits, head) if kind == "number" else interpret_mark(logits, head)
-
-
-def outcomes(
-    kind: Kind, head: Head, cases: Sequence[Case], logits: Sequence[NDArray[np.float32] | None]
-) -> list[Outcome]:
+def outcomes(kind: Kind, head: Head, cases: Sequence[Case], logits: Sequence[tuple[Logits, ...]]) -> list[Outcome]:
     """One outcome a case."""
     results = []
     for case, raw in zip(cases, logits, strict=True):

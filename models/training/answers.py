@@ -1,7 +1,7 @@
 """Whole answers in one writer's hand: numbers as pupils write them into a box, and lines that are no number.
 
-Symbols of a line: the digits, `.`, `-`, `/`, `%`, `……` (one symbol), a space (mixed numbers), and `""` for a mark
-that belongs to no number (crossed out, a letter, a scribble).
+Symbols of a line: the digits, `.`, `-`, `/`, `%`, `……` (one symbol), a space (mixed numbers), the letters of Latin
+units, and `""` for a mark that belongs to no number (crossed out, written over another, a letter, a scribble).
 """
 
 from __future__ import annotations
@@ -13,23 +13,51 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from models import preprocess as find
 from models.training import pens
 from models.training.hands import Glyph, Hand
 from models.training.paper import photograph
 from models.training.pens import Ink, Manner
 
-LINE_SYMBOLS = (*"0123456789", ".", "-", "/", "%", "……", " ", "")
+LINE_SYMBOLS = (*"0123456789", ".", "-", "/", "%", "……", " ", *"cdghikmnstL²³", "")
 DIGITS = "0123456789"
-STRANGERS = "ABCDEFGHJKLMNPQRTUVWXYZabcdefghkmnprtuvwxyz+=*()?!&#@$"
-"""What a number never holds and no digit looks like (O, I, S, o, l, q … are left out)."""
+_NEAR_PX = 3
+STRANGERS = "ABDEFGHJPQRUVWXYZabefpruvwxyz+=*()?!&#@$"
+"""What a number never holds and no digit or unit looks like (O, I, S, o, l, q, M, N … are left out)."""
+
+UNITS = (
+    "cm",
+    "m",
+    "dm",
+    "mm",
+    "km",
+    "kg",
+    "g",
+    "t",
+    "mL",
+    "L",
+    "cm²",
+    "m²",
+    "dm²",
+    "km²",
+    "cm³",
+    "m³",
+    "min",
+    "h",
+    "s",
+)
 
 
 @dataclass(frozen=True)
 class Written:
-    """A crop and the symbols that stand in it, in order (indices into `LINE_SYMBOLS`)."""
+    """A crop and the symbols that stand in it, in order (indices into `LINE_SYMBOLS`).
+
+    `points` is where its decimal points are, as parts (x, y) of the crop's width and height.
+    """
 
     crop: NDArray[np.uint8]
     symbols: tuple[int, ...]
+    points: tuple[tuple[float, float], ...] = ()
 
     @property
     def text(self) -> str:
@@ -40,8 +68,8 @@ class Written:
 def an_answer(rng: Generator) -> list[str]:
     """What to write: symbols of a plausible answer (a lone `?` stands for a stranger)."""
     form = rng.choice(
-        ["integer", "decimal", "negative", "percent", "fraction", "remainder", "mixed", "strange"],
-        p=[0.50, 0.13, 0.06, 0.05, 0.08, 0.06, 0.04, 0.08],
+        ["integer", "decimal", "negative", "percent", "fraction", "remainder", "mixed", "unit", "strange"],
+        p=[0.55, 0.17, 0.05, 0.04, 0.03, 0.05, 0.015, 0.045, 0.05],
     )
     if form == "integer":
         return _digits(rng, rng.choice([1, 2, 3, 4, 5, 6], p=[0.2, 0.32, 0.24, 0.12, 0.07, 0.05]))
@@ -60,6 +88,9 @@ def an_answer(rng: Generator) -> list[str]:
         return [*_digits(rng, rng.choice([1, 2, 3])), "……", *_digits(rng, rng.choice([1, 2], p=[0.75, 0.25]))]
     if form == "mixed":
         return [*_digits(rng, rng.choice([1, 2])), " ", *_digits(rng, 1), "/", *_digits(rng, rng.choice([1, 2]))]
+    if form == "unit":
+        point = [".", *_digits(rng, 1)] if rng.random() < 0.2 else []
+        return [*_digits(rng, rng.choice([1, 2, 3])), *point, *str(rng.choice(UNITS))]
     return [c if rng.random() < 0.45 else "?" for c in _digits(rng, rng.choice([1, 2, 3, 4]))]
 
 
@@ -82,20 +113,36 @@ def write_answer(symbols: list[str], hand: Hand, signs: Hand, rng: Generator) ->
             x += height_px * rng.uniform(0.5, 1.1)
             labels.append(LINE_SYMBOLS.index(" "))
             continue
-        drawn = _draw_symbol(symbol, hand, signs, height_px, manner, rng=rng)
+        named = "l" if symbol == "L" and symbols[position - 1] == "m" and rng.random() < 0.5 else symbol
+        drawn = _draw_symbol(named, hand, signs, height_px, manner, rng=rng)
         if drawn is None:
             return None
         ink, above = drawn
         gap = height_px * (max(spread + rng.normal(0, 0.06), -0.07) - lean) if position else 0.0
         if symbol in ("……", ".") or (position and symbols[position - 1] in ("……", ".")):
-            gap = height_px * abs(rng.normal(0.07, 0.07)) + 1
+            close = 0.03 if rng.random() < 0.5 else 0.08
+            gap = height_px * abs(rng.normal(close, close)) + rng.integers(0, 3)
         x += gap
         y = -above + slope * x + rng.normal(0, 0.035) * height_px * manner.jitter
         placed.append((ink, x, y))
         labels.append(LINE_SYMBOLS.index("" if symbol == "?" else symbol))
         x += ink.shape[1]
-    crop = _into_box(placed, rng)
-    return Written(crop, tuple(labels))
+    crop, centres = _into_box(placed, rng)
+    inked = [symbol for symbol in symbols if symbol != " "]
+    points = tuple(at for symbol, at in zip(inked, centres, strict=True) if symbol == ".")
+    return Written(crop, tuple(labels), points)
+
+
+def all_points_show(written: Written, ink: find.Ink) -> bool:
+    """Whether every decimal point is among the ink that was found: one that is too faint for that teaches guessing."""
+    height, width = written.crop.shape
+    left, top, _, _ = ink.box_px
+    for x, y in written.points:
+        at_x, at_y = round(x * width) - left, round(y * height) - top
+        around = ink.image[max(at_y - _NEAR_PX, 0) : at_y + _NEAR_PX + 1, max(at_x - _NEAR_PX, 0) : at_x + _NEAR_PX + 1]
+        if not around.size or around.max() < 90:
+            return False
+    return True
 
 
 def _draw_symbol(
@@ -115,17 +162,31 @@ def _draw_symbol(
     if symbol == "?":
         ink = _stranger(hand, signs, height, manner, rng)
         return ink, float(ink.shape[0])
-    glyph = _pick(symbol, hand, signs, rng)
+    glyph = _pick({"²": "2", "³": "3"}.get(symbol, symbol), hand, signs, rng)
     if glyph is None:
         return None
+    if symbol in "²³":
+        ink = pens.draw(glyph, height * rng.uniform(0.35, 0.55), manner, rng)
+        return ink, height * rng.uniform(0.95, 1.25)
+    if symbol in _LETTERS:
+        return _letter(symbol, glyph, height, manner, rng)
     if symbol == ".":
         return _point(glyph, height, manner, rng)
     if symbol == "-":
         ink = pens.draw(glyph, height * rng.uniform(0.3, 0.85), manner, rng, by_width=True)
         return ink, height * rng.uniform(0.35, 0.65) + ink.shape[0] / 2
-    tall = {"/": rng.uniform(0.9, 1.45), "%": rng.uniform(0.75, 1.15)}.get(symbol, 1.0)
+    tall = {"/": rng.uniform(1.0, 1.5), "%": rng.uniform(0.75, 1.15)}.get(symbol, 1.0)
     ink = pens.draw(glyph, height * tall, manner, rng)
     return ink, ink.shape[0] - height * (tall - 1) * 0.5
+
+
+_LETTERS = {**dict.fromkeys("cmns", 0.66), "i": 0.85, "t": 0.9, **dict.fromkeys("dhklL", 1.05), "g": 1.0}
+"""How tall the letters of units are against a digit."""
+
+
+def _letter(symbol: str, glyph: Glyph, height: float, manner: Manner, rng: Generator) -> tuple[Ink, float]:
+    ink = pens.draw(glyph, height * _LETTERS[symbol] * rng.uniform(0.8, 1.15), manner, rng)
+    return ink, ink.shape[0] * (0.6 if symbol == "g" else 1.0)
 
 
 def _point(glyph: Glyph, height: float, manner: Manner, rng: Generator) -> tuple[Ink, float]:
@@ -143,14 +204,22 @@ def _point(glyph: Glyph, height: float, manner: Manner, rng: Generator) -> tuple
 def _stranger(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Generator) -> Ink:
     """Something that belongs to no number: a crossed-out digit, a scribble, a letter, a tick."""
     what = rng.random()
-    if what < 0.1:
+    if what < 0.08:
         return _stacked(hand, signs, height, manner, rng)
-    if what < 0.45:
+    if what < 0.24:
+        over = _overwritten(hand, signs, height, manner, rng)
+        if over is not None:
+            return over
+    if what < 0.30:
+        return pens.draw(pens.character(rng), height * rng.uniform(0.8, 1.2), manner, rng)
+    if what < 0.33:
+        return pens.stain(rng, height * rng.uniform(0.5, 1.2))
+    if what < 0.53:
         digit = _pick(str(rng.integers(10)), hand, signs, rng)
         over = pens.strike(rng) if rng.random() < 0.45 else pens.scribble(rng)
         under = pens.draw(digit, height, manner, rng) if digit is not None else np.zeros((8, 8), np.float32)
         return cross_out(under, over, manner, rng)
-    if what < 0.65:
+    if what < 0.68:
         mark = pens.scribble(rng) if rng.random() < 0.6 else pens.tick(rng)
         return pens.draw(mark, height * rng.uniform(0.6, 1.2), manner, rng)
     for _ in range(8):
@@ -179,6 +248,26 @@ def _stacked(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Genera
     return whole
 
 
+def _overwritten(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Generator) -> Ink | None:
+    """One digit written over another, so that a good part of both shows; None when chance brought no such pair."""
+    pair = [_pick(str(digit), hand, signs, rng) for digit in rng.choice(10, 2, replace=False)]
+    if pair[0] is None or pair[1] is None:
+        return None
+    first, second = (pens.draw(glyph, height, manner, rng) for glyph in pair if glyph is not None)
+    h, w = max(len(first), len(second)), max(first.shape[1], second.shape[1])
+    under, over = np.zeros((h, w), np.float32), np.zeros((h, w), np.float32)
+    x, y = (w - first.shape[1]) // 2, (h - len(first)) // 2
+    under[y : y + len(first), x : x + first.shape[1]] = first * rng.uniform(0.55, 1.0)
+    x, y = (w - second.shape[1]) // 2, (h - len(second)) // 2
+    over[y : y + len(second), x : x + second.shape[1]] = second
+    reach = np.ones((round(0.12 * height) | 1,) * 2, np.uint8)
+    for one, other in ((under, over), (over, under)):
+        alone = (one > 0.4) & (cv2.dilate(other, reach) < 0.4)
+        if np.count_nonzero(alone) < 0.3 * np.count_nonzero(one > 0.4):
+            return None
+    return np.maximum(under, over)
+
+
 def cross_out(under: Ink, over: Glyph, manner: Manner, rng: Generator) -> Ink:
     """`under` with `over` drawn across it, somewhat larger than it."""
     height, width = under.shape
@@ -202,8 +291,13 @@ def _pick(symbol: str, hand: Hand, signs: Hand, rng: Generator) -> Glyph | None:
     return None
 
 
-def _into_box(placed: list[tuple[Ink, float, float]], rng: Generator) -> NDArray[np.uint8]:
-    """Lay the drawn symbols somewhere into a box with a margin round it, and photograph it."""
+def _into_box(
+    placed: list[tuple[Ink, float, float]], rng: Generator
+) -> tuple[NDArray[np.uint8], list[tuple[float, float]]]:
+    """Lay the drawn symbols somewhere into a box with a margin round it, and photograph it.
+
+    Also where the symbols' centres are, as parts of the crop's width and height.
+    """
     x0 = min(x for _, x, _ in placed)
     y0 = min(y for _, _, y in placed)
     x1 = max(x + ink.shape[1] for ink, x, _ in placed)
@@ -215,11 +309,13 @@ def _into_box(placed: list[tuple[Ink, float, float]], rng: Generator) -> NDArray
     canvas = np.zeros((box_h + 2 * margin, box_w + 2 * margin), np.float32)
     left = margin + int(rng.integers(0, box_w - need_w + 1)) - x0
     top = margin + int(rng.integers(0, box_h - need_h + 1)) - y0
+    centres = []
     for ink, x, y in placed:
         ix, iy = round(x + left), round(y + top)
+        centres.append(((ix + ink.shape[1] / 2) / canvas.shape[1], (iy + ink.shape[0] / 2) / canvas.shape[0]))
         place = canvas[iy : iy + ink.shape[0], ix : ix + ink.shape[1]]
         np.maximum(place, ink[: place.shape[0], : place.shape[1]], out=place)
-    return photograph(canvas, rng, margin_px=margin)
+    return photograph(canvas, rng, margin_px=margin), centres
 
 
 def _digits(rng: Generator, n: int) -> list[str]:

@@ -19,7 +19,7 @@ from models.training.paper import photograph
 
 HEADS: dict[str, tuple[str, ...]] = {
     "digit": (*"0123456789", ""),
-    "letter": (*"ABCDEFGH", ""),
+    "letter": (*"ABCDEFGHT", ""),
     "judge": ("√", "×", ""),
     "compare": (">", "<", "=", ""),
 }
@@ -27,7 +27,7 @@ SKIP = -1
 
 _UNFAIR: dict[str, str] = {
     "digit": "OoIilSsZzBbDGgqQ|/yJjTt!)(UuY\\√L]",
-    "letter": "abcdefgh860(GK",
+    "letter": "abcdefght860(KJ7+I",
     "judge": "VvrRyYxX*/+√×Tt%k41",
     "compare": "cCLlZzvV()2~",
 }
@@ -45,19 +45,30 @@ class Mark:
 
 
 def a_symbol(rng: Generator) -> str:
-    """What to draw: a symbol, or one of the made-up marks `tick cross half-tick scribble cancelled pair`."""
+    """What to draw: a symbol, or a made-up mark: tick, cross, half-tick, scribble, cancelled, pair, stain and such."""
     group = rng.choice(
         ["digit", "letter", "tick", "cross", "compare", "made", "upper", "lower", "sign"],
-        p=[0.28, 0.22, 0.07, 0.06, 0.10, 0.13, 0.05, 0.05, 0.04],
+        p=[0.30, 0.22, 0.06, 0.06, 0.10, 0.14, 0.04, 0.05, 0.03],
     )
     choices: dict[str, list[str]] = {
         "digit": list("0123456789"),
-        "letter": ["letter A", "letter B", "letter C", "letter D", *"ABCDABCDEFGHEFGH"],
+        "letter": [*(f"letter {one}" for one in "ABCDFT"), *"ABCDABCDABCDEFGHEFGHT"],
         "tick": ["tick"],
         "cross": ["cross", "X", "x"],
         "compare": list("><="),
-        "made": ["half-tick", "scribble", "scribble", "cancelled", "cancelled", "pair", "pair"],
-        "upper": list("IJKLMNOPQRSTUVWYZ"),
+        "made": [
+            "half-tick",
+            "scribble",
+            "cancelled",
+            "cancelled",
+            "pair",
+            "pair",
+            "character",
+            "character",
+            "loop",
+            "stain",
+        ],
+        "upper": list("IJKLMNOPQRSUVWYZ"),
         "lower": list("abcdefghijklmnopqrstuvwyz"),
         "sign": list("+-/%.,:;!?()*#&@$"),
     }
@@ -72,7 +83,11 @@ def targets_of(symbol: str) -> tuple[int, ...]:
     for head, symbols in HEADS.items():
         if plain in symbols:
             targets.append(symbols.index(plain))
-        elif plain in _UNFAIR[head] or (symbol.startswith("letter ") and head in ("digit", "compare")):
+        elif (
+            plain in _UNFAIR[head]
+            or (symbol.startswith("letter ") and head in ("digit", "compare"))
+            or (symbol == "loop" and head in ("digit", "letter"))
+        ):
             targets.append(SKIP)
         else:
             targets.append(symbols.index(""))
@@ -91,8 +106,10 @@ def draw_mark(symbol: str, hands: list[Hand], rng: Generator) -> Mark | None:
         over = pens.strike(rng) if rng.random() < 0.3 else pens.scribble(rng)
         ink = cross_out(pens.draw(under, height, manner, rng), over, manner, rng)
         return Mark(_into_box(ink, rng), none)
+    if symbol == "stain":
+        return Mark(_into_box(pens.stain(rng, height), rng), none)
     if symbol == "pair":
-        kind = str(rng.choice(["0123456789", "ABCDEFGH", "><="]))
+        kind = str(rng.choice(["0123456789", "ABCDEFGHT", "><="]))
         pair = [_glyph(str(rng.choice(list(kind))), hands, rng) for _ in range(2)]
         if pair[0] is None or pair[1] is None:
             return None
@@ -111,7 +128,14 @@ def draw_mark(symbol: str, hands: list[Hand], rng: Generator) -> Mark | None:
 
 
 def _glyph(symbol: str, hands: list[Hand], rng: Generator) -> Glyph | None:
-    made = {"tick": pens.tick, "cross": pens.cross, "half-tick": pens.half_tick, "scribble": pens.scribble}
+    made = {
+        "tick": pens.tick,
+        "cross": pens.cross,
+        "half-tick": pens.half_tick,
+        "scribble": pens.scribble,
+        "character": pens.character,
+        "loop": pens.loop,
+    }
     if symbol in made:
         return made[symbol](rng)
     for _ in range(30):

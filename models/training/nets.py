@@ -1,12 +1,14 @@
-"""The two networks: what they are, how they learn, and how they become int8 `.tflite` files.
+"""The networks: what they are, how they learn, and how they become int8 `.tflite` files.
 
 Convolutions only (LSTM and GRU do not survive the int8 converter). TensorFlow is imported here and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+import cv2
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,94 +16,94 @@ from keras import layers
 from numpy.typing import NDArray
 from rich.console import Console
 
-from models.preprocess import GLYPH_SIDE_PX, LINE_HEIGHT_PX, LINE_WIDTH_PX
+from models.preprocess import GLYPH_SIDE_PX, LINE_HEIGHT_PX, LINE_WIDTHS_PX
 from models.training.answers import LINE_SYMBOLS
 from models.training.marks import HEADS, SKIP
 from models.training.sets import LineSet, MarkSet
 
-_BATCH = 48
-_NARROW_PX = 128
+_BATCH = 64
 _PEAK_RATE = 2.5e-3
 console = Console(stderr=True)
 
 
-def line_network(width: int | None = None, batch: int | None = None) -> keras.Model:
-    """32 × width → (width / 2 steps, symbols + blank) logits: fine enough for a 1 that touches its neighbour."""
-    take = keras.Input((LINE_HEIGHT_PX, width or LINE_WIDTH_PX, 1), batch_size=batch)
-    x = _conv(take, 16, (5, 5), (2, 2))
-    x = _conv(x, 32, (3, 3), (2, 1))
-    x = _conv(x, 48, (3, 3), (2, 1))
-    x = _conv(x, 64, (4, 3), (4, 1))
-    x = _conv(x, 72, (1, 7), (1, 1))
-    x = _conv(x, 72, (1, 5), (1, 1))
+@dataclass(frozen=True)
+class LineShape:
+    """The filters of a line network's layers, and how far its last two look along the line, in steps of 2 px."""
+
+    filters: tuple[int, int, int, int, int]
+    reach: tuple[int, int]
+
+
+LINE_SHAPES: Mapping[str, LineShape] = {
+    "line": LineShape((24, 48, 80, 112, 112), (7, 5)),
+    "body": LineShape((20, 44, 72, 96, 96), (9, 3)),
+}
+
+
+def line_network(shape: LineShape, width: int | None = None, batch: int | None = None) -> keras.Model:
+    """32 × width → 1 × width / 2 steps × (symbols + blank) logits: fine enough for a 1 that touches its neighbour."""
+    take = keras.Input((LINE_HEIGHT_PX, width, 1), batch_size=batch)
+    first, second, third, fourth, fifth = shape.filters
+    x = _conv(take, first, (5, 5), (2, 2))
+    x = _conv(x, second, (3, 3), (2, 1))
+    x = _conv(x, third, (3, 3), (2, 1))
+    x = _conv(x, fourth, (4, 3), (4, 1))
+    x = _conv(x, fifth, (1, shape.reach[0]), (1, 1))
+    x = _conv(x, fifth, (1, shape.reach[1]), (1, 1))
     x = layers.Dropout(0.15)(x)
-    x = layers.Conv2D(len(LINE_SYMBOLS) + 1, 1)(x)
-    x = layers.Reshape((x.shape[2], x.shape[3]))(x)
-    return keras.Model(take, x)
+    return keras.Model(take, layers.Conv2D(len(LINE_SYMBOLS) + 1, 1)(x))
 
 
 def mark_network(batch: int | None = None) -> keras.Model:
     """32 × 32 → the logits of all heads, one after the other."""
     take = keras.Input((GLYPH_SIDE_PX, GLYPH_SIDE_PX, 1), batch_size=batch)
-    x = _conv(take, 16, (5, 5), (2, 2))
-    x = _conv(x, 32, (3, 3), (1, 1))
-    x = _conv(x, 48, (3, 3), (2, 2))
-    x = _conv(x, 64, (3, 3), (2, 2))
+    x = _conv(take, 24, (5, 5), (2, 2))
+    x = _conv(x, 48, (3, 3), (1, 1))
+    x = _conv(x, 72, (3, 3), (2, 2))
+    x = _conv(x, 96, (3, 3), (2, 2))
     x = layers.Flatten()(x)
     x = layers.Dropout(0.25)(x)
-    x = layers.Dense(96, activation="relu")(x)
+    x = layers.Dense(128, activation="relu")(x)
     x = layers.Dropout(0.15)(x)
     x = layers.Dense(sum(len(symbols) for symbols in HEADS.values()))(x)
     return keras.Model(take, x)
 
 
-def fit_lines(data: LineSet, *, epochs: int, seed: int) -> keras.Model:
-    """A line network that has seen the set `epochs` times. Short lines go in narrow batches: half the work."""
+def fit_lines(name: str, data: LineSet, *, epochs: int, seed: int) -> keras.Model:
+    """A line network of `LINE_SHAPES[name]` that has seen the set `epochs` times, one width a batch."""
     keras.utils.set_random_seed(seed)
-    wide = line_network()
-    narrow = line_network(_NARROW_PX)
-    reach = np.where(data.pictures.max(1) > 0, np.arange(LINE_WIDTH_PX), 0).max(1)
-    groups = [np.flatnonzero(reach < _NARROW_PX - 6), np.flatnonzero(reach >= _NARROW_PX - 6)]
-    lengths = (data.symbols >= 0).sum(1)
-    targets = np.maximum(data.symbols, 0)
-    steps = epochs * sum(-(-len(g) // _BATCH) for g in groups)
-    optimizer = _optimizer(steps)
-    optimizer.build(wide.trainable_variables)
-    # One set of weights behind two input widths.
-    _share(wide, narrow)
+    model = line_network(LINE_SHAPES[name])
+    sizes = {width: len(pictures) for width, pictures in data.pictures.items()}
+    optimizer = _optimizer(epochs * sum(n // _BATCH for n in sizes.values()))
+    optimizer.build(model.trainable_variables)
 
-    def one(model: keras.Model) -> Callable[..., tf.Tensor]:
-        @tf.function(reduce_retracing=True)
-        def step(pictures: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                logits = model(tf.cast(pictures, tf.float32)[..., None] / 255.0, training=True)
-                shape = tf.shape(logits)
-                loss = tf.reduce_mean(
-                    tf.nn.ctc_loss(
-                        labels=tf.cast(labels, tf.int32),
-                        logits=tf.transpose(logits, [1, 0, 2]),
-                        label_length=tf.cast(label_lengths, tf.int32),
-                        logit_length=tf.fill([shape[0]], shape[1]),
-                        blank_index=-1,
-                    )
+    @tf.function
+    def step(pictures: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = model(tf.cast(pictures, tf.float32)[..., None] / 255.0, training=True)[:, 0]
+            loss = tf.reduce_mean(
+                tf.nn.ctc_loss(
+                    labels=labels,
+                    logits=tf.transpose(logits, [1, 0, 2]),
+                    label_length=label_lengths,
+                    logit_length=tf.fill([_BATCH], logits.shape[1]),
+                    blank_index=-1,
                 )
-            gradients = tape.gradient(loss, wide.trainable_variables)
-            gradients, _ = tf.clip_by_global_norm(gradients, 5.0)
-            optimizer.apply(gradients, wide.trainable_variables)
-            return loss
+            )
+        gradients, _ = tf.clip_by_global_norm(tape.gradient(loss, model.trainable_variables), 5.0)
+        optimizer.apply(gradients, model.trainable_variables)
+        return loss
 
-        return step
-
-    step_of = {0: one(narrow), 1: one(wide)}
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
         losses = []
-        for group, some in _batches(groups, rng):
-            width = _NARROW_PX if group == 0 else LINE_WIDTH_PX
-            pictures = _jiggle(data.pictures[some, :, :width], rng)
-            losses.append(float(step_of[group](pictures, targets[some], lengths[some])))
-        console.print(f"lines: round {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}")
-    return wide
+        for width, some in _batches(sizes, rng):
+            symbols = data.symbols[width][some]
+            lengths = (symbols >= 0).sum(1).astype(np.int32)
+            pictures = _jiggle(data.pictures[width][some], rng)
+            losses.append(float(step(pictures, np.maximum(symbols, 0).astype(np.int32), lengths)))
+        console.print(f"{name}: round {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}")
+    return model
 
 
 def fit_marks(data: MarkSet, *, epochs: int, seed: int) -> keras.Model:
@@ -109,9 +111,10 @@ def fit_marks(data: MarkSet, *, epochs: int, seed: int) -> keras.Model:
     keras.utils.set_random_seed(seed)
     model = mark_network()
     weights = [_head_weights(data.targets[:, i], len(symbols)) for i, symbols in enumerate(HEADS.values())]
-    optimizer = _optimizer(epochs * -(-len(data.pictures) // _BATCH))
+    sizes = {GLYPH_SIDE_PX: len(data.pictures)}
+    optimizer = _optimizer(epochs * (len(data.pictures) // _BATCH))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def step(pictures: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(tf.cast(pictures, tf.float32)[..., None] / 255.0, training=True)
@@ -130,15 +133,25 @@ def fit_marks(data: MarkSet, *, epochs: int, seed: int) -> keras.Model:
 
     rng = np.random.default_rng(seed)
     for epoch in range(epochs):
-        losses = []
-        for _, some in _batches([np.arange(len(data.pictures))], rng):
-            losses.append(float(step(_jiggle(data.pictures[some], rng), data.targets[some])))
+        losses = [
+            float(step(_jiggle(data.pictures[some], rng), data.targets[some])) for _, some in _batches(sizes, rng)
+        ]
         console.print(f"marks: round {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}")
     return model
 
 
-def to_int8(model: keras.Model, single: keras.Model, samples: NDArray[np.uint8]) -> bytes:
-    """The model as an int8 `.tflite` of batch 1, ranges measured on `samples` (n, height, width)."""
+def lines_to_int8(name: str, model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+    """A line network as an int8 `.tflite` of batch 1 and the narrowest width; it can be resized to the others."""
+    return _to_int8(model, line_network(LINE_SHAPES[name], LINE_WIDTHS_PX[0], 1), samples)
+
+
+def marks_to_int8(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+    """The mark network as an int8 `.tflite` of batch 1."""
+    return _to_int8(model, mark_network(1), samples)
+
+
+def _to_int8(model: keras.Model, single: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+    """The weights of `model` in the shape of `single`, ranges measured on `samples` (n, height, width)."""
     single.set_weights(model.get_weights())
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -155,17 +168,6 @@ def _conv(x: tf.Tensor, filters: int, kernel: tuple[int, int], strides: tuple[in
     return layers.ReLU()(x)
 
 
-def _share(one: keras.Model, other: keras.Model) -> None:
-    """Make `other` compute with the variables of `one` (same layers, another input width)."""
-    for mine, theirs in zip(one.layers, other.layers, strict=True):
-        for name in ("kernel", "bias", "gamma", "beta", "moving_mean", "moving_variance"):
-            variable = getattr(mine, name, None) if hasattr(mine, name) else None
-            if isinstance(variable, keras.Variable):
-                target = "_kernel" if name == "kernel" and hasattr(theirs, "_kernel") else name
-                theirs._tracker.unlock()  # noqa: SLF001 - Keras locks a built layer's variables
-                setattr(theirs, target, variable)
-
-
 def _optimizer(steps: int) -> keras.optimizers.Optimizer:
     warm = min(300, steps // 10)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -174,23 +176,37 @@ def _optimizer(steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.AdamW(rate, weight_decay=1e-4)
 
 
-def _batches(groups: list[NDArray[np.int64]], rng: np.random.Generator) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Shuffled batches, each from one group, groups in turn by chance."""
+def _batches(sizes: Mapping[int, int], rng: np.random.Generator) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Shuffled full batches, each of one width, widths in turn by chance."""
     batches = [
-        (number, some[at : at + _BATCH])
-        for number, group in enumerate(groups)
-        for some in [rng.permutation(group)]
-        for at in range(0, len(group), _BATCH)
+        (width, order[at : at + _BATCH])
+        for width, n in sizes.items()
+        for order in [rng.permutation(n)]
+        for at in range(0, n - _BATCH + 1, _BATCH)
     ]
     for i in rng.permutation(len(batches)):
         yield batches[i]
 
 
 def _jiggle(pictures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The batch moved by up to two pixels and a little darker or brighter, so that no round is as the last."""
-    moved = np.roll(pictures, (int(rng.integers(-2, 3)), int(rng.integers(-2, 3))), axis=(1, 2))
-    table = np.clip(255 * (np.arange(256) / 255) ** rng.uniform(0.7, 1.4), 0, 255).astype(np.uint8)
-    return np.asarray(table[moved], np.uint8)
+    """Each picture a little moved, leant, stretched, thicker or thinner, darker or brighter: no two rounds alike."""
+    height = pictures.shape[1]
+    moved = np.empty_like(pictures)
+    grey = np.arange(256) / 255
+    for i, picture in enumerate(pictures):
+        lean, wide, tall = rng.normal(0, 0.05), rng.uniform(0.9, 1.06), rng.uniform(0.88, 1.06)
+        x, y = rng.uniform(-1.5, 1.5, 2)
+        middle = height / 2
+        affine = np.array([[wide, lean, x - lean * middle], [0, tall, y + middle - tall * middle]])
+        one = cv2.warpAffine(picture, affine, picture.shape[::-1], flags=cv2.INTER_LINEAR)
+        chance = rng.random()
+        if chance < 0.1:
+            one = cv2.dilate(one, np.ones((2, 2), np.uint8))
+        elif chance < 0.16:
+            one = cv2.erode(one, np.ones((2, 2), np.uint8))
+        table = np.clip(255 * grey ** rng.uniform(0.7, 1.4), 0, 255).astype(np.uint8)
+        moved[i] = cv2.LUT(one, table)
+    return moved
 
 
 def _head_weights(targets: NDArray[np.int64], n: int) -> NDArray[np.float64]:

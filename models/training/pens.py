@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.training.hands import Bitmap, Glyph, Strokes
+from models.training.hands import Bitmap, Glyph, Strokes, cut_tight
 
 Ink = NDArray[np.float32]
 _SHIFT = 4  # cv2 draws at sixteenths of a pixel
@@ -140,6 +140,42 @@ def scribble(rng: Generator) -> Strokes:
     return _strokes([_smooth(path, int(rng.integers(1, 6)))])
 
 
+def character(rng: Generator) -> Strokes:
+    """Bars, falls and hooks in a square, as in a script that no field asks for."""
+    lines = []
+    for _ in range(int(rng.integers(3, 10))):
+        a = rng.uniform(0.0, 1.0, 2)
+        angle = np.deg2rad(rng.choice([0.0, 90.0, 60.0, 125.0, 45.0]) + rng.normal(0, 7))
+        b = a + rng.uniform(0.15, 0.9) * np.array([np.cos(angle), np.sin(angle)])
+        line = _curve(a, b, rng.normal(0, 0.06), 8)
+        if rng.random() < 0.3:
+            turn = b + rng.uniform(0.08, 0.5) * np.array([np.cos(t := rng.uniform(0, 2 * np.pi)), np.sin(t)])
+            line = np.concatenate([line, _curve(b, turn, rng.normal(0, 0.1), 6)])
+        lines.append(np.clip(line, -0.1, 1.1))
+    return _strokes(lines)
+
+
+def loop(rng: Generator) -> Strokes:
+    """A ring that is round or not, closed or not: what a teacher draws round a mistake."""
+    t = np.linspace(0, rng.uniform(1.75, 2.25) * np.pi, 40) + rng.uniform(0, 2 * np.pi)
+    wave = 1 + rng.normal(0, 0.06) * np.cos(2 * t + rng.uniform(0, 6))
+    return _strokes([np.stack([np.cos(t) * wave, np.sin(t) * wave * rng.uniform(0.5, 1.1)], 1)])
+
+
+def stain(rng: Generator, height_px: float) -> Ink:
+    """A blot, hard or soft at its edge, about `height_px` tall: nothing that a pen wrote."""
+    size = max(round(height_px), 6)
+    coarse = rng.normal(0, 0.35, (4, 4)).astype(np.float32)
+    bumps = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j].astype(np.float32)
+    depth = 0.7 - np.hypot(x * rng.uniform(0.6, 1.6), y) + bumps * 0.5
+    ink = np.clip(depth * rng.uniform(1.5, 20.0), 0, 1).astype(np.float32)
+    rows, columns = np.flatnonzero(ink.max(1) > 0.2), np.flatnonzero(ink.max(0) > 0.2)
+    if len(rows) < 3 or len(columns) < 3:
+        return np.ones((size, size), np.float32)
+    return np.asarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.float32)
+
+
 def bar(rng: Generator) -> Strokes:
     """A line from left to right."""
     return _strokes([_curve(np.array([0.0, 0.0]), np.array([1.0, rng.normal(0, 0.06)]), rng.normal(0, 0.03), 10)])
@@ -201,6 +237,7 @@ def _draw_bitmap(
     *,
     by_width: bool,
 ) -> Ink:
+    image = _warped(image, manner, rng)
     height, width = image.shape
     scale = size / max(width if by_width else height, 0.45 * max(width, height))
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float32)
@@ -222,6 +259,19 @@ def _draw_bitmap(
     if len(rows) == 0 or len(columns) == 0:
         return np.asarray(big, np.float32)
     return np.asarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.float32)
+
+
+def _warped(image: NDArray[np.uint8], manner: Manner, rng: Generator) -> NDArray[np.uint8]:
+    """The scan with its strokes moved smoothly, by up to a twentieth of its size (Simard et al. 2003)."""
+    if rng.random() < 0.3:
+        return image
+    height, width = image.shape
+    reach = 0.05 * manner.jitter * max(height, width)
+    coarse = rng.normal(0, reach, (2, 4, 4)).astype(np.float32)
+    moves = [cv2.resize(c, (width + 4, height + 4), interpolation=cv2.INTER_CUBIC) for c in coarse]
+    x, y = np.meshgrid(np.arange(-2, width + 2, dtype=np.float32), np.arange(-2, height + 2, dtype=np.float32))
+    moved = cv2.remap(image, x + moves[0], y + moves[1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return cut_tight(np.asarray(moved, np.uint8))
 
 
 def _curve(a: NDArray[np.float64], b: NDArray[np.float64], bow: float, n: int) -> NDArray[np.float64]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.preprocess import find_ink, glyph_picture, line_picture
+from models.preprocess import Image, body_picture, find_ink, glyph_picture, line_picture
 from models.training import answers, marks
 from models.training.answers import Written
 from models.training.hands import Hand
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LineSet:
-    """Lines as the network sees them: `pictures` (n, 32, 256) uint8, `symbols` (n, 12) padded with -1."""
+    """Lines as a network sees them, by width: `pictures[w]` (n, 32, w) uint8, `symbols[w]` (n, 12) padded with -1."""
 
-    pictures: NDArray[np.uint8]
-    symbols: NDArray[np.int64]
+    pictures: dict[int, NDArray[np.uint8]]
+    symbols: dict[int, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,46 @@ def drawn_marks(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> 
     return _in_chunks(partial(_some_marks, hands), n, seed, processes)
 
 
-def line_set(written: list[Written]) -> LineSet:
-    """What the line network sees of the crops in which ink is found."""
-    pictures, symbols = [], []
-    for one in written:
+def line_sets(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> tuple[LineSet, LineSet]:
+    """What the two line networks see of about `n` answers: the tight pictures, and those of the body."""
+    seen = _in_chunks(partial(_some_lines, hands), n, seed, processes)
+    return _by_width([(tight, symbols) for tight, _, symbols in seen]), _by_width(
+        [(body, symbols) for _, body, symbols in seen]
+    )
+
+
+def mark_set(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> MarkSet:
+    """What the mark network sees of about `n` marks."""
+    seen = _in_chunks(partial(_some_glyphs, hands), n, seed, processes)
+    return MarkSet(np.stack([picture for picture, _ in seen]), np.array([targets for _, targets in seen], np.int64))
+
+
+def _by_width(seen: Sequence[tuple[Image, tuple[int, ...]]]) -> LineSet:
+    pictures: dict[int, NDArray[np.uint8]] = {}
+    symbols: dict[int, NDArray[np.int64]] = {}
+    for width in sorted({picture.shape[1] for picture, _ in seen}):
+        some = [(picture, text) for picture, text in seen if picture.shape[1] == width]
+        pictures[width] = np.stack([picture for picture, _ in some])
+        symbols[width] = np.array([[*text, *[-1] * (MOST_SYMBOLS - len(text))] for _, text in some], np.int64)
+    return LineSet(pictures, symbols)
+
+
+def _some_lines(hands: list[Hand], n: int, rng: Generator) -> list[tuple[Image, Image, tuple[int, ...]]]:
+    seen = []
+    for one in _some_answers(hands, n, rng):
         ink = find_ink(one.crop)
-        if ink is None or len(one.symbols) > MOST_SYMBOLS:
-            continue
-        pictures.append(line_picture(ink))
-        symbols.append([*one.symbols, *[-1] * (MOST_SYMBOLS - len(one.symbols))])
-    return LineSet(np.stack(pictures), np.array(symbols, np.int64))
+        if ink is not None and len(one.symbols) <= MOST_SYMBOLS:
+            seen.append((line_picture(ink), body_picture(ink), one.symbols))
+    return seen
 
 
-def mark_set(drawn: list[Mark]) -> MarkSet:
-    """What the mark network sees of the crops in which ink is found."""
-    pictures, targets = [], []
-    for one in drawn:
+def _some_glyphs(hands: list[Hand], n: int, rng: Generator) -> list[tuple[Image, tuple[int, ...]]]:
+    seen = []
+    for one in _some_marks(hands, n, rng):
         ink = find_ink(one.crop)
         if ink is not None:
-            pictures.append(glyph_picture(ink))
-            targets.append(one.targets)
-    return MarkSet(np.stack(pictures), np.array(targets, np.int64))
+            seen.append((glyph_picture(ink), one.targets))
+    return seen
 
 
 def _some_answers(hands: list[Hand], n: int, rng: Generator) -> list[Written]:
@@ -82,7 +101,10 @@ def _some_answers(hands: list[Hand], n: int, rng: Generator) -> list[Written]:
         pool = signers if rng.random() < 0.5 else writers
         hand, signs = pool[int(rng.integers(len(pool)))], signers[int(rng.integers(len(signers)))]
         one = answers.write_answer(answers.an_answer(rng), hand, signs, rng)
-        if one is not None:
+        if one is None:
+            continue
+        ink = find_ink(one.crop) if one.points else None
+        if not one.points or (ink is not None and answers.all_points_show(one, ink)):
             made.append(one)
     return made
 
@@ -105,8 +127,17 @@ def _in_chunks(make: Callable[[int, Generator], list[T]], n: int, seed: int, pro
     cv2.setNumThreads(1)
     if processes == 1:
         return [one for job in jobs for one in _chunk(make, job)]
+    # The children inherit the hands with the process; sent with every job they would cost more than the drawing.
+    _inherited[:] = [make]
     with multiprocessing.get_context("fork").Pool(processes) as pool:
-        return [one for some in pool.imap(partial(_chunk, make), jobs) for one in some]
+        return [one for some in pool.imap(_inherited_chunk, jobs) for one in some]
+
+
+_inherited: list[Callable[[int, Generator], list[Any]]] = []
+
+
+def _inherited_chunk(job: tuple[int, np.random.SeedSequence]) -> list[Any]:
+    return _chunk(_inherited[0], job)
 
 
 def _chunk(make: Callable[[int, Generator], list[T]], job: tuple[int, np.random.SeedSequence]) -> list[T]:

@@ -43,7 +43,7 @@ def test_figures_count_what_their_names_say():
 
 def test_cards_keep_their_words_and_change_their_figures(tmp_path):
     manifest = Recognisers.load().manifest
-    for name in {head.model for head in manifest.heads.values()}:
+    for name in {head.models[0] for head in manifest.heads.values()}:
         (tmp_path / f"{name}.md").write_text(f"before\n{BEGIN}\nstale figures\n{END}\nafter\n")
     rows = [row("judge", "made up", [Outcome(0.9, right=True, stranger=False)], 0.8)]
     write_cards(tmp_path, manifest, report_of(rows, [], {}))
@@ -72,7 +72,7 @@ def made_up_hand(writer: str = "unipen-0") -> Hand:
     rng = np.random.default_rng(0)
     zigzag = [Strokes((rng.random((6, 2)).astype(np.float32),)) for _ in range(3)]
     blob = [Bitmap(np.pad(rng.integers(100, 255, (12, 8), dtype=np.uint8), 1))]
-    return Hand(writer, {symbol: [*zigzag, *blob] for symbol in "0123456789.-/%ABCDEFGH><=Xx"})
+    return Hand(writer, {symbol: [*zigzag, *blob] for symbol in "0123456789.-/%ABCDEFGH><=XxcdghiklmnstL"})
 
 
 @pytest.mark.parametrize("seed", range(20))

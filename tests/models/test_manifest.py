@@ -50,8 +50,15 @@ def test_a_damaged_manifest_is_one_line_and_a_remedy(copy: Path, content: bytes)
 
 def test_a_manifest_of_another_version_is_refused(copy: Path):
     path = copy / "manifest.json"
-    path.write_text(path.read_text().replace('"version": 1', '"version": 2'))
-    with pytest.raises(ModelError, match="version 2"):
+    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
+    with pytest.raises(ModelError, match="version 3"):
+        Recognisers.load(copy)
+
+
+def test_a_manifest_that_names_a_model_it_does_not_have_is_refused(copy: Path):
+    path = copy / "manifest.json"
+    path.write_text(path.read_text().replace('"marks"\n', '"remarks"\n'))
+    with pytest.raises(ModelError, match="names no file"):
         Recognisers.load(copy)
 
 

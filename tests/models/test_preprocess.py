@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.preprocess import GLYPH_SIDE_PX, LINE_HEIGHT_PX, LINE_WIDTH_PX, find_ink, glyph_picture, line_picture
+from models.preprocess import (
+    GLYPH_SIDE_PX,
+    LINE_HEIGHT_PX,
+    LINE_WIDTHS_PX,
+    CropError,
+    body_picture,
+    find_ink,
+    glyph_picture,
+    line_picture,
+)
 
 
 def paper(height: int = 100, width: int = 260, level: float = 210.0, noise: float = 2.0) -> np.ndarray:
@@ -77,7 +86,9 @@ def test_any_crop_of_any_size_gives_pictures_of_the_networks_size(height: int, w
     crop = cv2.blur(crop, (5, 5)) if seed % 2 else crop
     ink = find_ink(crop)
     if ink is not None:
-        assert line_picture(ink).shape == (LINE_HEIGHT_PX, LINE_WIDTH_PX)
+        for picture in (line_picture(ink), body_picture(ink)):
+            assert picture.shape[0] == LINE_HEIGHT_PX
+            assert picture.shape[1] in LINE_WIDTHS_PX
         assert glyph_picture(ink).shape == (GLYPH_SIDE_PX, GLYPH_SIDE_PX)
 
 
@@ -99,3 +110,59 @@ def test_a_sign_that_hangs_on_a_remnant_of_the_frame_is_cut_free_not_lost():
     assert ink.box_px[0] >= 110
     assert ink.box_px[2] < 40
     assert ink.box_px[3] > 35
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_a_ruled_line_across_the_whole_box_is_the_papers_and_the_stroke_across_it_stays(down: bool):
+    crop = with_stroke(paper(), 60)
+    cv2.line(crop, *(((115, 0), (115, 99)) if down else ((0, 50), (259, 50))), 120, 1)
+    ink = find_ink(crop)
+    assert ink is not None
+    x, y, w, h = ink.box_px
+    assert abs(x - 98) <= 5
+    assert abs(y - 28) <= 5
+    assert w <= 32
+    assert abs(h - 45) <= 8
+
+
+def test_a_bar_that_ends_inside_the_box_is_the_pupils():
+    crop = paper()
+    cv2.line(crop, (60, 50), (200, 52), 60, 4, cv2.LINE_AA)
+    ink = find_ink(crop)
+    assert ink is not None
+    assert ink.box_px[2] > 130
+
+
+def test_a_speck_above_the_line_makes_the_digits_of_the_second_look_hardly_smaller():
+    crop = paper(noise=0.0)
+    for x in (60, 100, 140):
+        cv2.ellipse(crop, (x, 70), (12, 18), 0, 0, 360, 60, 4, cv2.LINE_AA)
+    alone = find_ink(crop)
+    cv2.circle(crop, (60, 20), 2, 90, -1, cv2.LINE_AA)
+    with_speck = find_ink(crop)
+    assert alone is not None
+    assert with_speck is not None
+
+    def height(picture: np.ndarray) -> int:
+        return int(np.count_nonzero(picture[:, 30:].max(axis=1) > 128))
+
+    assert height(line_picture(with_speck)) < 0.75 * height(line_picture(alone))
+    assert height(body_picture(with_speck)) > 0.85 * height(body_picture(alone))
+
+
+@pytest.mark.parametrize(
+    "crop",
+    [np.full((60, 60), np.nan), np.full((60, 60), 0.5, np.float32), np.zeros((60, 60, 4), np.uint8), np.uint8([1, 2])],
+)
+def test_what_is_no_picture_is_refused_in_words_and_with_a_remedy(crop: np.ndarray):
+    with pytest.raises(CropError) as caught:
+        find_ink(crop)
+    assert "no picture" in str(caught.value)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 80), (80, 0), (1, 1), (3, 200)])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_a_crop_without_room_for_ink_or_of_one_grey_holds_none(shape: tuple[int, int], level: int):
+    assert find_ink(np.full(shape, level, np.uint8)) is None
+    assert find_ink(np.full((90, 200), level, np.uint8)) is None

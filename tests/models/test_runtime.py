@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from models.manifest import ModelError
+from models.preprocess import LINE_WIDTHS_PX
 from models.recognisers import Recognisers
 from models.runtime import Network, open_network
 
@@ -18,15 +19,29 @@ def content(recognisers: Recognisers, name: str) -> tuple[bytes, tuple[int, int,
     return (recognisers.directory / model.file).read_bytes(), model.input_shape
 
 
-@pytest.mark.parametrize("name", ["line", "marks"])
+@pytest.mark.parametrize("name", ["line", "body", "marks"])
 def test_a_network_answers_with_one_logit_for_every_symbol(recognisers: Recognisers, name: str):
     network = open_network(*content(recognisers, name))
     height, width = content(recognisers, name)[1][1:3]
     logits = network(np.zeros((height, width), np.uint8))
-    heads = [head for head in recognisers.manifest.heads.values() if head.model == name]
+    heads = [head for head in recognisers.manifest.heads.values() if name in head.models]
     symbols = sum(len(head.symbols) for head in heads)
-    assert logits.shape[-1] == (symbols + 1 if name == "line" else symbols)
+    assert logits.shape[-1] == (symbols if name == "marks" else symbols + 1)
     assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", ["line", "body"])
+def test_a_network_of_lines_reads_every_width_and_the_empty_end_of_a_line_changes_little(
+    recognisers: Recognisers, name: str
+):
+    network = open_network(*content(recognisers, name))
+    picture = np.zeros((32, 256), np.uint8)
+    picture[6:26, 12:15] = picture[6:26, 30:33] = 255
+    steps = {width: network(picture[:, :width]) for width in LINE_WIDTHS_PX}
+    for width, some in steps.items():
+        assert some.shape == (width // 2, len(recognisers.manifest.heads["number"].symbols) + 1)
+    assert np.array_equal(steps[64][:20].argmax(1), steps[256][:20].argmax(1))
+    assert np.array_equal(network(picture[:, :64]), steps[64])
 
 
 def test_a_runtime_that_imports_but_cannot_run_is_passed_over(recognisers: Recognisers):
