@@ -176,7 +176,7 @@ def test_the_search_sums_over_all_alignments(length: int, seed: int, sharpness: 
     found = likeliest_texts(steps)
     assert truth[found[0][0]] >= max(truth.values()) * (1 - 1e-6)
     assert all(p <= truth.get(text, 0.0) + 1e-6 for text, p in found)
-    assert found[0][1] >= truth[found[0][0]] * 0.95
+    assert found[0][1] >= truth[found[0][0]] * 0.9  # the beam drops what is rare
 
 
 @settings(max_examples=80, deadline=None)
