@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from homework.errors import ClassboxError
 
 Image = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
+"""x, y, width, height in pixels of the crop."""
 
 LINE_HEIGHT_PX: Final = 32
 LINE_WIDTHS_PX: Final = (64, 128, 256)
@@ -31,6 +33,7 @@ _PAPER_LEVEL = 25  # where clean paper lies in the contrast picture, so that noi
 _LEAST_INK = 14  # contrast steps (of 230) between paper and the faintest pencil
 _LEAST_DOT_PX = 6  # specks below are dust and noise; a decimal point has 15 and more at 8 px/mm
 _DOT_PX = 10
+_POINT_SHARE = 0.3  # a decimal point is at most so large against the line's height
 _MOST_GROWTH = 2.0  # a speck is not blown up into a digit
 _MARGIN_PX = 4  # empty columns left of a line, and at least so many right of it
 _RULED_SHARE = 0.9
@@ -49,12 +52,14 @@ class Ink:
     """The pupil's ink: bright on black, cut tight.
 
     `image` (height, width) uint8, 255 = the darkest ink. `box_px` is (x, y, w, h) of it in the crop.
-    `contrast` in 0..1 is how much darker than paper the ink was before it was stretched.
+    `contrast` in 0..1 is how much darker than paper the ink was before it was stretched. `points` counts the small
+    marks of their own in its lower half: decimal points, or crumbs.
     """
 
     image: Image
-    box_px: tuple[int, int, int, int]
+    box_px: Box
     contrast: float
+    points: int = 0
 
 
 def find_ink(crop: Image) -> Ink | None:
@@ -81,7 +86,7 @@ def find_ink(crop: Image) -> Ink | None:
     kept = _pupils_marks(contrast, mask, strong, band)
     if kept is None:
         return None
-    drawn, (x, y, w, h) = kept
+    drawn, (x, y, w, h), boxes = kept
     stretch = np.clip((np.arange(256) - paper - 0.12 * strength) / (0.75 * strength), 0, 1) * 255
     bright = cv2.LUT(contrast[y : y + h, x : x + w], stretch.astype(np.uint8))
     where = cv2.dilate(drawn[y : y + h, x : x + w], np.ones((3, 3), np.uint8))
@@ -89,6 +94,7 @@ def find_ink(crop: Image) -> Ink | None:
         image=np.asarray(cv2.bitwise_and(bright, where), np.uint8),
         box_px=(x, y, w, h),
         contrast=float(strength / (255 - _PAPER_LEVEL)),
+        points=_points(boxes, y, h),
     )
 
 
@@ -186,8 +192,8 @@ def _paint_rules(contrast: Image, mask: Image) -> bool:
 
 def _pupils_marks(
     contrast: Image, mask: Image, strong: tuple[int, int], band: int
-) -> tuple[Image, tuple[int, int, int, int]] | None:
-    """A mask (255) of the marks that are the pupil's, and the box (x, y, w, h) that bounds them; None without any.
+) -> tuple[Image, Box, list[Box]] | None:
+    """A mask (255) of the marks that are the pupil's, the box that bounds them, and each one's; None without any.
 
     `strong` is the contrast that a mark must reach somewhere: a stroke, and a mere dot.
     """
@@ -195,6 +201,7 @@ def _pupils_marks(
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     drawn = np.zeros_like(mask)
     left, top, right, bottom = width, height, 0, 0
+    boxes: list[Box] = []
     for found in contours:
         contour = np.asarray(found, np.int32)
         x, y, w, h = cv2.boundingRect(contour)
@@ -215,12 +222,19 @@ def _pupils_marks(
         else:
             cv2.drawContours(drawn, [contour], -1, 255, -1)
         left, top, right, bottom = min(left, x), min(top, y), max(right, x + w), max(bottom, y + h)
+        boxes.append((x, y, w, h))
     if right == 0:
         return None
-    return drawn, (left, top, right - left, bottom - top)
+    return drawn, (left, top, right - left, bottom - top), boxes
 
 
-def _edge_line(box: tuple[int, int, int, int], band: int, width: int, height: int) -> bool:
+def _points(boxes: list[Box], top: int, height: int) -> int:
+    """How many marks are small and in the lower half of all of them."""
+    small = max(_POINT_SHARE * height, 4)
+    return sum(max(w, h) <= small and y + h / 2 > top + height / 2 for _, y, w, h in boxes)
+
+
+def _edge_line(box: Box, band: int, width: int, height: int) -> bool:
     """Whether a mark is a thin line that runs along an edge, a little further in than the band."""
     x, y, w, h = box
     near = 2 * band
@@ -231,9 +245,7 @@ def _edge_line(box: tuple[int, int, int, int], band: int, width: int, height: in
     return w <= 0.6 * band and h >= 0.3 * height and at_side and (y <= band or y + h >= height - band)
 
 
-def _without_margin(
-    contour: NDArray[np.int32], box: tuple[int, int, int, int], mask: Image, band: int
-) -> tuple[Image, tuple[int, int, int, int]] | None:
+def _without_margin(contour: NDArray[np.int32], box: Box, mask: Image, band: int) -> tuple[Image, Box] | None:
     """A mark that reaches into the margin, as far as it is the pupil's: its mask and box; None when none of it is.
 
     A sign that hangs on a remnant of the frame is cut free of it.

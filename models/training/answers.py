@@ -207,9 +207,9 @@ def _stranger(hand: Hand, signs: Hand, height: float, manner: Manner, rng: Gener
     if what < 0.08:
         return _stacked(hand, signs, height, manner, rng)
     if what < 0.24:
-        over = _overwritten(hand, signs, height, manner, rng)
-        if over is not None:
-            return over
+        both = _overwritten(hand, signs, height, manner, rng)
+        if both is not None:
+            return both
     if what < 0.30:
         return pens.draw(pens.character(rng), height * rng.uniform(0.8, 1.2), manner, rng)
     if what < 0.33:

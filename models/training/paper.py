@@ -39,8 +39,9 @@ def photograph(ink: Ink, rng: Generator, *, margin_px: int) -> NDArray[np.uint8]
     crop = _through_the_lens(picture, rng)
     if rng.random() < 0.5:
         quality = int(rng.integers(40, 95))
-        crop = cv2.imdecode(cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE)
-    return np.asarray(crop, np.uint8)
+        coded = cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), np.uint8)
+    return crop
 
 
 def _drawn_by_a_pen(ink: Ink, rng: Generator) -> tuple[Dark, float]:
@@ -66,22 +67,23 @@ def _through_the_lens(picture: Dark, rng: Generator) -> NDArray[np.uint8]:
     height, width = picture.shape
     sigma = rng.uniform(0.0, 1.2)
     if sigma > 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), sigma)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
     if rng.random() < 0.06:
         kernel = np.zeros((5, 5), np.float32)
         reach = rng.uniform(1, 2.4) * np.array([np.cos(t := rng.uniform(0, np.pi)), np.sin(t)])
         a, b = np.round(2 - reach).astype(int), np.round(2 + reach).astype(int)
         cv2.line(kernel, (int(a[0]), int(a[1])), (int(b[0]), int(b[1])), 1.0)
-        picture = cv2.filter2D(picture, -1, kernel / kernel.sum())
+        picture = np.asarray(cv2.filter2D(picture, -1, kernel / kernel.sum()), np.float32)
     noise = rng.uniform(0.5, 4.5)
     if rng.random() < 0.4:
         shrink = rng.uniform(0.38, 0.9)
-        picture = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        few = cv2.resize(picture, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(few, np.float32)
         if rng.random() < 0.5:  # what the sensor adds is enlarged with the rest
             picture = picture + rng.normal(0, noise, picture.shape).astype(np.float32)
             noise = 0.5
         if shrink < 0.7 or rng.random() < 0.7:
-            picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
+            picture = np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     picture = picture + rng.normal(0, noise, picture.shape).astype(np.float32)
     return np.clip(picture, 0, 255).astype(np.uint8)
 

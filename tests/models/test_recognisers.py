@@ -87,6 +87,15 @@ def test_narrow_signs_side_by_side_are_read_right_or_asked_about(recognisers: Re
     assert recognition.text == text or recognition.confidence < recognisers.threshold("number")
 
 
+def test_a_point_in_the_ink_that_the_text_does_not_have_is_asked_about(recognisers: Recognisers):
+    plain = crop_of("354", dark=30)
+    assert read_one(recognisers, "number", plain).confidence > 0.9
+    for x in (72, 116, 160):  # between the digits, and after them
+        with_point = cv2.circle(plain.copy(), (x, 76), 3, 40, -1, cv2.LINE_AA)
+        said = read_one(recognisers, "number", with_point)
+        assert "." in (said.text or "") or said.confidence < recognisers.threshold("number")
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [("judge", "√"), ("judge", "×"), ("compare", ">"), ("compare", "<"), ("compare", "=")]
