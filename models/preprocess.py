@@ -53,13 +53,15 @@ class Ink:
 
     `image` (height, width) uint8, 255 = the darkest ink. `box_px` is (x, y, w, h) of it in the crop.
     `contrast` in 0..1 is how much darker than paper the ink was before it was stretched. `points` counts the small
-    marks of their own in its lower half: decimal points, or crumbs.
+    marks of their own in its lower half: decimal points, or crumbs. `left_out` counts the upright strokes at the
+    sides that were taken for the frame's and may be a 1 on its line.
     """
 
     image: Image
     box_px: Box
     contrast: float
     points: int = 0
+    left_out: int = 0
 
 
 def find_ink(crop: Image) -> Ink | None:
@@ -86,7 +88,7 @@ def find_ink(crop: Image) -> Ink | None:
     kept = _pupils_marks(contrast, mask, strong, band)
     if kept is None:
         return None
-    drawn, (x, y, w, h), boxes = kept
+    drawn, (x, y, w, h), boxes, dropped = kept
     stretch = np.clip((np.arange(256) - paper - 0.12 * strength) / (0.75 * strength), 0, 1) * 255
     bright = cv2.LUT(contrast[y : y + h, x : x + w], stretch.astype(np.uint8))
     where = cv2.dilate(drawn[y : y + h, x : x + w], np.ones((3, 3), np.uint8))
@@ -95,6 +97,7 @@ def find_ink(crop: Image) -> Ink | None:
         box_px=(x, y, w, h),
         contrast=float(strength / (255 - _PAPER_LEVEL)),
         points=_points(boxes, y, h),
+        left_out=sum(_maybe_a_one(box, h, grey.shape) for box in dropped),
     )
 
 
@@ -192,8 +195,10 @@ def _paint_rules(contrast: Image, mask: Image) -> bool:
 
 def _pupils_marks(
     contrast: Image, mask: Image, strong: tuple[int, int], band: int
-) -> tuple[Image, Box, list[Box]] | None:
+) -> tuple[Image, Box, list[Box], list[Box]] | None:
     """A mask (255) of the marks that are the pupil's, the box that bounds them, and each one's; None without any.
+
+    Last the boxes of the marks that were taken for the frame's.
 
     `strong` is the contrast that a mark must reach somewhere: a stroke, and a mere dot.
     """
@@ -202,6 +207,7 @@ def _pupils_marks(
     drawn = np.zeros_like(mask)
     left, top, right, bottom = width, height, 0, 0
     boxes: list[Box] = []
+    dropped: list[Box] = []
     for found in contours:
         contour = np.asarray(found, np.int32)
         x, y, w, h = cv2.boundingRect(contour)
@@ -211,10 +217,12 @@ def _pupils_marks(
         if w * h < _LEAST_DOT_PX or np.count_nonzero(contrast[y : y + h, x : x + w] > high) < 3:
             continue
         if _edge_line(box, band, width, height):
+            dropped.append(box)
             continue
         if min(x, y) < band or x + w > width - band or y + h > height - band:
             inside = _without_margin(contour, box, mask, band)
             if inside is None:
+                dropped.append(box)
                 continue
             own, (x, y, w, h) = inside
             place = drawn[y : y + h, x : x + w]
@@ -225,7 +233,13 @@ def _pupils_marks(
         boxes.append((x, y, w, h))
     if right == 0:
         return None
-    return drawn, (left, top, right - left, bottom - top), boxes
+    return drawn, (left, top, right - left, bottom - top), boxes, dropped
+
+
+def _maybe_a_one(box: Box, ink_height: int, shape: tuple[int, ...]) -> bool:
+    """Whether a mark at a side is as tall as the writing and shorter than the frame: a 1 that stands on its line."""
+    _, _, w, h = box
+    return w < 0.5 * h and 0.5 * ink_height <= h <= 1.4 * ink_height and h < 0.8 * shape[0]
 
 
 def _points(boxes: list[Box], top: int, height: int) -> int:

@@ -107,9 +107,10 @@ class Recognisers:
             return NOTHING
         head = self.manifest.heads[kind]
         said = interpret(kind, head, tuple(self._look(name, ink) for name in head.models))
-        # A point that stands close to a digit is overlooked now and then: 1.70 becomes 170.
-        overlooked = kind == "number" and ink.points > 0 and not set(said.text or "") & _DOTTED
-        return _doubted(said) if overlooked else said
+        # A point that stands close to a digit is overlooked now and then, and a 1 on the frame's line: 1.70 becomes
+        # 170, 41 becomes 4.
+        overlooked = ink.left_out > 0 or (ink.points > 0 and not set(said.text or "") & _DOTTED)
+        return _doubted(said) if kind == "number" and overlooked else said
 
     def _look(self, name: str, ink: Ink) -> Logits:
         picture: Picture = self.manifest.models[name].picture

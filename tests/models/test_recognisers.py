@@ -96,6 +96,14 @@ def test_a_point_in_the_ink_that_the_text_does_not_have_is_asked_about(recognise
         assert "." in (said.text or "") or said.confidence < recognisers.threshold("number")
 
 
+def test_a_one_that_stands_on_the_frames_line_is_read_or_asked_about(recognisers: Recognisers):
+    four = crop_of("4", dark=30)
+    x = four.shape[1] - 5
+    cv2.line(four, (x, 30), (x, 72), 30, 4, cv2.LINE_AA)
+    said = read_one(recognisers, "number", four)
+    assert said.text == "41" or said.confidence < recognisers.threshold("number")
+
+
 @pytest.mark.parametrize(
     ("kind", "text"),
     [("judge", "√"), ("judge", "×"), ("compare", ">"), ("compare", "<"), ("compare", "=")]
