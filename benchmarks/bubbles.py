@@ -40,7 +40,7 @@ from models.training.bubble_scenes import FieldPhoto, photograph_field
 LABELS = "ABCDEFGH"
 SURVEY_PX_PER_MM = 4.0
 SHEET_ITEMS = 18
-FRAMES_PX = ((4056, 3040), (1920, 1440), (960, 720))
+FRAMES_PX = ((4056, 3040), (1920, 1440), (1600, 1200))
 MAY_READ = {"fill": "mark", "tick": "mark", "cross": "mark", "faint": "mark", "nothing": "", "rubbed": ""}
 """What a bubble may be read as without asking: as a mark, or as none. Every other mark must be asked about."""
 
@@ -160,8 +160,12 @@ def choice_sheet() -> Assignment:
     return parse_assignment(f'[assignment]\nid = "bubbles"\ntitle = "选择"\ngrade = 3\n{items}')
 
 
-def printed_sheets(table: Table, sheets: int, seed: int) -> None:
-    """Real printed pages, each item marked in another manner, photographed by the desk's camera at three sizes."""
+def printed_sheets(table: Table, sheets: int, seed: int) -> int:
+    """Real printed pages, each item marked in another manner, photographed by the desk's camera at three sizes.
+
+    Returns how many pages were refused whole, before a bubble was looked at.
+    """
+    refused = 0
     assignment = choice_sheet()
     made = make_sheets(assignment)
     printed = PrintedPages(made.worksheets_pdf, dpi=300)
@@ -186,11 +190,13 @@ def printed_sheets(table: Table, sheets: int, seed: int) -> None:
             pose = Pose(float(rng.normal(0, 3)), float(rng.normal(0, 3)), float(rng.normal(0, 2.5)))
             picture = desk.photograph(Moment(((0, pose),), (), 0.0), [Sheet.of(paper, printed.px_per_mm)])
             graded = grade_capture(Capture(picture, "sheet"), books, recognisers)
+            refused += graded.record is None
             for item in graded.record.items if graded.record is not None else ():
                 manner, right = wanted[item.item]
                 table.add("printed sheets", manner, item.reading, right)
                 table.add("printed sheets by picture", f"{frame_px[0]} px wide", item.reading, right)
     printed.close()
+    return refused
 
 
 def mark_field(field: Field, writer: Writer, rng: Generator) -> tuple[str, str | None, list[Stroke]]:
@@ -267,11 +273,12 @@ def main() -> int:
     n, sheets, classes = (1500, 3, 1) if options.quick else (options.n, options.sheets, 4)
     started = time.monotonic()
     bubbles = composites(table, n, options.seed)
-    printed_sheets(table, sheets, options.seed)
+    refused = printed_sheets(table, sheets, options.seed)
     result: dict[str, Any] = {
         "written_by": "synthetic marks",
         "fields": n,
         "bubbles": bubbles,
+        "printed_pages_refused": refused,
         "rows": [counts.row() for counts in table.rows.values()],
         "simulated_class": simulated_class(range(1000, 1000 + classes), 12 if options.quick else 45),
         "seconds": round(time.monotonic() - started),

@@ -46,12 +46,18 @@ PAPER: Final = 25
 FULL: Final = 230
 """In a picture of darkness, clean paper is 25 and black 255, so that noise to both sides of the paper survives."""
 
+MARKS: Final = tuple(SHOWN.index(shown) for shown in ("filled", "ticked", "crossed"))
+"""The outputs that mean that a bubble is marked."""
+
 _SMALL_PX: Final = 10.0  # the paper is looked for where a bubble is so small: quick, and the noise averages out
 _CLOSED: Final = 1.6  # what is narrower than so many bubbles is ink, not a shadow on the paper
 
 
 class BubbleManifest(msgspec.Struct, frozen=True):
-    """`bubbles.json`: the file, what its outputs mean, and from which confidence each is believed."""
+    """`bubbles.json`: the file, what its outputs mean, and from which confidence each is believed.
+
+    `marked` is that from which a fill, a tick and a cross together are.
+    """
 
     version: int
     seed: int
@@ -59,18 +65,21 @@ class BubbleManifest(msgspec.Struct, frozen=True):
     classes: tuple[str, ...]
     temperature: float
     thresholds: dict[str, float]
+    marked: float
 
 
 @dataclass(frozen=True)
 class Look:
     """What the network made of one bubble: the likeliest class, its calibrated probability, and those of all.
 
-    `sure`: the probability reaches the class's threshold.
+    `sure`: the probability reaches the class's threshold. `marked`: those of a fill, a tick and a cross together reach
+    theirs, so that it is surely a mark, whichever.
     """
 
     shown: Shown
     confidence: float
     sure: bool
+    marked: bool
     probabilities: tuple[float, ...]
 
 
@@ -158,7 +167,9 @@ class BubbleReader:
     def _look(self, probabilities: list[float]) -> Look:
         confidence = max(probabilities)
         shown = SHOWN[probabilities.index(confidence)]
-        return Look(shown, confidence, confidence >= self.manifest.thresholds[shown], tuple(probabilities))
+        sure = confidence >= self.manifest.thresholds[shown]
+        marked = sum(probabilities[index] for index in MARKS) >= self.manifest.marked
+        return Look(shown, confidence, sure, marked, tuple(probabilities))
 
 
 def read_bubble_manifest(directory: Path) -> BubbleManifest:

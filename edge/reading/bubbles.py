@@ -52,6 +52,8 @@ class Mark(Enum):
     CANCELLED = "cancelled"
     TICKED = "ticked"
     CROSSED = "crossed"
+    MARKED = "marked"
+    """A fill, a tick or a cross, but which is not sure: a scribble with white between its lines."""
     BESIDE = "beside"
     """No ink within, but the network is not sure that there is none for this bubble."""
 
@@ -140,10 +142,11 @@ def agreed(measured: Mark, look: Look) -> Mark:
     if look.shown == "cancelled" or (measured is Mark.CANCELLED and look.shown == "filled"):
         return Mark.CANCELLED
     if measured is Mark.FILLED:
-        return Mark.FILLED if look.shown == "filled" and look.sure else Mark.FAINT
-    if look.sure and look.shown == "ticked":
-        return Mark.TICKED
-    return Mark.CROSSED if look.sure and look.shown == "crossed" else Mark.FAINT
+        if look.shown == "filled" and look.sure:
+            return Mark.FILLED
+    elif look.sure and look.shown in ("ticked", "crossed"):
+        return Mark(look.shown)
+    return Mark.MARKED if look.marked else Mark.FAINT
 
 
 def interpret(labels: Sequence[str], marks: Sequence[Mark], sure: float, *, several: bool) -> Reading:
@@ -153,7 +156,8 @@ def interpret(labels: Sequence[str], marks: Sequence[Mark], sure: float, *, seve
         return "".join(sorted(label for label, mark in zip(labels, marks, strict=True) if mark in wanted))
 
     filled, ticked, crossed = (bearing(mark) for mark in (Mark.FILLED, Mark.TICKED, Mark.CROSSED))
-    marked = "".join(sorted(filled + ticked + crossed))
+    marked = bearing(Mark.FILLED, Mark.TICKED, Mark.CROSSED, Mark.MARKED)
+    kinds = {mark for mark in marks if mark not in (Mark.EMPTY, Mark.BESIDE)}
     faint, cancelled = bearing(Mark.FAINT), bearing(Mark.CANCELLED)
     # A cross beside a fill takes something back, or it is a second answer: the fill is the likelier one.
     if cancelled or (crossed and (filled or ticked)):
@@ -162,7 +166,8 @@ def interpret(labels: Sequence[str], marks: Sequence[Mark], sure: float, *, seve
         return Reading(text, LIKELY if kept else UNLIKELY, Doubt.CANCELLED, _candidates(kept, faint, marked, cancelled))
     if len(marked) > 1 and not several:
         return Reading(marked, LIKELY, Doubt.TWO_MARKS, _candidates(marked, *marked))
-    if faint or (filled and ticked) or len(crossed) > 1:
+    # Several marks are one pupil's answer when they are alike: all filled, or all ticked.
+    if faint or len(kinds) > 1 or (len(marked) > 1 and not kinds <= {Mark.FILLED, Mark.TICKED}):
         text = marked or faint
         return Reading(text, UNLIKELY, Doubt.FAINT_MARK, _candidates(marked, faint, "".join(sorted(marked + faint))))
     if Mark.BESIDE in marks:

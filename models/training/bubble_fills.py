@@ -28,6 +28,9 @@ RADIUS_PX: Final = 26.0
 ENOUGH_FILL: Final = 0.66
 """Cover from which a bubble is drawn as filled."""
 
+LOOSE_FILL: Final = (0.42, 0.75)
+"""Cover of a bubble that was filled in a hurry."""
+
 _SHIFT = 4  # cv2 draws at sixteenths of a pixel
 
 
@@ -131,8 +134,13 @@ def paths(lines: Sequence[Path], width: float, shape: tuple[int, int]) -> Cover:
 
 
 def fill(place: Place, by: Drawing) -> Cover | None:
-    """A bubble filled to and fro, in a spiral, in loops, or as one blot; 66 to 100 %, now and then over the edge."""
+    """A bubble filled to and fro, in a spiral, in loops, or as one blot; 66 to 100 %, now and then over the edge.
+
+    One in five is a quick scribble all over it, with white between the lines.
+    """
     pen, shape, rng = by.pen, by.shape, by.rng
+    if rng.random() < 0.2:
+        return _loose(place, by)
     within = inside(shape, place, 0.88)
     cover = np.zeros(shape, np.float32)
     how = rng.choice(["zigzag", "spiral", "loops", "blot"], p=[0.45, 0.15, 0.15, 0.25])
@@ -155,6 +163,27 @@ def fill(place: Place, by: Drawing) -> Cover | None:
     return cover if float(cover[~inside(shape, place, 1.5)].sum()) < 0.06 * within.sum() else None
 
 
+def _loose(place: Place, by: Drawing) -> Cover | None:
+    """Rows or loops that leave white between them and yet are all over the bubble: in every quarter of it."""
+    pen, shape, rng = by.pen, by.shape, by.rng
+    if rng.random() < 0.75:
+        # Several rows: three are a Z, two a V, one a bar; the outermost are short.
+        step = min(pen.width_px * rng.uniform(1.3, 2.6), 0.28 * min(place.a, place.b))
+        if pen.width_px > 0.28 * place.radius:
+            return None
+        cover = paths([_zigzag(place, step, rng, reach=(0.75, 1.0))], pen.width_px, shape)
+    else:
+        cover = paths(_loops(place, rng), pen.width_px, shape)
+    within = inside(shape, place, 0.85)
+    inked = cover > 0.4
+    if not LOOSE_FILL[0] <= float(inked[within].mean()) <= LOOSE_FILL[1]:
+        return None
+    ys, xs = np.nonzero(within)
+    quarter = 2 * (ys > place.y) + (xs > place.x)
+    least = min(float(inked[ys[quarter == k], xs[quarter == k]].mean()) for k in range(4))
+    return cover if least >= 0.25 else None
+
+
 def way_out(place: Place, by: Drawing) -> Cover:
     """A short stroke out of a fill, where the pen left it."""
     pen, rng = by.pen, by.rng
@@ -166,11 +195,11 @@ def way_out(place: Place, by: Drawing) -> Cover:
     return paths([np.stack([at + 0.5 * edge * way, end])], min(pen.width_px, 0.3 * place.radius), by.shape)
 
 
-def _zigzag(place: Place, step: float, rng: Generator) -> Path:
+def _zigzag(place: Place, step: float, rng: Generator, *, reach: tuple[float, float] = (0.82, 1.1)) -> Path:
     angle = rng.uniform(-0.5, 0.5) + float(rng.choice([0.0, 0.8, np.pi / 2, -0.8], p=[0.4, 0.3, 0.1, 0.2]))
     along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
-    reach = rng.uniform(0.82, 1.1)
-    high = float(edge_of(place, np.array([angle + np.pi / 2]))[0]) * reach
+    far = rng.uniform(*reach)
+    high = float(edge_of(place, np.array([angle + np.pi / 2]))[0]) * far
     rows = max(int(2 * high / max(step, 1.2)), 3)
     wobble = rng.uniform(0.02, 0.12) * place.radius
     points = []
@@ -178,9 +207,9 @@ def _zigzag(place: Place, step: float, rng: Generator) -> Path:
         t = np.linspace(-2.5, 2.5, 81) * max(place.a, place.b)
         at = np.outer(t, along) + level * across
         if place.shape == "ellipse":
-            keep = np.hypot(at[:, 0] / place.a, at[:, 1] / place.b) <= reach
+            keep = np.hypot(at[:, 0] / place.a, at[:, 1] / place.b) <= far
         else:
-            keep = (np.abs(at[:, 0]) <= place.a * reach) & (np.abs(at[:, 1]) <= place.b * reach)
+            keep = (np.abs(at[:, 0]) <= place.a * far) & (np.abs(at[:, 1]) <= place.b * far)
         if not keep.any():
             continue
         half = t[keep].min() if k % 2 else t[keep].max()

@@ -237,7 +237,7 @@ def _beside(place: Place, by: Drawing) -> list[tuple[Cover, float]] | None:
     edge = float(edge_of(place, np.array([angle]))[0])
     away = edge + rng.uniform(0.3, 0.85) * place.radius
     moved = Place(place.x + away * np.cos(angle), place.y + away * np.sin(angle), place.a, place.b, place.shape)
-    kind = str(rng.choice(["tick", "cross", "dot"], p=[0.5, 0.3, 0.2]))
+    kind = str(rng.choice(["tick", "cross", "dot"], p=[0.55, 0.35, 0.1]))
     if kind == "dot":
         spot = np.array([moved.x, moved.y])
         cover = paths([np.stack([spot, spot + rng.normal(0, 3, 2)])], rng.uniform(0.25, 0.6) * place.radius, shape)
@@ -246,4 +246,4 @@ def _beside(place: Place, by: Drawing) -> list[tuple[Cover, float]] | None:
     near = inside(shape, place, 1.85)
     if float(cover[inside(shape, place, 0.8)].sum()) > 0.02 * place.radius**2:
         return None
-    return [(cover, pen.darkness)] if float(cover[near].sum()) > 0.5 * place.radius * pen.width_px else None
+    return [(cover, pen.darkness)] if float(cover[near].sum()) > 0.9 * place.radius * pen.width_px else None

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from models.bubbles import (
+    MARKS,
     SHOWN,
     SIDE_PX,
     BubbleManifest,
@@ -57,7 +57,7 @@ _FAIR = frozenset("ABCDEFGHMNOPQSTWZabcdeghmnopqsuwz02356789?&@$!")
 """Letters and signs that nobody takes for a tick, a cross or a stroke."""
 
 _WEIGHTS = {"empty": 0.3, "filled": 0.2, "ticked": 0.13, "crossed": 0.11, "cancelled": 0.13, "smudged": 0.13}
-_RARER = {"stroke": 0.6, "letter": 0.6, "beside": 0.7, "ring": 0.7}
+_RARER = {"stroke": 0.6, "letter": 0.6, "ring": 0.7}
 """Smudges that are drawn less often than the others."""
 
 _COUNTS = (1, 2, 3, 4, 5, 7)
@@ -158,18 +158,21 @@ def main(data: Path, out: Path, seed: int, threads: int, only: str | None, *, qu
         input_shape=(1, SIDE_PX, 2 * SIDE_PX, 1),
         sources=(DRAWN_SOURCE, UNIPEN_SOURCE),
     )
-    manifest = BubbleManifest(1, seed, file, SHOWN, 1.0, dict.fromkeys(SHOWN, 0.99))
+    manifest = BubbleManifest(1, seed, file, SHOWN, 1.0, dict.fromkeys(SHOWN, 0.99), 0.99)
     other = bubble_set(borrowed_from(hands["calibrate"]), 8_000 if quick else 60_000, seed + 500)
     logits = np.stack(BubbleReader(manifest, content).logits(list(other.pictures)))
-    temperature, thresholds = calibrated(logits, other)
-    write_bubble_manifest(out, BubbleManifest(1, seed, file, SHOWN, temperature, thresholds))
+    temperature, thresholds, marked = calibrated(logits, other)
+    write_bubble_manifest(out, BubbleManifest(1, seed, file, SHOWN, temperature, thresholds, marked))
     right = float((logits.argmax(1) == other.targets).mean())
-    console.print(f"right {right:.4f} of {len(logits)} synthetic; temperature {temperature}, {thresholds}")
+    console.print(
+        f"right {right:.4f} of {len(logits)} synthetic; temperature {temperature}, {thresholds}, marked {marked}"
+    )
     console.print(f"done after {time.monotonic() - started:.0f} s")
 
 
-def calibrated(logits: NDArray[np.float32], seen: BubbleSet) -> tuple[float, dict[str, float]]:
-    """The temperature that makes the right classes likeliest, and each class's lowest threshold that meets the goal.
+def calibrated(logits: NDArray[np.float32], seen: BubbleSet) -> tuple[float, dict[str, float], float]:
+    """The temperature that makes the right classes likeliest, each class's lowest threshold that meets the goal,
+    and that of a fill, a tick and a cross together.
 
     What is pale may pass for empty here: how dark a bubble is within is measured apart, and both must agree.
     """
@@ -184,13 +187,16 @@ def calibrated(logits: NDArray[np.float32], seen: BubbleSet) -> tuple[float, dic
         taken = (best == index) & (targets != index)
         if shown == "empty":
             taken &= ~seen.pale
-        meets = partial(_meets, sure[taken], weight[taken], SILENT_GOAL.get(shown, _STRICT) * len(targets))
-        thresholds[shown] = float(next((t for t in _THRESHOLDS if meets(float(t))), _THRESHOLDS[-1]))
-    return temperature, thresholds
+        thresholds[shown] = _lowest(sure[taken], weight[taken], SILENT_GOAL.get(shown, _STRICT) * len(targets))
+    unmarked = ~np.isin(targets, MARKS)
+    marked = _lowest(p[unmarked][:, list(MARKS)].sum(1), weight[unmarked], _STRICT * len(targets))
+    return temperature, thresholds, marked
 
 
-def _meets(wrong: NDArray[np.float64], weight: NDArray[np.float64], most: float, threshold: float) -> bool:
-    return float(weight[wrong >= threshold].sum()) <= most
+def _lowest(wrong: NDArray[np.float64], weight: NDArray[np.float64], most: float) -> float:
+    """The lowest threshold above which the wrong ones weigh no more than `most`; else the highest."""
+    meets = (float(t) for t in _THRESHOLDS if float(weight[wrong >= t].sum()) <= most)
+    return next(meets, float(_THRESHOLDS[-1]))
 
 
 def _networks(threads: int) -> ModuleType:

@@ -153,10 +153,10 @@ def test_what_is_hardly_a_mark_is_never_read(
 EMPTY, FULL = Fill(0.0, 0.0, 0.0), Fill(0.95, 0.6, 0.0)
 
 
-def look(shown: Shown, *, sure: bool = True) -> Look:
+def look(shown: Shown, *, sure: bool = True, marked: bool = False) -> Look:
     confidence = 0.998 if sure else 0.7
     rest = (1 - confidence) / (len(SHOWN) - 1)
-    return Look(shown, confidence, sure, tuple(confidence if name == shown else rest for name in SHOWN))
+    return Look(shown, confidence, sure, marked, tuple(confidence if name == shown else rest for name in SHOWN))
 
 
 @given(st.sampled_from([Mark.EMPTY, Mark.FILLED, Mark.FAINT, Mark.CANCELLED]), st.sampled_from(SHOWN), st.booleans())
@@ -166,6 +166,7 @@ def test_only_what_both_say_passes_for_empty_or_full(measured: Mark, shown: Show
         assert mark is measured
         assert shown == mark.value
         assert sure
+    assert mark is not Mark.MARKED
     if mark in (Mark.TICKED, Mark.CROSSED):
         assert shown == mark.value
         assert sure
@@ -183,6 +184,18 @@ def test_nothing_doubtful_is_read(marks: list[Mark], several: bool):
         expected = "".join(label for label, mark in zip("ABCDEF", marks, strict=False) if mark is not Mark.EMPTY)
         assert reading.text == expected
         assert reading.confidence == 0.99
+
+
+def test_a_mark_of_whatever_kind_is_read_only_when_it_is_the_only_one():
+    """A scribble may be a fill or a cross; alone it is an answer either way."""
+    unsure = look("filled", sure=False, marked=True)
+    assert [agreed(measured, unsure) for measured in (Mark.FILLED, Mark.FAINT)] == [Mark.MARKED] * 2
+    assert agreed(Mark.EMPTY, unsure) is Mark.BESIDE
+    assert agreed(Mark.CANCELLED, unsure) is Mark.CANCELLED
+    assert interpret("ABC", [Mark.EMPTY, Mark.MARKED, Mark.EMPTY], 0.9, several=True) == Reading("B", 0.9)
+    for other in (Mark.FILLED, Mark.MARKED, Mark.CROSSED):
+        for several in (True, False):
+            assert interpret("ABC", [other, Mark.MARKED, Mark.EMPTY], 0.9, several=several).doubt is not None
 
 
 def test_several_fills_of_choices_are_read_and_those_of_a_choice_are_asked_about():
