@@ -85,7 +85,8 @@ class Table:
 def composites(table: Table, n: int, seed: int, show: Callable[[FieldPhoto, Reading], None] | None = None) -> int:
     """`n` composed fields of a choice; returns how many bubbles that were."""
     rng = np.random.default_rng([seed, 0xC0])
-    names = [*CLASS_OF, "two fills", "fill, cross elsewhere"]
+    # Letters in bubbles are lent by writers, and none is here.
+    names = [*(name for name in CLASS_OF if name != "letter"), "two fills", "fill, cross elsewhere"]
     bubbles = 0
     done = 0
     while done < n:
@@ -93,7 +94,6 @@ def composites(table: Table, n: int, seed: int, show: Callable[[FieldPhoto, Read
         marks, right = a_field(name, rng)
         photo = photograph_field(marks, rng, Borrowed())
         if photo is None:
-            done += name == "letter"  # letters are lent by writers, and none is here
             continue
         done += 1
         bubbles += len(marks)
