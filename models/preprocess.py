@@ -54,7 +54,7 @@ class Ink:
     `image` (height, width) uint8, 255 = the darkest ink. `box_px` is (x, y, w, h) of it in the crop.
     `contrast` in 0..1 is how much darker than paper the ink was before it was stretched. `points` counts the small
     marks of their own in its lower half: decimal points, or crumbs. `left_out` counts the upright strokes at the
-    sides that were taken for the frame's and may be a 1 on its line.
+    sides that were taken for the frame's and may be a 1 on its line. `marks` counts all marks that are no mere dots.
     """
 
     image: Image
@@ -62,6 +62,7 @@ class Ink:
     contrast: float
     points: int = 0
     left_out: int = 0
+    marks: int = 1
 
 
 def find_ink(crop: Image) -> Ink | None:
@@ -97,6 +98,7 @@ def find_ink(crop: Image) -> Ink | None:
         box_px=(x, y, w, h),
         contrast=float(strength / (255 - _PAPER_LEVEL)),
         points=_points(boxes, y, h),
+        marks=sum(max(w, h) > _DOT_PX for _, _, w, h in boxes),
         left_out=sum(_maybe_a_one(box, h, grey.shape) for box in dropped),
     )
 

@@ -40,6 +40,7 @@ NUMBER: Final = re.compile(
 Logits = NDArray[np.float32]
 
 _DOTTED: Final = frozenset(".…%")
+_MOST_BARS: Final = 2  # a comparison sign is written with at most so many marks
 _DOUBT: Final = 0.5
 _SHOWN: Final = 4
 _FLOOR: Final = 1e-5
@@ -110,7 +111,9 @@ class Recognisers:
         # A point that stands close to a digit is overlooked now and then, and a 1 on the frame's line: 1.70 becomes
         # 170, 41 becomes 4.
         overlooked = ink.left_out > 0 or (ink.points > 0 and not set(said.text or "") & _DOTTED)
-        return _doubted(said) if kind == "number" and overlooked else said
+        # Three bars are no equals sign, however alike they look at this size.
+        too_many = kind == "compare" and ink.marks > _MOST_BARS
+        return _doubted(said) if (kind == "number" and overlooked) or too_many else said
 
     def _look(self, name: str, ink: Ink) -> Logits:
         picture: Picture = self.manifest.models[name].picture

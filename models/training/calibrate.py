@@ -14,6 +14,9 @@ from models.recognisers import Kind, Logits
 SILENT_GOAL = 1e-3
 """Wrong readings above the threshold, of all answers."""
 
+AFFORDABLE = 0.03
+"""So much review is always worth it: within it the strictest threshold is taken, against what no set here holds."""
+
 MOST_REVIEW = 0.2
 """A goal that asks for more than this is not worth its questions: who is asked so much may as well read it herself."""
 
@@ -38,14 +41,16 @@ def with_temperature(kind: Kind, head: Head, cases: Sequence[Case], logits: Answ
 
 
 def with_threshold(kind: Kind, head: Head, cases: Sequence[Case], logits: Answers) -> Head:
-    """The head with the lowest threshold that meets the goals on these cases.
+    """The head with the highest threshold that meets the goals on these cases within the affordable review.
 
-    Where none does without asking more than `MOST_REVIEW`, the one whose silent errors and questions weigh least.
+    Where none does, the lowest that meets them at all; where that would ask more than `MOST_REVIEW`, the one whose
+    silent errors and questions weigh least.
     """
     results = outcomes(kind, head, cases, logits)
     answers = [one for one in results if not one.stranger]
     strangers = [one for one in results if one.stranger]
     weights: dict[float, float] = {}
+    good: dict[float, float] = {}
     for threshold in _THRESHOLDS:
         silent = sum(not one.right and one.confidence >= threshold for one in answers) / max(len(answers), 1)
         review = sum(one.confidence < threshold for one in answers) / max(len(answers), 1)
@@ -54,7 +59,10 @@ def with_threshold(kind: Kind, head: Head, cases: Sequence[Case], logits: Answer
             continue
         weights[float(threshold)] = WORTH * silent + review
         if silent <= SILENT_GOAL and review <= MOST_REVIEW:
-            return msgspec.structs.replace(head, threshold=float(threshold))
+            good[float(threshold)] = review
+    if good:
+        affordable = [threshold for threshold, review in good.items() if review <= AFFORDABLE]
+        return msgspec.structs.replace(head, threshold=max(affordable, default=min(good)))
     chosen = min(weights, key=lambda one: weights[one], default=float(_THRESHOLDS[-1]))
     return msgspec.structs.replace(head, threshold=chosen)
 

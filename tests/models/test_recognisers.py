@@ -96,6 +96,18 @@ def test_a_point_in_the_ink_that_the_text_does_not_have_is_asked_about(recognise
         assert "." in (said.text or "") or said.confidence < recognisers.threshold("number")
 
 
+def test_three_bars_are_no_equals_sign(recognisers: Recognisers):
+    three = np.full((90, 100), 205, np.uint8)
+    for y in (28, 44, 60):
+        cv2.line(three, (30, y), (70, y - 1), 50, 4, cv2.LINE_AA)
+    assert read_one(recognisers, "compare", three).confidence < recognisers.threshold("compare")
+    two = np.full((90, 100), 205, np.uint8)
+    for y in (36, 54):
+        cv2.line(two, (30, y), (70, y - 1), 50, 4, cv2.LINE_AA)
+    assert read_one(recognisers, "compare", two).text == "="
+    assert read_one(recognisers, "compare", two).confidence >= recognisers.threshold("compare")
+
+
 def test_a_one_that_stands_on_the_frames_line_is_read_or_asked_about(recognisers: Recognisers):
     four = crop_of("4", dark=30)
     x = four.shape[1] - 5
