@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from models.bubbles import SHOWN, SIDE_PX
+from models.training.nets import to_int8
 
 _BATCH = 128
 _PEAK_RATE = 3e-3
@@ -66,17 +67,9 @@ def fit_bubbles(pictures: NDArray[np.uint8], targets: NDArray[np.int64], *, epoc
     return model
 
 
-def to_int8(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+def bubbles_to_int8(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     """The model as an int8 `.tflite` of batch 1, ranges measured on `samples` (n, 32, 64)."""
-    single = bubble_network(batch=1)
-    single.set_weights(model.get_weights())
-    converter = tf.lite.TFLiteConverter.from_keras_model(single)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([s[None, ..., None].astype(np.float32) / 255.0] for s in samples)
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
+    return to_int8(model, bubble_network(batch=1), samples)
 
 
 def _conv(x: tf.Tensor, filters: int, kernel: int, stride: int) -> tf.Tensor:

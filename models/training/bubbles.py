@@ -149,7 +149,7 @@ def main(data: Path, out: Path, seed: int, threads: int, only: str | None, *, qu
         console.print(f"pictures after {time.monotonic() - started:.0f} s")
         nets = _networks(threads)
         model = nets.fit_bubbles(learn.pictures, learn.targets, epochs=3 if quick else 12, seed=seed)
-        (out / MODEL).write_bytes(nets.to_int8(model, learn.pictures[:1500]))
+        (out / MODEL).write_bytes(nets.bubbles_to_int8(model, learn.pictures[:1500]))
     content = (out / MODEL).read_bytes()
     console.print(f"{MODEL}, {len(content)} bytes, after {time.monotonic() - started:.0f} s")
     file = ModelFile(

@@ -142,15 +142,15 @@ def fit_marks(data: MarkSet, *, epochs: int, seed: int) -> keras.Model:
 
 def lines_to_int8(name: str, model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     """A line network as an int8 `.tflite` of batch 1 and the narrowest width; it can be resized to the others."""
-    return _to_int8(model, line_network(LINE_SHAPES[name], LINE_WIDTHS_PX[0], 1), samples)
+    return to_int8(model, line_network(LINE_SHAPES[name], LINE_WIDTHS_PX[0], 1), samples)
 
 
 def marks_to_int8(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     """The mark network as an int8 `.tflite` of batch 1."""
-    return _to_int8(model, mark_network(1), samples)
+    return to_int8(model, mark_network(1), samples)
 
 
-def _to_int8(model: keras.Model, single: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+def to_int8(model: keras.Model, single: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     """The weights of `model` in the shape of `single`, ranges measured on `samples` (n, height, width)."""
     single.set_weights(model.get_weights())
     converter = tf.lite.TFLiteConverter.from_keras_model(single)
