@@ -32,7 +32,7 @@ _SHRINK = 4  # the paper is looked at in quarter size: 16 times fewer pixels, an
 _PAPER_LEVEL = 25  # where clean paper lies in the contrast picture, so that noise to both sides survives
 _LEAST_INK = 14  # contrast steps (of 230) between paper and the faintest pencil
 _LEAST_DOT_PX = 6  # specks below are dust and noise; a decimal point has 15 and more at 8 px/mm
-_DOT_PX = 10
+_DOT_PX = 10  # a mark no larger than this is a dot
 _POINT_SHARE = 0.3  # a decimal point is at most so large against the line's height
 _MOST_GROWTH = 2.0  # a speck is not blown up into a digit
 _MARGIN_PX = 4  # empty columns left of a line, and at least so many right of it
@@ -147,7 +147,9 @@ def _grey(crop: Image) -> Image:
             shape="×".join(map(str, crop.shape)),
             type=crop.dtype,
         )
-    return crop if crop.ndim == 2 or crop.size == 0 else np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
+    if crop.ndim == 2:
+        return crop
+    return np.asarray(cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8) if crop.size else crop[..., 0]
 
 
 def _contrast(grey: Image) -> Image:

@@ -17,9 +17,6 @@ from edge.reading.crops import paper_level
 INSIDE_MM, OUTSIDE_MM = 0.6, 0.95
 """How far inside and outside the edge of its box a line is looked for."""
 
-CORNER_MM = 0.6
-"""A frame's corners are round, and lie on neither of their two lines."""
-
 SEGMENT_MM = 5.0
 """A line may be a little slanted or bent: it is found anew in each such piece."""
 
@@ -44,38 +41,27 @@ def without_frame(image: Image, box_px: BoxPx, px_per_mm: float) -> Image:
     clean = image.copy()
     paper = paper_level(image)
     inside, outside = round(INSIDE_MM * px_per_mm), round(OUTSIDE_MM * px_per_mm)
-    found = False
     for picture, start, length, near, far in ((clean, x, width, y, y + height), (clean.T, y, height, x, x + width)):
         columns = slice(max(start - outside, 0), start + length + outside)
         for line, low, high in ((near, outside, inside), (far, inside, outside)):
-            found |= _paint_line(picture[max(line - low, 0) : line + high, columns], paper, px_per_mm)
-    if not found:
-        return clean
-    around = round(CORNER_MM * px_per_mm)
-    for corner_x, corner_y in ((x, y), (x + width, y), (x, y + height), (x + width, y + height)):
-        top, left = max(corner_y - around, 0), max(corner_x - around, 0)
-        corner = clean[top : max(corner_y + around, 0), left : max(corner_x + around, 0)]
-        np.maximum(corner, np.uint8(paper), out=corner)
+            _paint_line(picture[max(line - low, 0) : line + high, columns], paper, px_per_mm)
     return clean
 
 
-def _paint_line(band: Image, paper: float, px_per_mm: float) -> bool:
-    """Paint the line that runs along the rows of `band` with the paler of what is above and below it, in place.
-
-    Whether there was one.
-    """
+def _paint_line(band: Image, paper: float, px_per_mm: float) -> None:
+    """Paint the line that runs along the rows of `band` with the paler of what is above and below it, in place."""
     rows, columns = band.shape
     pieces = max(round(columns / (SEGMENT_MM * px_per_mm)), 1)
     size = columns // pieces
     if rows < 5 or size < 5:
-        return False
+        return
     step = max(size // SAMPLES, 1)
     sampled = band[:, : pieces * size].reshape(rows, pieces, size)[:, :, ::step]
     middle = np.sort(sampled, axis=2)[:, :, sampled.shape[2] // 2].astype(np.float32)
     profiles = np.maximum(paper - middle, 0).T
     strongest = float(np.median(profiles.max(axis=1)))
     if strongest < max(FAINTEST_LINE * paper, LEAST_STEPS):
-        return False
+        return
     found = [_line(profile) if profile.max() >= 0.5 * strongest else None for profile in profiles]
     # How thick the line is, all its pieces say together: where a stroke lies along one, that one says too much.
     centres, above, below = np.median([one for one in found if one is not None], axis=0)
@@ -84,7 +70,6 @@ def _paint_line(band: Image, paper: float, px_per_mm: float) -> bool:
         top, bottom = max(round(centre - above), 0), min(round(centre + below), rows - 1)
         piece = slice(n * size, (n + 1) * size if n + 1 < pieces else columns)
         band[top : bottom + 1, piece] = np.maximum(band[max(top - 1, 0), piece], band[min(bottom + 1, rows - 1), piece])
-    return True
 
 
 def _line(profile: Profile) -> tuple[float, float, float]:

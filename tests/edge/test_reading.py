@@ -14,6 +14,7 @@ from edge.reading.fields import crop_fields, read_fields
 from edge.reading.ink import field_ink
 from edge.reading.recogniser import Recognition
 from edge.reading.signature import ink_signature, same_ink
+from edge.reading.stacked import find_stacked
 from edge.registration.register import register
 from homework.results import Doubt
 from models.simulation.strokes import Stroke
@@ -260,3 +261,14 @@ def test_grey_frames_are_read_like_colour(print_worksheet: Printer, photograph: 
     capture = photograph(sheet.paper())
     grey = Capture(cv2.cvtColor(capture.image, cv2.COLOR_BGR2GRAY), "y plane")
     assert readings(grey, sheet)["5", 1].text == "B"
+
+
+def test_a_large_five_is_no_fraction_though_its_middle_stroke_is_as_flat_as_a_bar():
+    five = np.full((96, 80), 215, np.uint8)
+    for stroke in ([(22, 10), (48, 10)], [(22, 10), (18, 44), (42, 44), (48, 58), (42, 76), (22, 78)]):
+        cv2.polylines(five, [np.array(stroke, np.int32)], False, 60, 4, cv2.LINE_AA)
+    assert find_stacked(five) is None
+    apart = five.copy()
+    apart[38:42] = 215  # what stands over the bar, and under it, apart from it
+    apart[48:52] = 215
+    assert find_stacked(apart) is not None

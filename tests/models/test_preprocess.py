@@ -165,4 +165,5 @@ def test_what_is_no_picture_is_refused_in_words_and_with_a_remedy(crop: np.ndarr
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_a_crop_without_room_for_ink_or_of_one_grey_holds_none(shape: tuple[int, int], level: int):
     assert find_ink(np.full(shape, level, np.uint8)) is None
+    assert find_ink(np.full((*shape, 3), level, np.uint8)) is None
     assert find_ink(np.full((90, 200), level, np.uint8)) is None
