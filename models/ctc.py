@@ -17,6 +17,7 @@ _BEAMS: Final = 8
 _LEAST: Final = 1e-3  # symbols rarer than this at a step start no new text
 _SURE_BLANK: Final = 0.9995
 _HOPELESS: Final = 1e-4  # a text so much rarer than the best one does not catch up
+_COUNTED: Final = 3
 _PLAIN: Final = 0.998  # the greedy text with so much of the probability leaves nothing to search for
 
 
@@ -39,7 +40,12 @@ def likeliest_texts(steps: NDArray[np.float64]) -> list[tuple[Text, float]]:
     blank = steps.shape[1] - 1
     greedy = tuple(symbol for i, symbol in enumerate(best) if symbol != blank and (i == 0 or best[i - 1] != symbol))
     p = probability_of(greedy, steps)
-    return [(greedy, p)] if p >= _PLAIN else _beam_search(steps)
+    if p >= _PLAIN:
+        return [(greedy, p)]
+    found = _beam_search(steps)
+    # The beam loses alignments on its way: what leads is counted anew, whole.
+    leading = [(text, probability_of(text, steps)) for text, _ in found[:_COUNTED]]
+    return sorted([*leading, *found[_COUNTED:]], key=lambda item: -item[1])
 
 
 def probability_of(text: Text, steps: NDArray[np.float64]) -> float:

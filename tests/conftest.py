@@ -1,10 +1,17 @@
-"""A printed, filled-in and scanned class, made once: what the tests of running programs work on."""
+"""What all tests share: how laws are searched, and a class's printed, filled-in and scanned sheets."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same change gets the same verdict from everybody; `make test-long` looks in new places.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("searching", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 ROOT = Path(__file__).resolve().parents[1]
 

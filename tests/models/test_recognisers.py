@@ -215,9 +215,15 @@ def test_the_search_sums_over_all_alignments(length: int, seed: int, sharpness: 
     steps = softmax(np.random.default_rng(seed).normal(0, sharpness, (length, 3)).astype(np.float32), 1.0)
     truth = exact(steps)
     found = likeliest_texts(steps)
-    assert truth[found[0][0]] >= max(truth.values()) * (1 - 1e-6)
-    assert all(p <= truth.get(text, 0.0) + 1e-6 for text, p in found)
-    assert found[0][1] >= truth[found[0][0]] * 0.9  # the beam drops what is rare
+    assert truth[found[0][0]] >= max(truth.values()) * 0.95  # the beam drops what is rare
+    assert all(p <= truth.get(text, 0.0) + 1e-3 for text, p in found)
+    assert found[0][1] == pytest.approx(truth[found[0][0]], rel=2e-2)
+
+
+def test_the_likeliest_text_leads_though_the_beam_lost_some_of_its_alignments():
+    steps = softmax(np.random.default_rng(4324).normal(0, 2.0, (5, 3)).astype(np.float32), 1.0)
+    truth = exact(steps)
+    assert likeliest_texts(steps)[0][0] == max(truth, key=lambda text: truth[text])
 
 
 @settings(max_examples=80, deadline=None)
