@@ -16,6 +16,7 @@ from models.simulation.ink import draw_strokes, lay_cover
 from models.simulation.pen import Pen
 from models.simulation.strokes import Points, Stroke, resample, soften
 from models.training.hands import Bitmap, Glyph
+from models.training.scans import with_pen
 
 Page = NDArray[np.uint8]
 Pick = Callable[[str], Glyph]
@@ -292,7 +293,7 @@ def _strokes(one: Placed, pen: Pen, rng: Generator) -> list[Stroke]:
 
 
 def _press(page: Page, one: Placed, pen: Pen, px_per_mm: float, rng: Generator) -> None:
-    """A scanned glyph as ink, its strokes made about as wide as the pen's: its outline grows or shrinks by distance."""
+    """A scanned glyph as ink, its strokes as wide as the pen's."""
     assert isinstance(one.glyph, Bitmap)
     fine = px_per_mm * _FINE
     matrix = one.shape * fine
@@ -304,15 +305,8 @@ def _press(page: Page, one: Placed, pen: Pen, px_per_mm: float, rng: Generator) 
     affine = np.concatenate([matrix, offset[:, None]], axis=1)
     big = cv2.warpAffine(one.glyph.image, affine, (int(size[0]), int(size[1])), flags=cv2.INTER_CUBIC)
     grain_px = float(np.sqrt(abs(np.linalg.det(matrix))))  # a pixel of the scan, in ours
-    inside = np.asarray(cv2.GaussianBlur(big, (0, 0), 0.45 * grain_px) > 100, np.uint8)
-    if not inside.any():
-        return
-    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    away = depth - cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
-    wide = 4 * float(depth[inside > 0].mean())  # a band's pixels are a quarter of its width from its edge
-    grow = max((pen.width_mm * fine - wide) / 2, -0.27 * wide)
-    cover = np.clip(away + grow + 0.5, 0, 1).astype(np.float32)
-    cover = cv2.resize(cover, None, fx=1 / _FINE, fy=1 / _FINE, interpolation=cv2.INTER_AREA)
+    cover = with_pen(np.asarray(big, np.uint8), pen.width_mm * fine, grain_px)
+    cover = np.asarray(cv2.resize(cover, None, fx=1 / _FINE, fy=1 / _FINE, interpolation=cv2.INTER_AREA), np.float32)
     press = cv2.resize(rng.normal(1.0, 0.1, (3, 3)).astype(np.float32), (cover.shape[1], cover.shape[0]))
     cover = np.asarray(np.clip(cover * press, 0, 1), np.float32)
     if pen.ink == "pencil":

@@ -43,8 +43,8 @@ is then not taken for a fraction bar, nor a 9 for a g.
 WEIGHTS = (0.65, 0.35)
 """How much `line` and `body` count: the steep second look reads a little worse by itself."""
 
-LINES, MARKS = 260_000, 220_000
-ROUNDS = {"line": 5, "body": 4, "marks": 4}
+LINES, MARKS = 400_000, 220_000
+ROUNDS = {"line": 9, "body": 8, "marks": 5}
 
 console = Console(stderr=True)
 

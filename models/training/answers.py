@@ -22,6 +22,7 @@ from models.training.pens import Ink, Manner
 LINE_SYMBOLS = (*"0123456789", ".", "-", "/", "%", "……", " ", *"cdghikmnstL²³", "")
 DIGITS = "0123456789"
 _NEAR_PX = 3
+_OVER_THE_FRAME = 0.08
 STRANGERS = "ABDEFGHJPQRUVWXYZabefpruvwxyz+=*()?!&#@$"
 """What a number never holds and no digit or unit looks like (O, I, S, o, l, q, M, N … are left out)."""
 
@@ -309,13 +310,28 @@ def _into_box(
     canvas = np.zeros((box_h + 2 * margin, box_w + 2 * margin), np.float32)
     left = margin + int(rng.integers(0, box_w - need_w + 1)) - x0
     top = margin + int(rng.integers(0, box_h - need_h + 1)) - y0
+    if rng.random() < _OVER_THE_FRAME:
+        over = int(rng.integers(0, margin))
+        side = rng.integers(3)
+        left = canvas.shape[1] - need_w - over - x0 if side == 0 else left
+        top = over - y0 if side == 1 else canvas.shape[0] - need_h - over - y0 if side == 2 else top
     centres = []
     for ink, x, y in placed:
         ix, iy = round(x + left), round(y + top)
         centres.append(((ix + ink.shape[1] / 2) / canvas.shape[1], (iy + ink.shape[0] / 2) / canvas.shape[0]))
         place = canvas[iy : iy + ink.shape[0], ix : ix + ink.shape[1]]
         np.maximum(place, ink[: place.shape[0], : place.shape[1]], out=place)
+    if rng.random() < 0.6:
+        _take_frame_out(canvas, margin, rng)
     return photograph(canvas, rng, margin_px=margin), centres
+
+
+def _take_frame_out(canvas: Ink, margin: int, rng: Generator) -> None:
+    """What painting a printed frame over does to strokes on it, in place: those across it stay, those along it go."""
+    thick = int(rng.integers(1, 4))
+    for rows in (canvas, canvas[::-1], canvas.T, canvas.T[::-1]):
+        at = margin - thick + int(rng.integers(-1, 2))
+        rows[at : at + thick] = np.minimum(rows[at - 1], rows[at + thick])
 
 
 def _digits(rng: Generator, n: int) -> list[str]:

@@ -78,14 +78,16 @@ def fit_lines(name: str, data: LineSet, *, epochs: int, seed: int) -> keras.Mode
     optimizer.build(model.trainable_variables)
 
     @tf.function
-    def step(pictures: tf.Tensor, labels: tf.Tensor, label_lengths: tf.Tensor) -> tf.Tensor:
+    def step(pictures: tf.Tensor, symbols: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(tf.cast(pictures, tf.float32)[..., None] / 255.0, training=True)[:, 0]
+            # Sparse labels choose the loss that is written in C++: a third less time a step.
+            taught = tf.where(symbols >= 0)
             loss = tf.reduce_mean(
                 tf.nn.ctc_loss(
-                    labels=labels,
+                    labels=tf.SparseTensor(taught, tf.gather_nd(symbols, taught), tf.shape(symbols, tf.int64)),
                     logits=tf.transpose(logits, [1, 0, 2]),
-                    label_length=label_lengths,
+                    label_length=None,
                     logit_length=tf.fill([_BATCH], logits.shape[1]),
                     blank_index=-1,
                 )
@@ -98,10 +100,8 @@ def fit_lines(name: str, data: LineSet, *, epochs: int, seed: int) -> keras.Mode
     for epoch in range(epochs):
         losses = []
         for width, some in _batches(sizes, rng):
-            symbols = data.symbols[width][some]
-            lengths = (symbols >= 0).sum(1).astype(np.int32)
             pictures = _jiggle(data.pictures[width][some], rng)
-            losses.append(float(step(pictures, np.maximum(symbols, 0).astype(np.int32), lengths)))
+            losses.append(float(step(pictures, data.symbols[width][some].astype(np.int32))))
         console.print(f"{name}: round {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}")
     return model
 

@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from models.training.hands import Bitmap, Glyph, Strokes, cut_tight
+from models.training.scans import with_pen
 
 Ink = NDArray[np.float32]
 _SHIFT = 4  # cv2 draws at sixteenths of a pixel
@@ -246,18 +247,14 @@ def _draw_bitmap(
     low = turned.min(0)
     out_w, out_h = np.ceil(turned.max(0) - low + 3).astype(int)
     affine = np.concatenate([matrix, (1.5 - low)[:, None]], 1)
-    big = cv2.warpAffine(image, affine, (int(out_w), int(out_h)), flags=cv2.INTER_CUBIC).astype(np.float32) / 255
-    # Enlarging smears the edges; a steep step puts them back, and where it stands sets the pen's width.
-    wish = 2.2 * (manner.pen_px / max(size, 1.0) - 0.1)
-    step = float(np.clip(0.45 - wish + rng.normal(0, 0.04), 0.16, 0.72))
-    ink = np.clip((big - step) * 5.0 + 0.5, 0, 1)
-    grow = round((manner.pen_px - 0.16 * size) / 2)
-    if grow >= 1:
-        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * grow + 1, 2 * grow + 1))
-        ink = np.asarray(cv2.dilate(ink, disc), ink.dtype)
+    big = cv2.warpAffine(image, affine, (int(out_w), int(out_h)), flags=cv2.INTER_CUBIC)
+    if rng.random() < 0.25:  # the scan's own pen, pressing as it did
+        ink = np.asarray(np.clip((big / 255 - rng.uniform(0.3, 0.6)) * 5.0 + 0.5, 0, 1), np.float32)
+    else:
+        ink = with_pen(np.asarray(big, np.uint8), manner.pen_px, float(np.sqrt(abs(np.linalg.det(matrix)))))
     rows, columns = np.flatnonzero(ink.max(1) > 0.3), np.flatnonzero(ink.max(0) > 0.3)
     if len(rows) == 0 or len(columns) == 0:
-        return np.asarray(big, np.float32)
+        return np.asarray(big.astype(np.float32) / 255, np.float32)
     return np.asarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.float32)
 
 
