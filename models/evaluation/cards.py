@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from models.evaluation.curves import REVIEWS
-from models.evaluation.drawing import curves_svg
+from models.evaluation.drawing import curves_svg, reliability_svg
 from models.evaluation.figures import Row
 from models.evaluation.report import Report, Trades
 from models.manifest import Manifest
 
 BEGIN, END = "<!-- figures: written by models.evaluation -->", "<!-- end of figures -->"
 
+_CAPTIONS = {
+    "reading": "Silent errors against review; the dots are the thresholds that ship",
+    "reliability": "How often answers were wrong, against how often they were said to be; the bars are 95 %",
+}
+
 
 def write_cards(directory: Path, manifest: Manifest, report: Report, pictures: Path | None = None) -> None:
     """Rewrite the figures of every `NAME.md` in `directory` whose NAME is a model that reads a kind.
 
-    With `pictures` also draw what its thresholds buy, as `reading-NAME.svg` in that folder.
+    With `pictures` also draw what its thresholds buy and whether its confidences are honest, as `reading-NAME.svg` and
+    `reliability-NAME.svg` in that folder.
     """
     for name in sorted({head.models[0] for head in manifest.heads.values()}):
         path = directory / f"{name}.md"
@@ -29,13 +35,18 @@ def write_cards(directory: Path, manifest: Manifest, report: Report, pictures: P
         kinds = [kind for kind, head in manifest.heads.items() if head.models[0] == name]
         parts = _parts(manifest, report, kinds)
         if pictures is not None:
-            drawn = pictures / f"reading-{name}.svg"
             curves = {kind: report.curves[kind] for kind in kinds if kind in report.curves}
             thresholds = {kind: manifest.heads[kind].threshold for kind in kinds}
-            title = f"{name}: silent errors against review, by kind"
-            drawn.write_text(curves_svg(title, curves, thresholds), encoding="utf-8")
-            link = Path(os.path.relpath(drawn, directory)).as_posix()
-            parts.append(f"![Silent errors against review; the dots are the thresholds that ship]({link})\n")
+            honest = {one.kind: one.bins for one in report.reliability if one.kind in kinds}  # of the last set
+            drawings = (
+                ("reading", curves_svg(f"{name}: silent errors against review", curves, thresholds)),
+                ("reliability", reliability_svg(f"{name}: how often wrong against how often said to be", honest)),
+            )
+            for what, svg in drawings:
+                drawn = pictures / f"{what}-{name}.svg"
+                drawn.write_text(svg, encoding="utf-8")
+                link = Path(os.path.relpath(drawn, directory)).as_posix()
+                parts.append(f"![{_CAPTIONS[what]}]({link})\n")
         path.write_text(before + BEGIN + "\n" + "\n".join(parts) + END + after, encoding="utf-8")
 
 

@@ -195,6 +195,11 @@ def test_cards_show_pages_curves_and_honesty_and_draw_them(tmp_path):
     assert f"]({picture.name})" in card
     svg = ET.fromstring(picture.read_text(encoding="utf-8"))
     assert len(svg.findall("{http://www.w3.org/2000/svg}polyline")) == 1
+    honesty = tmp_path / f"reliability-{manifest.heads['number'].models[0]}.svg"
+    assert f"]({honesty.name})" in card
+    dots = ET.fromstring(honesty.read_text(encoding="utf-8")).findall("{http://www.w3.org/2000/svg}circle")
+    sure_and_wrong, right = (float(dot.attrib["cy"]) for dot in reversed(dots))
+    assert sure_and_wrong < right, "what is wrong more often stands higher"
 
 
 @pytest.mark.parametrize("glyph", [a_stroke(), a_scan()], ids=["strokes", "scan"])
