@@ -8,7 +8,9 @@ other's writes; readers never wait. Results live in the ledger, never here.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,13 +22,19 @@ import msgspec
 from tinydb import TinyDB, where
 from tinydb.storages import Storage
 
+from edge.references import unmarked_sheet
+from edge.registration.unmarked import UnmarkedSheet
 from homework.assignment import Assignment
 from homework.errors import ClassboxError
 from homework.layout import SheetLayout
 from homework.roster import Pupil, Roster
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 FILE_NAME = "documents.json"
+REFERENCES = "references"
+"""The folder beside it for the pictures that layouts name: files called by their digests."""
+
 _NOBODY = Roster(pupils=())
 
 
@@ -110,6 +118,8 @@ class Documents:
             ) from error
         self._storage_path = folder / FILE_NAME
         self._lock_path = folder / f".{FILE_NAME}.lock"
+        self._references = folder / REFERENCES
+        self._unmarked: dict[str, UnmarkedSheet] = {}
         self._storage = AtomicStorage(self._storage_path)
         self._shelf = _Shelf(stamp=object())
         # msgspec (0.22) works a type out at its first use; two threads that do so at once crash the process.
@@ -136,6 +146,32 @@ class Documents:
         """All layouts, the one loaded last at the end."""
         return tuple(self._current().layouts.values())
 
+    def unmarked(self) -> tuple[UnmarkedSheet, ...]:
+        """The sheets without our markers, with their pictures; one whose picture is gone or damaged is left out."""
+        known, kept = self._unmarked, dict[str, UnmarkedSheet]()
+        for layout in self.layouts():
+            if layout.register == "markers":
+                continue
+            sheet = known.get(layout.sheet)
+            if sheet is None or sheet.layout != layout:
+                try:
+                    sheet = unmarked_sheet(layout, self.reference(layout))
+                except ClassboxError as error:
+                    log.warning("%s: %s", layout.sheet, error)
+                    continue
+            kept[layout.sheet] = sheet
+        self._unmarked = kept
+        return tuple(kept.values())
+
+    def reference(self, layout: SheetLayout) -> bytes | None:
+        """The file of the picture that a layout of ours names, or None."""
+        if layout.reference is None or Path(layout.reference).name != layout.reference:
+            return None
+        try:
+            return (self._references / layout.reference).read_bytes()
+        except OSError:
+            return None
+
     def roster(self) -> Roster:
         """Every pupil that the box knows, of all classes."""
         return self._current().roster
@@ -148,8 +184,16 @@ class Documents:
         """Add an assignment, or replace the one of its id."""
         self._put("assignments", assignment.id, msgspec.to_builtins(assignment))
 
-    def put_layout(self, layout: SheetLayout) -> None:
-        """Add a layout, or replace the one of its sheet."""
+    def put_layout(self, layout: SheetLayout, reference: bytes | None = None) -> None:
+        """Add a layout, or replace the one of its sheet.
+
+        `reference` is the file of the picture that it names; it is kept here, and the layout names it anew.
+        """
+        if reference is not None:
+            digest = hashlib.blake2b(reference, digest_size=16).hexdigest()
+            name = f"{digest}{Path(layout.reference or '').suffix}"
+            self._keep_reference(name, reference)
+            layout = msgspec.structs.replace(layout, reference=name)
         self._put("layouts", layout.sheet, msgspec.to_builtins(layout))
 
     def put_roster(self, roster: Roster) -> None:
@@ -170,6 +214,25 @@ class Documents:
             table = db.table(table_name)
             table.remove(where("id") == key)
             table.insert({"id": key, "body": body})
+
+    def _keep_reference(self, name: str, picture: bytes) -> None:
+        path = self._references / name
+        try:
+            self._references.mkdir(exist_ok=True)
+            beside = path.with_name(f".{name}.{os.getpid()}")
+            with beside.open("wb") as file:
+                file.write(picture)
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+            _fsync_folder(self._references)
+        except OSError as error:
+            raise DocumentsError(
+                "{path} cannot be written: {reason}.",
+                remedy="Make room on the disk, or check who may write there.",
+                path=path,
+                reason=error.strerror,
+            ) from error
 
     @contextmanager
     def _writing(self) -> Iterator[TinyDB]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -10,6 +10,8 @@ from typing import TypeVar
 from edge.config import default_data_dir
 from edge.documents import FILE_NAME, Documents
 from edge.pipeline import Books
+from edge.references import read_unmarked_sheet
+from edge.registration.unmarked import UnmarkedSheet
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError, ClassboxError
 from homework.layout import SheetLayout, layout_from_json
@@ -25,6 +27,7 @@ class Folder:
     layout: SheetLayout | None = None
     assignment: Assignment | None = None
     roster: Roster | None = None
+    unmarked: UnmarkedSheet | None = None
     errors: tuple[ClassboxError, ...] = ()
 
 
@@ -37,6 +40,8 @@ class Shelves:
     roster: Roster | None = None
     class_name: str | None = None
     loaded: Documents | None = None
+    unmarked: UnmarkedSheet | None = None
+    """The named layout with its pictures, where it has none of our markers."""
     _folders: dict[Path, Folder] = field(default_factory=dict)
 
     def folder(self, path: Path) -> Folder:
@@ -53,6 +58,7 @@ class Shelves:
             roster=self._roster(folder),
             class_name=self.class_name,
             only_assignment=self.assignment.id if self.assignment is not None else None,
+            unmarked=lambda: self._unmarked(folder),
         )
 
     def _layout_of(self, sheet: str, folder: Folder) -> SheetLayout | None:
@@ -61,6 +67,15 @@ class Shelves:
         if folder.layout is not None and folder.layout.sheet == sheet:
             return folder.layout
         return self.loaded.layout(sheet) if self.loaded is not None else None
+
+    def _unmarked(self, folder: Folder) -> Sequence[UnmarkedSheet]:
+        """The sheets without our markers that a picture beside `folder` may show: the named one, or all there are."""
+        if self.layout is not None:
+            return (self.unmarked,) if self.unmarked is not None else ()
+        loaded = self.loaded.unmarked() if self.loaded is not None else ()
+        if folder.unmarked is None:
+            return loaded
+        return (folder.unmarked, *(one for one in loaded if one.layout.sheet != folder.unmarked.layout.sheet))
 
     def _assignment_of(self, wanted: str, folder: Folder) -> Assignment | None:
         for known in (self.assignment, folder.assignment):
@@ -80,8 +95,10 @@ def open_shelves(
 ) -> Shelves:
     """Read the files that were named. Raises `ClassboxError` for the first that cannot be used."""
     data = default_data_dir()
+    known = _layout(layout) if layout is not None else None
     shelves = Shelves(
-        layout=_layout(layout) if layout is not None else None,
+        layout=known,
+        unmarked=_with_pictures(known, layout.parent) if known is not None and layout is not None else None,
         assignment=_assignment(assignment) if assignment is not None else None,
         roster=_roster(roster) if roster is not None else None,
         class_name=class_name,
@@ -109,8 +126,16 @@ def _look_into(path: Path, *, want_layout: bool, shelves: Shelves) -> Folder:
             errors.append(error)
             return None
 
+    layout = take("layout.json", _layout, wanted=want_layout)
+    unmarked = None
+    if layout is not None:
+        try:
+            unmarked = _with_pictures(layout, path)
+        except ClassboxError as error:
+            errors.append(error)
     return Folder(
-        layout=take("layout.json", _layout, wanted=want_layout),
+        layout=layout,
+        unmarked=unmarked,
         assignment=take("assignment.toml", _assignment, wanted=shelves.assignment is None),
         roster=take("roster.csv", _roster, wanted=shelves.roster is None),
         errors=tuple(errors),
@@ -119,6 +144,10 @@ def _look_into(path: Path, *, want_layout: bool, shelves: Shelves) -> Folder:
 
 def _layout(path: Path) -> SheetLayout:
     return layout_from_json(_bytes(path))
+
+
+def _with_pictures(layout: SheetLayout, folder: Path) -> UnmarkedSheet | None:
+    return None if layout.register == "markers" else read_unmarked_sheet(layout, folder)
 
 
 def _assignment(path: Path) -> Assignment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -14,6 +14,7 @@ from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
 from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
 from edge.registration.register import register
+from edge.registration.unmarked import UnmarkedSheet
 from homework.assignment import Assignment
 from homework.grading import WRONG_ASSIGNMENT, grade_page
 from homework.layout import SheetLayout
@@ -21,12 +22,16 @@ from homework.results import PageRecord, PageStatus, Problem, WhoWroteIt
 from homework.roster import Roster
 
 
+def _no_sheets() -> Sequence[UnmarkedSheet]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Books:
     """What the box knows while it grades: where to look a sheet and an assignment up, and whose class it is.
 
     `class_name` is the class chosen for the stack; `only_assignment`, when set, sends sheets of any other
-    assignment back as `wrong-assignment`.
+    assignment back as `wrong-assignment`. `unmarked` gives the sheets that have none of our markers.
     """
 
     layout_of: Callable[[str], SheetLayout | None]
@@ -34,6 +39,7 @@ class Books:
     roster: Roster | None = None
     class_name: str | None = None
     only_assignment: str | None = None
+    unmarked: Callable[[], Sequence[UnmarkedSheet]] = _no_sheets
 
 
 @dataclass(frozen=True)
@@ -69,13 +75,12 @@ class GradedPage:
 def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> GradedPage:
     """Find the page, read its fields, judge them. Never raises for what a picture shows: that is a status."""
     watch = _Watch()
-    page = register(capture, books.layout_of)
+    page = register(capture, books.layout_of, books.unmarked())
     watch.lap("register")
     if page.refused:
         return _sent_back(page, _status_of(page.problems[-1].code), page.problems, watch)
     assert page.layout is not None
     assert page.page is not None
-    assert page.code is not None
     assignment_id = page.layout.assignment or books.only_assignment
     if books.only_assignment is not None and assignment_id != books.only_assignment:
         problem = Problem(WRONG_ASSIGNMENT, "This sheet belongs to another assignment than the one being graded.")
@@ -122,20 +127,22 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
 def _seat(page: RegisteredPage, crops: SeatCrops, recogniser: Recogniser) -> Seat | None:
     """What the page says of its seat; None when there is nothing to read, or it is printed in the code."""
     assert page.page is not None
-    assert page.code is not None
     pupil = page.page.pupil
-    if pupil is None or pupil.kind not in ("digits", "bubbles") or page.code.pupil is not None:
+    if pupil is None or pupil.kind not in ("digits", "bubbles") or _named_in_code(page):
         return None
     return read_seat(page, pupil, crops, recogniser)
 
 
 def _owner(page: RegisteredPage, seat: Seat | None, books: Books) -> Owner:
     assert page.page is not None
-    assert page.code is not None
     pupil = page.page.pupil
-    if pupil is not None and pupil.kind == "order" and page.code.pupil is None:
+    if pupil is not None and pupil.kind == "order" and not _named_in_code(page):
         return Owner(WhoWroteIt(class_name=books.class_name))  # whoever keeps the order of the stack knows
     return who_wrote_it(page.code, seat or NO_SEAT, books.roster, books.class_name)
+
+
+def _named_in_code(page: RegisteredPage) -> bool:
+    return page.code is not None and page.code.pupil is not None
 
 
 def _sent_back(page: RegisteredPage, status: PageStatus, problems: tuple[Problem, ...], watch: _Watch) -> GradedPage:

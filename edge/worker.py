@@ -177,6 +177,7 @@ class Worker:
             assignment_of=documents.assignment,
             roster=roster if roster.pupils else None,
             class_name=chosen_class(roster, documents.setting(CLASS_SETTING), self._class_name),
+            unmarked=documents.unmarked,
         )
 
     def _pupil(self, page: GradedPage) -> str | None:

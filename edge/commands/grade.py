@@ -170,15 +170,15 @@ def _roster_of(file: Path, shelves: Shelves) -> Roster | None:
 def _as_json(capture: Capture, page: GradedPage) -> str:
     """The contract's object for one page, in `docs/reading.md`."""
     record, code = page.record, page.registered.code
-    layout = page.registered.layout
+    layout, side = page.registered.layout, page.registered.page
     about: dict[str, Any] = {
         "source": capture.source,
         "page_of_source": capture.page_of_source,
         "status": page.status.value,
         "problems": [_problem(problem) for problem in page.problems],
-        "sheet": code.sheet if code is not None else None,
+        "sheet": code.sheet if code is not None else layout.sheet if layout is not None else None,
         "assignment": layout.assignment if layout is not None else None,
-        "page": code.page if code is not None else None,
+        "page": code.page if code is not None else side.page if side is not None else None,
         "class": record.who.class_name if record is not None else None,
         "seat": record.who.seat if record is not None else None,
         "pupil": record.who.pupil if record is not None else None,

@@ -1,4 +1,4 @@
-"""`classbox load`: give the box the worksheets that `classbox print` made."""
+"""`classbox load`: give the box the worksheets that `classbox print` made, or a layout that was learned or imported."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from edge.config import load_config
 from edge.documents import Documents
 from edge.ledger import Ledger
+from edge.references import read_reference, reference_path, unmarked_sheet
 from edge.upstream import queue_documents
 from homework.assignment import parse_assignment
 from homework.errors import BadFileError
@@ -19,46 +20,63 @@ from ui.language import terminal_language, translator
 
 @click.command(
     name="load",
-    help="""Give the box the worksheets in FOLDER, as `classbox print` wrote them. A running box sees them at once,
-    and grades the sheets that waited for them.
+    help="""Give the box the worksheets in FOLDER, as `classbox print` wrote them, or a LAYOUT.json that was learned
+    or imported, with the picture that it names. A running box sees them at once, and grades the sheets that waited
+    for them.
 
     \b
-    Example:
+    Examples:
       classbox load sheets/ --roster class.csv
+      classbox load workbook-12.json
     """,
 )
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("what", metavar="FOLDER|LAYOUT.json", type=click.Path(path_type=Path))
 @click.option("--roster", type=click.Path(path_type=Path), help="The class list; else roster.csv in FOLDER.")
 @click.option("--config", type=click.Path(path_type=Path), help="The box's configuration (box.toml).")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="The box's data folder.")
-def command(folder: Path, roster: Path | None, config: Path | None, data: Path | None) -> None:
-    """Load one print run."""
+def command(what: Path, roster: Path | None, config: Path | None, data: Path | None) -> None:
+    """Load one print run, or one layout."""
     _ = translator(terminal_language()).gettext
     # Everything is read before anything is kept: a folder is loaded whole or not at all.
-    assignment = parse_assignment(_read(folder / "assignment.toml").decode("utf-8", errors="replace"))
-    layout = layout_from_json(_read(folder / "layout.json"))
+    folder, layout_file = (what.parent, what) if what.is_file() else (what, what / "layout.json")
+    layout = layout_from_json(_read(layout_file))
+    key = folder / "assignment.toml"
+    needs_key = layout.register == "markers"  # what we did not print may be learned before its key is known
+    assignment = None
+    if needs_key or (not what.is_file() and key.exists()):
+        assignment = parse_assignment(_read(key).decode("utf-8", errors="replace"))
     beside = folder / "roster.csv"
-    roster = roster or (beside if beside.exists() else None)
+    roster = roster or (beside if not what.is_file() and beside.exists() else None)
     pupils = parse_roster(_read(roster)) if roster is not None else None
-    if layout.assignment != assignment.id:
+    if assignment is not None and layout.assignment != assignment.id:
         raise BadFileError(
             "The layout in {path} belongs to another assignment.", remedy="Print the worksheets again.", path=folder
         )
+    picture = reference_path(layout, folder)
+    reference = read_reference(picture) if picture is not None else None
+    if layout.register != "markers":
+        unmarked_sheet(layout, reference)
 
     where = load_config(config, data=data).data_dir
     documents = Documents(where)
-    documents.put_assignment(assignment)
+    if assignment is not None:
+        documents.put_assignment(assignment)
     if pupils is not None:
         documents.put_roster(pupils)
-    documents.put_layout(layout)
+    documents.put_layout(layout, reference)
     ledger = Ledger(where)
     try:
         queue_documents(documents, ledger)
     finally:
         ledger.close()
-    said = _("Loaded: {title}, {pages} pages, {items} items.").format(
-        title=assignment.title, pages=len(layout.pages), items=len(assignment.items)
-    )
+    if assignment is not None:
+        said = _("Loaded: {title}, {pages} pages, {items} items.").format(
+            title=assignment.title, pages=len(layout.pages), items=len(assignment.items)
+        )
+    else:
+        said = _("Loaded: sheet {sheet}, {pages} pages, {fields} fields.").format(
+            sheet=layout.sheet, pages=len(layout.pages), fields=sum(len(page.fields) for page in layout.pages)
+        )
     if pupils is not None:
         said += " " + _("Pupils: {count}.").format(count=len(pupils.pupils))
     print(said)

@@ -89,13 +89,13 @@ def read_seat(page: RegisteredPage, pupil: PupilField, cut: SeatCrops, recognise
     return seat if cut.found else msgspec.structs.replace(seat, agreed=False)
 
 
-def who_wrote_it(code: PageCode, seat: Seat, roster: Roster | None, chosen_class: str | None) -> Owner:
-    """The pupil that the code or the seat names.
+def who_wrote_it(code: PageCode | None, seat: Seat, roster: Roster | None, chosen_class: str | None) -> Owner:
+    """The pupil that the code (if the page has one) or the seat names.
 
     The class is the code's, else the one chosen for the stack, else the only one of the roster. A doubtful seat,
     and one at which nobody sits, names no pupil.
     """
-    if code.pupil is not None:
+    if code is not None and code.pupil is not None:
         return _printed(code, roster, chosen_class)
     class_name = chosen_class
     if class_name is None and roster is not None and len(roster.classes()) == 1:

@@ -16,6 +16,7 @@ _SENTENCES = {
     "code-unreadable": "The small square code cannot be read: uncover it, or smooth the paper, and take it again.",
     "not-flat": "The sheet does not lie flat, or something covers it: smooth it and take it again.",
     "unknown-sheet": "This worksheet is not known here yet: load the folder that it was printed from.",
+    "two-pages-fit": "Two of the learned pages fit this picture equally well: lay one page under the lens alone.",
     "no-markers-on-sheet": "This kind of sheet has no corner markers and cannot be found in a photo.",
 }
 

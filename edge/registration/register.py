@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from edge.registration.markers import ENOUGH_MARKERS, Pyramid, choices, find_mar
 from edge.registration.outlines import Outline, find_outlines
 from edge.registration.problems import refusal
 from edge.registration.quality import look_at, sharpness
+from edge.registration.unmarked import UnmarkedSheet, register_unmarked
 from homework.layout import Page, SheetLayout
 
 LayoutOf = Callable[[str], SheetLayout | None]
@@ -39,10 +40,11 @@ MIN_SHARPNESS, MIN_SHARPNESS_WITH_MARKER = 0.065, 0.16
 DARK_MEAN = 25.0
 
 
-def register(capture: Capture, layout_of: LayoutOf) -> RegisteredPage:
+def register(capture: Capture, layout_of: LayoutOf, unmarked: Sequence[UnmarkedSheet] = ()) -> RegisteredPage:
     """The page in a capture, in any rotation, proven by its markers, its code and its printed outlines.
 
-    `layout_of` gives the layout of a sheet id, or None. Colour or grey, any size. The result is `refused`, with
+    `layout_of` gives the layout of a sheet id, or None; `unmarked` are the sheets without our markers, which are tried
+    when there is neither a code of ours nor enough markers. Colour or grey, any size. The result is `refused`, with
     the reason as its last problem, whenever something does not fit; nothing is guessed.
     """
     pyramid = Pyramid(capture.image)
@@ -50,6 +52,10 @@ def register(capture: Capture, layout_of: LayoutOf) -> RegisteredPage:
     sightings = find_markers(pyramid)
     codes = find_codes(pyramid)
     if len(sightings) < ENOUGH_MARKERS:
+        if unmarked and not codes:
+            page = register_unmarked(capture, unmarked, pyramid)
+            if not page.refused or (not sightings and page.problems[-1].code != "not-a-sheet"):
+                return page
         return _refuse(nothing, _why_no_page(pyramid, len(sightings), codes))
     codes = codes or find_codes_flattened(pyramid, {i: seen[0] for i, seen in sightings.items()})
     if not codes:
