@@ -124,7 +124,7 @@ def _read_only(fields: Sequence[tuple[Field, Reading]]) -> list[Verdict]:
     verdicts = []
     for field, reading in fields:
         labels = {bubble.label for bubble in field.bubbles}
-        two_marks = field.kind == "choice" and bool(labels) and reading.text not in labels
+        two_marks = field.kind == "choice" and bool(labels) and not field.groups and reading.text not in labels
         if reading.text == "" and reading.doubt is None:
             kind = VerdictKind.BLANK
         elif reading.text is None or reading.doubt is not None or field.kind in ("open", "text") or two_marks:

@@ -63,7 +63,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `around_mm` is the largest box round the field in which nothing else is printed: ink there that is not in
     the field is still the pupil's. `blank` counts from 1. `round` frames are circles (the ○ of `compare`).
-    `reading` is the output value of imported cards, when it is not the label itself.
+    Imported cards: where several columns make one answer, `groups` says how many of `bubbles` belong to each, in
+    order; the reading joins them, with `empty` for a column that is left empty beside others.
     """
 
     item: str
@@ -74,6 +75,15 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
     around_mm: Box | None = None
     round: bool = False
     score_box_mm: Box | None = None
+    groups: tuple[int, ...] = ()
+    empty: str = ""
+
+    def columns(self) -> tuple[tuple[Bubble, ...], ...]:
+        """The bubbles of each column: all of them in one, unless `groups` parts them."""
+        if not self.groups:
+            return (self.bubbles,)
+        ends = [sum(self.groups[: n + 1]) for n in range(len(self.groups))]
+        return tuple(self.bubbles[end - size : end] for end, size in zip(ends, self.groups, strict=True))
 
     def hull_mm(self) -> Box:
         """The bounding box of the field: its frame, or all its bubbles."""

@@ -81,17 +81,56 @@ def read_bubbles(
     One tick or cross among empty bubbles is read like a fill. Two marks on a single choice read as both, and are for
     a person; so is everything that is not surely empty or surely a mark. `reader`: by default the one that ships.
     """
-    boxes = [box_in_crop(bubble.box_mm, crop.region_mm, crop.px_per_mm) for bubble in bubbles]
-    dark = relative_darkness(crop.image, max(max(width, height) for _, _, width, height in boxes))
+    return read_columns(crop, [bubbles], several=several, reader=reader)[0]
+
+
+def read_columns(
+    crop: FieldCrop, columns: Sequence[Sequence[Bubble]], *, several: bool, reader: BubbleReader | None = None
+) -> list[Reading]:
+    """The reading of each column of one field, as `read_bubbles` reads it."""
+    boxes = [[box_in_crop(bubble.box_mm, crop.region_mm, crop.px_per_mm) for bubble in column] for column in columns]
+    every = [box for column in boxes for box in column]
+    dark = relative_darkness(crop.image, max(max(width, height) for _, _, width, height in every))
     height, width = dark.shape
-    outside = any(x < 0 or y < 0 or x + w > width or y + h > height for x, y, w, h in boxes)
+    outside = any(x < 0 or y < 0 or x + w > width or y + h > height for x, y, w, h in every)
     if outside or int(crop.image.max()) < DARKEST_PAPER:
-        return Reading(None, 0.0, Doubt.UNSURE)
-    fills = [measure(dark, box, [b for b in boxes if b is not box], crop.px_per_mm) for box in boxes]
-    looks = (reader or shipped_reader()).read(dark, boxes)
-    marks = [agreed(mark, look) for mark, look in zip(judge(fills), looks, strict=True)]
-    sure = min(math.prod(look.confidence for look in looks), CERTAIN)
-    return interpret([bubble.label for bubble in bubbles], marks, sure, several=several)
+        return [Reading(None, 0.0, Doubt.UNSURE)] * len(columns)
+    readings = []
+    for column, of_column in zip(columns, boxes, strict=True):
+        fills = [measure(dark, box, [b for b in every if b is not box], crop.px_per_mm) for box in of_column]
+        looks = (reader or shipped_reader()).read(dark, of_column)
+        marks = [agreed(mark, look) for mark, look in zip(judge(fills), looks, strict=True)]
+        sure = min(math.prod(look.confidence for look in looks), CERTAIN)
+        readings.append(interpret([bubble.label for bubble in column], marks, sure, several=several))
+    return readings
+
+
+def read_bubble_field(crop: FieldCrop, *, reader: BubbleReader | None = None) -> Reading:
+    """The reading of a field of bubbles; of an imported card's columns, what they say together."""
+    field = crop.field
+    several = field.kind == "choices"
+    readings = read_columns(crop, field.columns(), several=several, reader=reader)
+    if len(readings) == 1:
+        return readings[0]
+    return joined(readings, empty=field.empty, leading_may_be_empty=field.kind == "number")
+
+
+def joined(readings: Sequence[Reading], *, empty: str, leading_may_be_empty: bool) -> Reading:
+    """One reading of several columns: their texts in order, `empty` for one that is empty beside others.
+
+    What any of them leaves in doubt is in doubt. An empty column after a marked one is for a person (7 and nothing may
+    be 7 or 70), and one before it too, unless that is how a short number is written.
+    """
+    texts = [reading.text for reading in readings]
+    sure = math.prod(reading.confidence for reading in readings)
+    doubt = next((reading.doubt for reading in readings if reading.doubt is not None), None)
+    if doubt is None and not any(texts):
+        return Reading("", sure)
+    text = None if None in texts else "".join(one or empty for one in texts)
+    marked = [bool(one) for one in texts]
+    if doubt is None and not all(marked[marked.index(True) if leading_may_be_empty else 0 :]):
+        return Reading(text, min(sure, UNLIKELY), Doubt.UNSURE)
+    return Reading(text, sure, doubt)
 
 
 def measure(dark: Image, box: BoxPx, others: Sequence[BoxPx], px_per_mm: float) -> Fill:

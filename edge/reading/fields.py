@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from edge.frames import FieldCrop, Image, RegisteredPage
-from edge.reading.bubbles import read_bubbles
+from edge.reading.bubbles import read_bubble_field
 from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut_writing
 from edge.reading.frame_line import without_frame
 from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
@@ -86,7 +86,7 @@ class _Written:
 
 
 def _read_bubble_field(crop: FieldCrop) -> Reading:
-    reading = read_bubbles(crop, crop.field.bubbles, several=crop.field.kind == "choices")
+    reading = read_bubble_field(crop)
     if reading.doubt is None and _ink_round_bubbles(crop):
         return Reading(reading.text or None, reading.confidence, Doubt.INK_BESIDE, reading.candidates)
     return reading
