@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class Capture:
     page_of_source: int = 1
     original: bytes | None = None
     """The file as it came, when there was one (JPEG bytes are kept as they are)."""
+    told_scale: float = 1.0
+    """From this picture's pixels to those in which places on it are told: under 1 where a scan is finer than these."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +81,5 @@ class FieldCrop:
     """Whether there was red ink, which the grey no longer shows."""
     shift_mm: tuple[float, float] = (0.0, 0.0)
     """How far the field is printed from where the page's homography puts it: the crop follows it."""
+    red_is: Literal["teacher", "pupil"] = "teacher"
+    """Whose red ink is: the teacher's was taken away, the pupil's is as dark as any other."""

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 from edge.frames import BoxPx, FieldCrop, Image, Quad, RegisteredPage
+from edge.reading.paper import WIDEST_FILL_MM, WIDEST_STROKE_MM, evened
+from edge.reading.red import SOFT_PX, RedIs, looks_red, part_inks
 from edge.registration.geometry import as_point, corners_of, to_px
 from homework.layout import Box, Field
 
@@ -23,20 +25,45 @@ EDGE_MM = 0.3
 """What is printed just beyond the empty surroundings may lie so much closer than the layout says."""
 
 
-def crop_field(page: RegisteredPage, field: Field, shift_mm: tuple[float, float] = (0.0, 0.0)) -> FieldCrop:
+def crop_field(
+    page: RegisteredPage,
+    field: Field,
+    shift_mm: tuple[float, float] = (0.0, 0.0),
+    *,
+    red_is: RedIs = "teacher",
+) -> FieldCrop:
     """The field and the empty paper around it; `shift_mm` is how far it is printed from where the page puts it."""
     hull = field.hull_mm()
     region = _region(hull, field.around_mm)
-    image = cut(page, region, SURVEY_PX_PER_MM, shift_mm)
-    grey, red_ink = (image, False) if image.ndim == 2 else without_red(image)
-    box_px = box_in_crop(hull, region, SURVEY_PX_PER_MM)
-    return FieldCrop(field, grey, SURVEY_PX_PER_MM, region, box_px, red_ink, shift_mm)
+    scale = SURVEY_PX_PER_MM
+    image = cut(page, region, scale, shift_mm)
+    red_ink = image.ndim == 3 and looks_red(image, scale)
+    if image.ndim == 3:
+        parted = part_inks(image, scale, _soft(page, region, scale, shift_mm, red_is), red_is) if red_ink else None
+        red_ink = parted is not None and parted.any_red
+        image = np.asarray(cv2.extractChannel(image, 2), np.uint8) if parted is None else parted.grey
+    image = evened(image, scale, largest_mm=WIDEST_FILL_MM if field.bubbles else WIDEST_STROKE_MM)
+    return FieldCrop(field, image, scale, region, box_in_crop(hull, region, scale), red_ink, shift_mm, red_is)
 
 
-def cut_writing(page: RegisteredPage, region_mm: Box, shift_mm: tuple[float, float], *, red_ink: bool) -> Image:
-    """A region as a recogniser looks at it, grey. `red_ink`: whether there is any to be taken away."""
+def cut_writing(
+    page: RegisteredPage, region_mm: Box, shift_mm: tuple[float, float], *, red_ink: bool, red_is: RedIs = "teacher"
+) -> Image:
+    """A region as a recogniser looks at it, grey. `red_ink`: whether there is any, to be taken away or to be read."""
     image = cut(page, region_mm, WRITING_PX_PER_MM, shift_mm, all_channels=red_ink)
-    return image if image.ndim == 2 else without_red(image)[0]
+    if image.ndim == 3:
+        soft = _soft(page, region_mm, WRITING_PX_PER_MM, shift_mm, red_is)
+        image = part_inks(image, WRITING_PX_PER_MM, soft, red_is).grey
+    return evened(image, WRITING_PX_PER_MM)
+
+
+def _soft(
+    page: RegisteredPage, region_mm: Box, px_per_mm: float, shift_mm: tuple[float, float], red_is: RedIs
+) -> Image | None:
+    """The crop as coarse as the capture's colours are; the pupil's red needs none."""
+    if red_is == "pupil":
+        return None
+    return cut(page, region_mm, px_per_mm, shift_mm, blur_px=max(SOFT_PX, 0.5 * page.px_per_mm / px_per_mm))
 
 
 def cut(
@@ -46,8 +73,12 @@ def cut(
     shift_mm: tuple[float, float] = (0.0, 0.0),
     *,
     all_channels: bool = True,
+    blur_px: float = 0.0,
 ) -> Image:
-    """A region of the page, upright: as the capture has it, or of a colour one the red channel alone."""
+    """A region of the page, upright: as the capture has it, or of a colour one the red channel alone.
+
+    `blur_px`: softened first, by so many of the capture's pixels.
+    """
     assert page.mm_to_px is not None
     x, y, width, height = region_mm
     x, y = x + shift_mm[0], y + shift_mm[1]
@@ -61,6 +92,8 @@ def cut(
     part = image[y0:y1, x0:x1]
     if part.ndim == 3 and not all_channels:
         part = np.asarray(cv2.extractChannel(part, 2), np.uint8)
+    if blur_px:
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), blur_px), np.uint8)
     to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
     crop = cv2.warpPerspective(
         part,
@@ -70,21 +103,6 @@ def cut(
         borderMode=cv2.BORDER_REPLICATE,
     )
     return np.asarray(crop, np.uint8)
-
-
-def without_red(crop: Image) -> tuple[Image, bool]:
-    """The red channel, in which red ink is pale, with the rest of it lifted to the paper; and whether there was any.
-
-    Each channel is taken relative to the paper's own, so that warm light does not pass for red ink.
-    """
-    green, red = (np.asarray(cv2.extractChannel(crop, channel), np.uint8) for channel in (1, 2))
-    green_paper, red_paper = paper_level(green), paper_level(red)
-    # Beyond a tenth, redness is ink and not a tint of the light; twice its excess lifts the palest red to paper.
-    redness = np.asarray(cv2.addWeighted(red, 2 * 230 / red_paper, green, -2 * 230 / green_paper, -2 * 24), np.uint8)
-    if not redness.any():
-        return red, False
-    lifted = np.asarray(cv2.add(red, redness), np.uint8)
-    return np.minimum(lifted, np.maximum(red, np.uint8(red_paper))), True
 
 
 def paper_level(channel: Image) -> float:

@@ -11,6 +11,7 @@ from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut_w
 from edge.reading.frame_line import without_frame
 from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
 from edge.reading.recogniser import Kind, Recogniser, Recognition
+from edge.reading.red import RedIs
 from edge.reading.stacked import LEAST_STACKED_MM, StackedFraction, find_stacked, read_stacked
 from homework.layout import Field
 from homework.results import Doubt, Reading
@@ -29,11 +30,11 @@ class FieldReading:
     reading: Reading
 
 
-def crop_fields(page: RegisteredPage) -> list[FieldCrop]:
+def crop_fields(page: RegisteredPage, red_is: RedIs = "teacher") -> list[FieldCrop]:
     """A crop of every field, in the page's order; each follows the shift that its own outline showed."""
     assert page.page is not None
     return [
-        crop_field(page, field, shift or (0.0, 0.0))
+        crop_field(page, field, shift or (0.0, 0.0), red_is=red_is)
         for field, shift in zip(page.page.fields, page.shifts_mm, strict=True)
     ]
 
@@ -69,7 +70,7 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
 
 def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> Image:
     """What a recogniser looks at: the answer at 8 px/mm, without the printed frame."""
-    image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink)
+    image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink, red_is=crop.red_is)
     box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
     if crop.field.round:
         return without_outline(image, box, WRITING_PX_PER_MM, is_round=True)

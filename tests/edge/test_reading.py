@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from edge.frames import Capture
-from edge.reading.crops import crop_field, without_red
+from edge.reading.crops import crop_field
 from edge.reading.fields import crop_fields, read_fields
 from edge.reading.ink import field_ink
 from edge.reading.recogniser import Recognition
+from edge.reading.red import part_inks
 from edge.reading.signature import ink_signature, same_ink
 from edge.reading.stacked import find_stacked
 from edge.registration.register import register
@@ -153,9 +154,9 @@ def test_warm_light_is_not_red_ink():
     rng = np.random.default_rng(2)
     paper = np.clip(np.array([150, 190, 235]) + rng.normal(0, 2, (80, 200, 3)), 0, 255).astype(np.uint8)
     cv2.putText(paper, "92", (40, 60), cv2.FONT_HERSHEY_SIMPLEX, 2, (60, 75, 95), 6)
-    grey, had_red = without_red(paper)
-    assert not had_red
-    assert np.array_equal(grey, paper[..., 2])
+    parted = part_inks(paper, 8.0)
+    assert not parted.any_red
+    assert np.array_equal(parted.grey, paper[..., 2])
 
 
 def test_below_its_threshold_a_reading_is_asked_about(print_worksheet: Printer, photograph: Photograph):
