@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.registration.geometry import Matrix, Points, to_px
+from edge.registration.place import Place
 from homework.layout import Box, Field, Page, Point, SheetLayout
 from homework.page_code import PageCode
 from homework.results import Problem
@@ -47,8 +49,8 @@ class Capture:
 class RegisteredPage:
     """A page that is proven to be in place, or refused.
 
-    `mm_to_px` (3×3) maps the page's millimetres to the capture's pixels; `px_per_mm` is the resolution at
-    its centre. When `problems` holds a refusal, `layout` or `page` may be None and nothing may be graded.
+    `mm_to_px` (3×3) maps the page's millimetres to the capture's pixels; `place`, where the page is curled or the
+    lens bends, does so exactly. `px_per_mm` is the resolution at its centre. When `problems` holds a refusal, `layout` or `page` may be None and nothing may be graded.
     """
 
     capture: Capture
@@ -61,7 +63,18 @@ class RegisteredPage:
     problems: tuple[Problem, ...] = field(default=())
     refused: bool = False
     shifts_mm: tuple[tuple[float, float] | None, ...] = ()
-    """How far each field of `page.fields` is printed from where `mm_to_px` puts it; None: its outline was not found."""
+    """How far each field of `page.fields` is printed from where it was placed; None: its outline was not found."""
+    place: Place | None = None
+
+    def to_px(self, points_mm: NDArray[np.float64]) -> Points:
+        """Points of the page (…, 2), mm, as pixels of the capture."""
+        assert self.mm_to_px is not None
+        return self.place.to_px(points_mm) if self.place is not None else to_px(self.mm_to_px, points_mm)
+
+    def plane_at(self, box_mm: Box) -> Matrix:
+        """The homography mm → px that holds within a box of the size of a field."""
+        assert self.mm_to_px is not None
+        return self.place.plane_at(box_mm) if self.place is not None else self.mm_to_px
 
 
 @dataclass(frozen=True)

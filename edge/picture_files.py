@@ -2,151 +2,196 @@
 
 from __future__ import annotations
 
-import io
+import os
+import stat
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import cv2
-import imagesize
-import numpy as np
-import pypdfium2
 
 from edge.camera.camera import CameraError
 from edge.camera.video import VideoFile
 from edge.camera.watching import WatchedCamera
-from edge.frames import Capture, Image
+from edge.decoding import Pictures, decode
+from edge.frames import Capture
+from edge.scans import PDF_DPI, Scan
 from homework.errors import BadFileError
 
-PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"})
+__all__ = ["PDF_DPI", "PICTURES", "VIDEOS", "PageFile", "Stamp", "captures_in", "decode", "files_of", "sheets_in_film"]
+
+PICTURES = frozenset(
+    {".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
+)
 VIDEOS = frozenset({".avi", ".mp4", ".mov", ".mkv", ".m4v"})
-PDF_DPI = 200
-MOST_PIXELS = 120_000_000
-"""More than any phone takes; a picture of that size is 360 MB in memory."""
 
 PRINTED_BY_US = frozenset({"worksheets.pdf", "answers.pdf"})
 """What `classbox print` leaves in a folder beside `layout.json`: blank sheets and the key, nobody's homework."""
 
+_PDF_HEAD_BYTES = 1024  # where a reader looks for %PDF (ISO 32000-1, annex H.3, note 13)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Which bytes a file had: another size, time of change or inode is another file under the same name."""
+
+    size_bytes: int
+    changed_at_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """Raises `BadFileError` when it cannot be reached, or is a folder, a device or a pipe."""
+        try:
+            found = path.stat()
+        except OSError as error:
+            if path.is_symlink() and isinstance(error, FileNotFoundError):
+                raise BadFileError(
+                    "{name} is a link to a file that is not there.",
+                    remedy="Copy the file itself to where the link is.",
+                    name=path,
+                ) from error
+            raise _cannot_read(path, error) from error
+        if not stat.S_ISREG(found.st_mode):
+            if stat.S_ISDIR(found.st_mode):
+                raise BadFileError(
+                    "The folder {name} cannot be looked into.", remedy="Ask its owner to let you read it.", name=path
+                )
+            raise BadFileError("{name} is no file.", remedy="Name pictures, PDF scans or videos.", name=path)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+class PageFile:
+    """An open picture, TIFF or PDF scan, whose pages are read one at a time."""
+
+    def __init__(self, path: Path, stamp: Stamp | None = None) -> None:
+        """Raises `BadFileError` when it cannot be opened, or is no longer what it was when `stamp` was taken."""
+        self.path = path
+        self._stamp = stamp or Stamp.of(path)
+        self._check()
+        try:
+            self._file = path.open("rb")  # a TIFF is read from it as long as it is open
+            try:
+                self._opened = self._open()
+                self._check()
+            except BaseException:
+                self._file.close()
+                raise
+        except OSError as error:
+            raise _cannot_read(path, error) from error
+        self.pages = self._opened.pages
+
+    def _open(self) -> Scan | Pictures:
+        head = self._file.read(_PDF_HEAD_BYTES)
+        self._file.seek(0)
+        if head.startswith(b"%PDF") or (self.path.suffix.lower() == ".pdf" and b"%PDF" in head):
+            return Scan(self.path, name=self.path.name)
+        return Pictures(self._file, name=self.path.name)
+
+    def capture(self, number: int) -> Capture:
+        """A page, counted from 1. Raises `BadFileError` when it is damaged, too large, or the file has changed."""
+        source = shown_name(self.path)
+        self._check()
+        try:
+            if isinstance(self._opened, Scan):
+                return self._opened.capture(number, source=source)
+            image = self._opened.image(number)
+            return Capture(image, source, number, self._opened.plain_jpeg)
+        finally:
+            self._check()
+
+    def close(self) -> None:
+        if isinstance(self._opened, Scan):
+            self._opened.close()
+        self._file.close()
+
+    def _check(self) -> None:
+        if Stamp.of(self.path) != self._stamp:
+            raise BadFileError(
+                "{name} changed while it was read.",
+                remedy="Wait until it has been copied or scanned, and try again.",
+                name=self.path.name,
+            )
+
+
+def shown_name(path: Path) -> str:
+    """The name of a file as text that can be printed: bytes that are not UTF-8 become "�"."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file is a video, by its name."""
+    return path.suffix.lower() in VIDEOS
+
 
 def files_of(path: Path) -> Iterator[Path]:
-    """The file itself, or every picture, scan and video under a folder, in order of their names."""
+    """The file itself, or every picture, scan and video under a folder, in order of their names.
+
+    Links to files are followed, links to folders inside it are not: they may lead round in a circle. A folder that
+    cannot be looked into comes itself, so that whoever opens it learns why; so does a link that leads nowhere.
+    """
     if not path.is_dir():
         yield path
         return
-    for found in sorted(path.rglob("*")):
-        known = found.suffix.lower() in PICTURES | VIDEOS | {".pdf"}
-        ours = found.name in PRINTED_BY_US and (found.parent / "layout.json").exists()
-        if known and not ours and not found.name.startswith(".") and found.is_file():
-            yield found
+    found: list[Path] = []
+    unreadable: list[Path] = []
+    for folder, _, names in os.walk(path, onerror=lambda error: unreadable.append(Path(error.filename))):
+        ours = PRINTED_BY_US if (Path(folder) / "layout.json").exists() else frozenset()
+        for name in names:
+            file = Path(folder) / name
+            known = file.suffix.lower() in PICTURES | VIDEOS | {".pdf"}
+            if known and name not in ours and not name.startswith(".") and (file.is_file() or file.is_symlink()):
+                found.append(file)
+    yield from sorted(found + unreadable)
 
 
 def captures_in(path: Path) -> Iterator[Capture]:
-    """Every page in a file, numbered from 1. Raises `BadFileError` when it is none that can be opened."""
+    """Every page in a file, numbered from 1.
+
+    Raises `BadFileError` when it is none that can be opened; when some pages cannot be, after the others.
+    """
+    if is_film(path):
+        yield from sheets_in_film(path)
+        return
+    file = PageFile(path)
+    first: BadFileError | None = None
     try:
-        data = path.read_bytes() if path.suffix.lower() not in VIDEOS else b""
-    except OSError as error:
-        raise BadFileError(
-            "{name} cannot be read: {reason}.",
-            remedy="Check the name of the file.",
-            name=path,
-            reason=error.strerror or error,
-        ) from error
-    if path.suffix.lower() in VIDEOS:
-        yield from _video(path)
-    elif data.startswith(b"%PDF"):
-        yield from _scan(path, data)
-    else:
-        for number, image in enumerate(decode(data, name=path.name), start=1):
-            yield Capture(image, str(path), number, data)
-
-
-def decode(data: bytes, *, name: str) -> list[Image]:
-    """The BGR pictures in the bytes of a file (a TIFF may hold several), upright. Raises `BadFileError`."""
-    if not data:
-        raise BadFileError("{name} is empty.", remedy="Copy the picture again, or take it again.", name=name)
-    width, height = _size(data)
-    if width * height > MOST_PIXELS:
-        raise BadFileError(
-            "{name} is too large: {width} × {height} pixels.",
-            remedy="Take it again with at most 100 megapixels, or scan at 300 dpi.",
-            name=name,
-            width=width,
-            height=height,
-        )
-    bits = np.frombuffer(data, np.uint8)
-    try:
-        if data[:4] in {b"II*\x00", b"MM\x00*"}:
-            done, found = cv2.imdecodemulti(bits, cv2.IMREAD_COLOR)
-            pictures = list(found) if done else []
-        else:
-            one = cv2.imdecode(bits, cv2.IMREAD_COLOR)
-            pictures = [] if one is None else [one]
-    except cv2.error:
-        pictures = []
-    if not pictures:
-        raise BadFileError(
-            "{name} is not a picture that can be opened.",
-            remedy="Save it as JPEG or PNG, or take it again.",
-            name=name,
-        )
-    return [np.asarray(picture, np.uint8) for picture in pictures]
-
-
-def _size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header has them, (0, 0) when it does not tell."""
-    try:
-        width, height = imagesize.get(io.BytesIO(data))
-    except (ValueError, OSError, IndexError, KeyError, TypeError):  # a damaged header; decoding will tell
-        return 0, 0
-    return max(int(width), 0), max(int(height), 0)
-
-
-def _scan(path: Path, data: bytes) -> Iterator[Capture]:
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as error:
-        raise BadFileError(
-            "{name} is not a PDF that can be opened.", remedy="Scan it again, without a password.", name=path.name
-        ) from error
-    try:
-        for number in range(1, len(document) + 1):
-            page = document[number - 1]
-            scale = PDF_DPI / 72
-            width, height = page.get_size()
-            scale = min(scale, (MOST_PIXELS / max(width * height, 1.0)) ** 0.5)
-            bitmap = page.render(scale=scale)
-            pixels = bitmap.to_numpy()
-            image = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels[..., :3].copy()
-            bitmap.close()
-            page.close()
-            yield Capture(np.asarray(image, np.uint8), str(path), number)
-    except pypdfium2.PdfiumError as error:
-        raise BadFileError(
-            "{name} breaks off in the middle.", remedy="Scan the missing pages again.", name=path.name
-        ) from error
+        for number in range(1, file.pages + 1):
+            try:
+                capture = file.capture(number)
+            except BadFileError as error:
+                first = first or error
+            else:
+                yield capture
     finally:
-        document.close()
+        file.close()
+    if first is not None:
+        raise first
 
 
-def _video(path: Path) -> Iterator[Capture]:
-    """The full frame of every sheet that comes to rest."""
-    if not path.is_file():
-        raise BadFileError(
-            "{name} cannot be read: {reason}.", remedy="Check the name of the file.", name=path, reason="no such file"
-        )
+def sheets_in_film(path: Path) -> Iterator[Capture]:
+    """The full frame of every sheet that comes to rest in a video. Raises `BadFileError`."""
+    Stamp.of(path)
     try:
         source = WatchedCamera(VideoFile(path), alarm_ms=None)
-    except CameraError as error:
+    except (CameraError, UnicodeError) as error:
         raise BadFileError(
             "{name} is not a video that can be opened.", remedy="Save it as MP4 or AVI.", name=path.name
         ) from error
     number = 0
     try:
         for number, capture in enumerate(source.captures(), start=1):
-            yield replace(capture, source=str(path), page_of_source=number)
+            yield replace(capture, source=shown_name(path), page_of_source=number)
     finally:
         source.close()
     if number == 0:
         raise BadFileError(
             "No sheet comes to rest in {name}.", remedy="Let each sheet lie still for half a second.", name=path.name
         )
+
+
+def _cannot_read(path: Path, error: OSError) -> BadFileError:
+    return BadFileError(
+        "{name} cannot be read: {reason}.",
+        remedy="Check the name of the file.",
+        name=path,
+        reason=error.strerror or error,
+    )
