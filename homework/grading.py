@@ -14,7 +14,18 @@ import msgspec
 from homework.answers import AnswerRule, check_answer, is_readable, normalise, unit_in_question
 from homework.assignment import Assignment, Item, letters_of
 from homework.layout import Field, FieldKind
-from homework.results import ItemResult, PageRecord, Problem, Reading, Verdict, VerdictKind, WhoWroteIt
+from homework.marks import DIFFERING, MARKS_DIFFER, differs, marked, settled
+from homework.results import (
+    ItemResult,
+    MarkKind,
+    PageRecord,
+    Problem,
+    Reading,
+    TeacherMark,
+    Verdict,
+    VerdictKind,
+    WhoWroteIt,
+)
 from homework.written_numbers import clean
 
 WRONG_ASSIGNMENT = "wrong-assignment"
@@ -55,8 +66,9 @@ def grade_page(
     *,
     attempt: int = 1,
     problems: Sequence[Problem] = (),
+    marks: Sequence[TeacherMark | None] = (),
 ) -> PageRecord:
-    """The record of one page (numbered from 1), its fields in the order given.
+    """The record of one page (numbered from 1), its fields in the order given; `marks` are the teacher's on them.
 
     Without an assignment every field is READ, BLANK or REVIEW and nothing is scored. The same, with a problem
     `wrong-assignment`, when a field's item is not in the assignment, or is of another kind there, or has fewer
@@ -65,10 +77,14 @@ def grade_page(
     fits = assignment is not None and all(_fits(assignment, field) for field, _ in fields)
     verdicts = _grade_fields(assignment, fields) if assignment is not None and fits else _read_only(fields)
     items = tuple(
-        ItemResult(field.item, field.blank, field.kind, reading, verdict)
-        for (field, reading), verdict in zip(fields, verdicts, strict=True)
+        ItemResult(field.item, field.blank, field.kind, reading, verdict, mark)
+        for (field, reading), verdict, mark in zip(fields, verdicts, marks or [None] * len(fields), strict=True)
     )
-    found = tuple(problem for problem in problems if problem.code != WRONG_ASSIGNMENT)
+    if assignment is not None and fits:
+        items = _with_marks(assignment, items)
+    found = tuple(problem for problem in problems if problem.code not in (WRONG_ASSIGNMENT, MARKS_DIFFER))
+    if any(item.own is not None for item in items):
+        found = (*found, DIFFERING)
     if assignment is not None and not fits:
         found = (*found, Problem(WRONG_ASSIGNMENT, _WRONG_ASSIGNMENT_MESSAGE))
     return PageRecord(
@@ -96,7 +112,25 @@ def regrade(record: PageRecord, assignment: Assignment | None) -> PageRecord:
         record.who,
         attempt=record.attempt,
         problems=record.problems,
+        marks=[item.mark for item in record.items],
     )
+
+
+def _with_marks(assignment: Assignment, items: Sequence[ItemResult]) -> tuple[ItemResult, ...]:
+    """The items with the verdicts that the teacher's marks make of their own."""
+    marks = settled([item.mark for item in items], {n: item.verdict.kind for n, item in enumerate(items)})
+    found = []
+    for result, mark in zip(items, marks, strict=True):
+        item = assignment.item(result.item)
+        if item is None or mark is None:
+            found.append(result)
+            continue
+        whole = mark.kind is MarkKind.SCORE and item.blanks > 1  # one score box: it does not say which blank earns it
+        counts = msgspec.structs.replace(mark, sure=False) if whole else mark
+        verdict = marked(result.verdict, counts, share_points(item.points_hundredths, item.blanks)[result.blank - 1])
+        own = result.verdict.kind if differs(result.verdict, verdict) else None
+        found.append(msgspec.structs.replace(result, verdict=verdict, own=own))
+    return tuple(found)
 
 
 def max_score_hundredths(assignment: Assignment, items: Sequence[ItemResult]) -> int:

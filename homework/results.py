@@ -42,6 +42,7 @@ class Doubt(StrEnum):
     NOT_HANDWRITING = "not-handwriting"
     NOT_A_NUMBER = "not-a-number"
     FOR_THE_TEACHER = "for-the-teacher"
+    MIXED_INKS = "mixed-inks"
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -76,14 +77,46 @@ class Verdict(msgspec.Struct, frozen=True):
     score_hundredths: int | None
 
 
+class MarkKind(StrEnum):
+    """What the teacher's pen left at a field. `SCORE` is a number in the score box."""
+
+    TICK = "tick"
+    HALF = "half"
+    CROSS = "cross"
+    SLASH = "slash"
+    RING = "ring"
+    DOT = "dot"
+    SCORE = "score"
+    UNCLEAR = "unclear"
+
+
+class TeacherMark(msgspec.Struct, frozen=True):
+    """A mark of the teacher's that belongs to a field.
+
+    `sure`: both what it is and that it is meant for this field are beyond doubt. `stroke` numbers the marks of a page
+    from 1: one tick over a whole section stands at each of its fields.
+    """
+
+    kind: MarkKind
+    sure: bool
+    score_hundredths: int | None = None
+    stroke: int = 0
+
+
 class ItemResult(msgspec.Struct, frozen=True):
-    """One field of a graded page: `item` and `blank` name it (`blank` counts from 1)."""
+    """One field of a graded page: `item` and `blank` name it (`blank` counts from 1).
+
+    `mark` is the teacher's, where she left one on the paper: it counts (`homework.marks`). `own` is what the box would
+    have said, where that is something else.
+    """
 
     item: str
     blank: int
     kind: str
     reading: Reading
     verdict: Verdict
+    mark: TeacherMark | None = None
+    own: VerdictKind | None = None
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
-from homework.results import Doubt, ItemResult, PageRecord, Reading, Verdict, VerdictKind
+from homework.results import Doubt, ItemResult, MarkKind, PageRecord, Reading, TeacherMark, Verdict, VerdictKind
 from sync.clock import ClockReading
 from sync.errors import FutureVersion, MalformedRecord
 from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
@@ -46,8 +46,20 @@ DOUBT_CODES: tuple[Doubt | None, ...] = (
     Doubt.NOT_HANDWRITING,
     Doubt.NOT_A_NUMBER,
     Doubt.FOR_THE_TEACHER,
+    Doubt.MIXED_INKS,
 )
 """A doubt's code on the wire is its place here; only ever appended to."""
+MARK_CODES: tuple[MarkKind, ...] = (
+    MarkKind.TICK,
+    MarkKind.HALF,
+    MarkKind.CROSS,
+    MarkKind.SLASH,
+    MarkKind.RING,
+    MarkKind.DOT,
+    MarkKind.SCORE,
+    MarkKind.UNCLEAR,
+)
+"""A teacher's mark's code on the wire is its place here; only ever appended to."""
 
 
 class FieldName(NamedTuple):
@@ -66,6 +78,20 @@ class PackedItem(msgspec.Struct, frozen=True, array_like=True):
     reading: Annotated[str, Meta(max_length=MAX_READING)] | None
     confidence: Small
     doubt: Annotated[int, Meta(ge=0, lt=len(DOUBT_CODES))]
+
+
+class PackedMark(msgspec.Struct, frozen=True, array_like=True):
+    """A teacher's mark at the field in that place of `items`, from 0.
+
+    `mark` is a code of `MARK_CODES`; `own` is the code of the box's own verdict, where the mark led to another.
+    """
+
+    place: Annotated[int, Meta(ge=0, lt=MAX_FIELDS)]
+    mark: Annotated[int, Meta(ge=0, lt=len(MARK_CODES))]
+    sure: bool
+    score_hundredths: Hundredths | None
+    stroke: Annotated[int, Meta(ge=0, lt=2**16)]
+    own: Annotated[int, Meta(ge=0, lt=len(VERDICT_CODES))] | None
 
 
 class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -95,6 +121,7 @@ class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     duplicate_of: Digest | None
     problems: Annotated[tuple[Name, ...], Meta(max_length=16)]
     items: Annotated[tuple[PackedItem, ...], Meta(max_length=MAX_FIELDS)]
+    marks: Annotated[tuple[PackedMark, ...], Meta(max_length=MAX_FIELDS)] = ()
 
 
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -204,6 +231,9 @@ def page_result_from(
         duplicate_of=duplicate_of,
         problems=tuple(p.code for p in record.problems[:16]),
         items=tuple(_pack(item) for item in record.items),
+        marks=tuple(
+            _pack_mark(place, item.mark, item.own) for place, item in enumerate(record.items) if item.mark is not None
+        ),
     )
 
 
@@ -214,7 +244,11 @@ def items_from(result: PageResult, names: Sequence[FieldName]) -> tuple[ItemResu
     """
     if len(names) != len(result.items):
         raise MalformedRecord(f"{len(result.items)} items for {len(names)} fields")
-    return tuple(_unpack(item, name) for item, name in zip(result.items, names, strict=True))
+    marks = {mark.place: mark for mark in result.marks}
+    return tuple(
+        _unpack(item, name, marks.get(place))
+        for place, (item, name) in enumerate(zip(result.items, names, strict=True))
+    )
 
 
 def field_names(record: PageRecord) -> tuple[FieldName, ...]:
@@ -233,11 +267,24 @@ def _pack(item: ItemResult) -> PackedItem:
     )
 
 
-def _unpack(item: PackedItem, name: FieldName) -> ItemResult:
+def _pack_mark(place: int, mark: TeacherMark, own: VerdictKind | None) -> PackedMark:
+    return PackedMark(
+        place=place,
+        mark=MARK_CODES.index(mark.kind),
+        sure=mark.sure,
+        score_hundredths=mark.score_hundredths,
+        stroke=mark.stroke,
+        own=VERDICT_CODES.index(own) if own is not None else None,
+    )
+
+
+def _unpack(item: PackedItem, name: FieldName, mark: PackedMark | None) -> ItemResult:
     return ItemResult(
         item=name.item,
         blank=name.blank,
         kind=name.kind,
         reading=Reading(item.reading, item.confidence / 255, DOUBT_CODES[item.doubt]),
         verdict=Verdict(VERDICT_CODES[item.verdict], item.score_hundredths),
+        mark=TeacherMark(MARK_CODES[mark.mark], mark.sure, mark.score_hundredths, mark.stroke) if mark else None,
+        own=VERDICT_CODES[mark.own] if mark is not None and mark.own is not None else None,
     )

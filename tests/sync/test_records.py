@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homework.results import Doubt, ItemResult, PageRecord, Problem, Reading, Verdict, VerdictKind, WhoWroteIt
+from homework.results import (
+    Doubt,
+    ItemResult,
+    MarkKind,
+    PageRecord,
+    Problem,
+    Reading,
+    TeacherMark,
+    Verdict,
+    VerdictKind,
+    WhoWroteIt,
+)
 from sync.clock import ClockQuality, ClockReading
 from sync.errors import FutureVersion, MalformedRecord
 from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
@@ -42,6 +53,14 @@ items = st.builds(
     kind=st.sampled_from(["number", "choice"]),
     reading=readings,
     verdict=st.builds(Verdict, kind=st.sampled_from(VerdictKind), score_hundredths=scores),
+    mark=st.none()
+    | st.builds(
+        TeacherMark,
+        kind=st.sampled_from(MarkKind),
+        sure=st.booleans(),
+        score_hundredths=scores,
+        stroke=st.integers(0, 400),
+    ),
 )
 names = st.text(min_size=1, max_size=32)
 pages = st.builds(
@@ -73,8 +92,25 @@ def test_a_page_comes_out_as_it_went_in(page: PageRecord, revision: int):
     assert isinstance(back, PageResult)
     for came, went in zip(items_from(back, field_names(page)), page.items, strict=True):
         assert (came.item, came.blank, came.kind, came.verdict) == (went.item, went.blank, went.kind, went.verdict)
+        assert (came.mark, came.own) == (went.mark, went.own)
         assert (came.reading.text, came.reading.doubt) == (went.reading.text, went.reading.doubt)
         assert abs(came.reading.confidence - went.reading.confidence) <= 0.5 / 255 + 1e-9
+
+
+def test_a_page_of_a_box_that_knows_no_marks_still_comes_in():
+    page = PageRecord(
+        sheet="S",
+        assignment="a",
+        page=1,
+        who=WhoWroteIt(),
+        items=(),
+        score_hundredths=0,
+        max_score_hundredths=0,
+        pending=0,
+    )
+    now = encode_record(page_result_from(page, capture=bytes(16), clock=CLOCK, school_key=KEY))
+    before = msgspec.msgpack.encode(msgspec.msgpack.decode(now)[:-1])
+    assert decode_record(before) == decode_record(now)
 
 
 @given(st.binary(max_size=400))
