@@ -23,7 +23,7 @@ from tinydb import TinyDB, where
 from tinydb.storages import Storage
 
 from edge.references import unmarked_sheet
-from edge.registration.unmarked import UnmarkedSheet
+from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment
 from homework.errors import ClassboxError
 from homework.layout import SheetLayout

@@ -11,7 +11,7 @@ from edge.config import default_data_dir
 from edge.documents import FILE_NAME, Documents
 from edge.pipeline import Books
 from edge.references import read_unmarked_sheet
-from edge.registration.unmarked import UnmarkedSheet
+from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError, ClassboxError
 from homework.layout import SheetLayout, layout_from_json

@@ -14,7 +14,7 @@ from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
 from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
 from edge.registration.register import register
-from edge.registration.unmarked import UnmarkedSheet
+from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment
 from homework.grading import WRONG_ASSIGNMENT, grade_page
 from homework.layout import SheetLayout
@@ -152,7 +152,7 @@ def _sent_back(page: RegisteredPage, status: PageStatus, problems: tuple[Problem
 def _status_of(code: str) -> PageStatus:
     if code in {"not-a-sheet", "mirrored"}:
         return PageStatus.NOT_A_SHEET
-    return PageStatus.UNKNOWN_SHEET if code == "unknown-sheet" else PageStatus.UNREADABLE
+    return PageStatus.UNKNOWN_SHEET if code in {"unknown-sheet", "unknown-page"} else PageStatus.UNREADABLE
 
 
 class _Watch:

@@ -9,7 +9,7 @@ import numpy as np
 from edge.frames import Image
 from edge.picture_files import decode
 from edge.registration.markers import grey_of
-from edge.registration.unmarked import UnmarkedSheet
+from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.errors import BadFileError
 from homework.layout import SheetLayout
 

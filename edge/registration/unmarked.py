@@ -7,34 +7,26 @@ only one, or the picture is refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from edge.frames import Capture, Image, RegisteredPage
+from edge.frames import Capture, RegisteredPage
 from edge.registration.markers import Pyramid
+from edge.registration.print_page import print_pages
 from edge.registration.problems import refusal
-from homework.layout import SheetLayout
+from edge.registration.unmarked_sheet import UnmarkedSheet
 
-
-@dataclass(frozen=True, eq=False)
-class UnmarkedSheet:
-    """A sheet that is found without our markers, with the grey pictures that its layout names.
-
-    Of `register = "print"` they are the empty pages, in the order of `layout.pages`, each filling `page_mm`; of
-    `marker-image` the picture of the card's marker; of `page-edge` there are none. Two are the same only when they
-    are one object, so that what is worked out of a sheet can be kept beside it.
-    """
-
-    layout: SheetLayout
-    references: tuple[Image, ...] = ()
+__all__ = ["UnmarkedSheet", "register_unmarked"]
 
 
 def register_unmarked(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid: Pyramid) -> RegisteredPage:
-    """The one page of the known sheets that the picture is proven to show; else a refusal without a layout.
+    """The one page of the known sheets that the picture is proven to show; else a refusal.
 
     `not-a-sheet` when none of them fits, `two-pages-fit` when more than one does.
     """
     nothing = RegisteredPage(capture, None, None, None, None, 0.0, 0.0)
-    found = [_not_yet(capture) for _ in sheets] if pyramid.image.size else []
+    learned = [sheet for sheet in sheets if sheet.layout.register == "print"]
+    found = print_pages(capture, learned, pyramid) if learned else []
+    found += [_not_yet(capture) for sheet in sheets if sheet.layout.register not in ("print", "markers")]
     proven = [page for page in found if not page.refused]
     if len(proven) == 1:
         return proven[0]

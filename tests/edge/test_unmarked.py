@@ -14,7 +14,7 @@ from edge.frames import Capture, Image
 from edge.nearby import open_shelves
 from edge.references import read_unmarked_sheet
 from edge.registration.register import register
-from edge.registration.unmarked import UnmarkedSheet
+from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.errors import BadFileError
 from homework.layout import Field, Page, Register, SheetLayout, layout_to_json
 

@@ -1,0 +1,292 @@
+"""Whether a page's print is where it must be, to a fraction of a millimetre, and how it is bent.
+
+The capture is laid over the empty page and compared in small tiles, each a few signs large: first how far each tile
+is off (a curled page is off a little more from tile to tile), then how well each agrees. Only print counts: where
+the empty page has none, a pupil may write. A page of the same book has the same heads and rules and other signs
+between them; its tiles disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.frames import Image
+from edge.registration.geometry import Matrix, Points, to_px
+from homework.layout import Box, Page
+
+PX_PER_MM = 4.0
+"""The resolution at which pages are compared."""
+
+SOFT_MM = 0.25
+"""Both are softened by so much (σ), so that a little blur or a fraction of a millimetre does not count."""
+
+STEP_MM = 10.0
+REACH_MM = 2.0
+"""A tile is looked for so far around its place."""
+
+MIN_PEAK = 0.55
+TILE_MM = 5.0
+PRINT_DARKNESS = 0.18
+"""Print is at least so much darker than the paper around it."""
+
+RIM_MM = 0.9
+"""How far around print the paper must be empty too: other signs would stand there."""
+
+LEAST_PRINT_MM2 = 0.8
+TILE_AGREES = 0.6
+"""The correlation of a tile's print with the capture's."""
+
+SMOOTH_MM = 22.0
+FIELD_REACH_MM = (16.0, 3.0, 9.0, 3.0)
+"""Left, above, right, below a field: there stands what it answers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Print:
+    """An empty page made ready to be compared: (height, width) at `PX_PER_MM`."""
+
+    grey: Image
+    soft: NDArray[np.float32]
+    weight: NDArray[np.float32]
+    """1 on print and its rim, 0 on empty paper and inside the fields."""
+    tiles: NDArray[np.bool_]
+    """Which tiles have enough print, on the grid of `TILE_MM`."""
+    anchors: NDArray[np.int64]
+    """(n, 2) x, y of the corners of larger patches with print, by which the page is laid in place."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How a capture agrees with a page. `agrees` is of the tiles with print; `shifts_mm` of the fields, None unproven."""
+
+    mm_to_px: Matrix
+    error_mm: float
+    share: float
+    agreeing: NDArray[np.bool_]
+    shifts_mm: tuple[tuple[float, float] | None, ...]
+    white: float
+    contrast: float
+    sharpness: float
+    """Of the capture's print, relative to that of the empty page: 1 is as sharp."""
+
+
+def print_of(reference: Image, page: Page, page_mm: tuple[float, float]) -> Print:
+    """Make an empty page ready; `reference` fills `page_mm`."""
+    size = (round(page_mm[0] * PX_PER_MM), round(page_mm[1] * PX_PER_MM))
+    grey = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
+    soft = _softened(grey)
+    dark = print_mask(grey, PX_PER_MM)
+    for field in page.fields:
+        for box in [bubble.box_mm for bubble in field.bubbles] or [field.hull_mm()]:
+            grown = 1.0 if field.bubbles or field.round else 0.8
+            _slice(dark, box, grown)[:] = False
+    rim = round(RIM_MM * PX_PER_MM)
+    weight = cv2.dilate(dark.view(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)).astype(np.float32)
+    for field in page.fields:
+        for box in [bubble.box_mm for bubble in field.bubbles] or [field.hull_mm()]:
+            _slice(weight, box, 0.0)[:] = 0
+    tiles = _sums(dark.astype(np.float32)) >= LEAST_PRINT_MM2 * PX_PER_MM**2
+    return Print(grey, soft, weight, tiles, _anchors(dark))
+
+
+def print_mask(grey: Image, px_per_mm: float) -> NDArray[np.bool_]:
+    """Where something is printed on an empty page, whatever its light: darker than the paper around."""
+    side = round(6 * px_per_mm) | 1
+    paper = cv2.blur(cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8)), (side, side))
+    return np.asarray(grey < (1 - PRINT_DARKNESS) * paper.astype(np.float32), np.bool_)
+
+
+def prove(source: Image, mm_to_px: Matrix, known: Print, page: Page) -> Proof | None:
+    """Lay the page in place and compare; None when too little of it is found to lay it in place.
+
+    `source` is the grey capture, or a smaller copy; `mm_to_px` leads to its pixels, to within 2 mm.
+    """
+    matrix = mm_to_px
+    residuals: tuple[Points, Points] | None = None
+    for _ in range(2):
+        flat = _flattened(source, matrix, known)
+        residuals = _residuals(flat, known)
+        if len(residuals[0]) < 12:
+            return None
+        at, off = residuals
+        found, inside = cv2.findHomography(at, at + off, cv2.RANSAC, 0.6)
+        if found is None or int(inside.sum()) < max(12, 0.5 * len(at)):
+            return None
+        matrix = matrix @ np.asarray(found, np.float64)
+        residuals = (at, at + off - to_px(np.asarray(found, np.float64), at))
+    assert residuals is not None
+    at, off = residuals
+    near = np.linalg.norm(off, axis=1) < REACH_MM
+    at, off = at[near], off[near]
+    height, width = known.grey.shape
+    shift_x, shift_y = _smooth_shifts(at, off, (height, width))
+    flat = _flattened(source, matrix, known, shifts=(shift_x, shift_y))
+    agreeing, share = _agreement(flat, known)
+    fields = tuple(_field_shift(field.hull_mm(), known, agreeing, shift_x, shift_y) for field in page.fields)
+    white, contrast, sharpness = _look(flat, known)
+    error = float(np.sqrt(np.mean(np.sum(off**2, axis=1)))) if len(off) else 0.0
+    return Proof(matrix, error, share, agreeing, fields, white, contrast, sharpness)
+
+
+def _softened(grey: Image) -> NDArray[np.float32]:
+    return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), SOFT_MM * PX_PER_MM), np.float32)
+
+
+def _slice(mask: NDArray[np.generic], box: Box, grown_mm: float) -> NDArray[np.generic]:
+    x0, y0 = (max(round((v - grown_mm) * PX_PER_MM), 0) for v in box[:2])
+    x1, y1 = (round((box[i] + box[i + 2] + grown_mm) * PX_PER_MM) for i in (0, 1))
+    return mask[y0:y1, x0:x1]
+
+
+def _sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sums over the tiles; what is left at the right and lower edge is dropped."""
+    side = round(TILE_MM * PX_PER_MM)
+    rows, columns = (n // side for n in values.shape)
+    cut = values[: rows * side, : columns * side].reshape(rows, side, columns, side)
+    return np.asarray(cut.sum(axis=(1, 3), dtype=np.float64), np.float64)
+
+
+def _anchors(dark: NDArray[np.bool_]) -> NDArray[np.int64]:
+    side, reach = round(STEP_MM * PX_PER_MM), round(REACH_MM * PX_PER_MM)
+    height, width = dark.shape
+    found = []
+    for y in range(reach, height - side - reach, side // 2):
+        for x in range(reach, width - side - reach, side):
+            part = dark[y : y + side, x : x + side]
+            # Print that has both upright and level edges: a rule alone could lie anywhere along itself.
+            rows, columns = part.any(axis=1), part.any(axis=0)
+            varied = min(np.abs(np.diff(part.sum(axis=k).astype(int))).sum() for k in (0, 1)) > side
+            if part.sum() >= 40 and 6 <= rows.sum() and 6 <= columns.sum() and varied:
+                found.append((x, y))
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _flattened(
+    source: Image,
+    matrix: Matrix,
+    known: Print,
+    *,
+    shifts: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+) -> NDArray[np.float32]:
+    """The capture in the page's frame, softened; `shifts` are in mm, for each of its pixels."""
+    height, width = known.grey.shape
+    to_mm = np.array([[1 / PX_PER_MM, 0, 0.5 / PX_PER_MM], [0, 1 / PX_PER_MM, 0.5 / PX_PER_MM], [0, 0, 1.0]])
+    if shifts is None:
+        flat = cv2.warpPerspective(
+            source, matrix @ to_mm, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        )
+    else:
+        full = matrix @ to_mm
+        x = np.arange(width, dtype=np.float32)[None, :] + shifts[0] * np.float32(PX_PER_MM)
+        y = np.arange(height, dtype=np.float32)[:, None] + shifts[1] * np.float32(PX_PER_MM)
+        depth = full[2, 0] * x + full[2, 1] * y + full[2, 2]
+        map_x = ((full[0, 0] * x + full[0, 1] * y + full[0, 2]) / depth).astype(np.float32)
+        map_y = ((full[1, 0] * x + full[1, 1] * y + full[1, 2]) / depth).astype(np.float32)
+        flat = cv2.remap(source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return _softened(np.asarray(flat, np.uint8))
+
+
+def _residuals(flat: NDArray[np.float32], known: Print) -> tuple[Points, Points]:
+    """Where patches of print were looked for, and how far off they were found; (n, 2) each, in mm."""
+    side, reach = round(STEP_MM * PX_PER_MM), round(REACH_MM * PX_PER_MM)
+    at, off = [], []
+    for x, y in known.anchors:
+        around = flat[y - reach : y + side + reach, x - reach : x + side + reach]
+        score = cv2.matchTemplate(around, known.soft[y : y + side, x : x + side], cv2.TM_CCOEFF_NORMED)
+        _, peak, _, (px, py) = cv2.minMaxLoc(score)
+        if peak < MIN_PEAK or not (0 < px < 2 * reach and 0 < py < 2 * reach):
+            continue
+        dx = _vertex(*score[py, px - 1 : px + 2])
+        dy = _vertex(*score[py - 1 : py + 2, px])
+        at.append(((x + side / 2) / PX_PER_MM, (y + side / 2) / PX_PER_MM))
+        off.append(((px - reach + dx) / PX_PER_MM, (py - reach + dy) / PX_PER_MM))
+    return np.array(at, np.float64).reshape(-1, 2), np.array(off, np.float64).reshape(-1, 2)
+
+
+def _vertex(before: float, middle: float, after: float) -> float:
+    """Where the parabola through three equidistant values peaks, from the middle one."""
+    bend = before - 2 * middle + after
+    return 0.0 if bend >= -1e-9 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
+
+
+def _smooth_shifts(
+    at: Points, off: Points, shape: tuple[int, int]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The shifts of a bent page at every pixel: the mean of those near by, strays left out."""
+    height, width = shape
+    rows, columns = max(height // 40, 2), max(width // 40, 2)
+    grid_y = (np.arange(rows) + 0.5) * height / rows / PX_PER_MM
+    grid_x = (np.arange(columns) + 0.5) * width / columns / PX_PER_MM
+    gx, gy = np.meshgrid(grid_x, grid_y)
+    if not len(at):
+        flat = np.zeros(shape, np.float32)
+        return flat, flat.copy()
+    distance2 = (gx[..., None] - at[:, 0]) ** 2 + (gy[..., None] - at[:, 1]) ** 2
+    weight = np.exp(-distance2 / (2 * (SMOOTH_MM / 2) ** 2)) + 1e-9
+    smooth = np.einsum("yxn,nk->yxk", weight, off) / weight.sum(axis=-1, keepdims=True)
+    # Once more without those that lie far from the mean around them.
+    cell = np.clip((at * PX_PER_MM / [width / columns, height / rows]).astype(int), 0, [columns - 1, rows - 1])
+    stray = np.linalg.norm(off - smooth[cell[:, 1], cell[:, 0]], axis=1) > 0.5
+    weight = weight * ~stray
+    few = weight.sum(axis=-1, keepdims=True) < 0.2
+    smooth = np.where(few, 0.0, np.einsum("yxn,nk->yxk", weight, off) / np.maximum(weight.sum(-1, keepdims=True), 1e-9))
+    shift_x, shift_y = (
+        np.asarray(
+            cv2.resize(np.ascontiguousarray(smooth[..., k], np.float32), (width, height), interpolation=cv2.INTER_LINEAR),
+            np.float32,
+        )
+        for k in (0, 1)
+    )
+    return shift_x, shift_y
+
+
+def _agreement(flat: NDArray[np.float32], known: Print) -> tuple[NDArray[np.bool_], float]:
+    """Which tiles agree, and their share among those with print: a weighted correlation in each."""
+    w, a, b = known.weight, known.soft, flat
+    total = np.maximum(_sums(w), 1e-6)
+    mean_a, mean_b = _sums(w * a) / total, _sums(w * b) / total
+    cross = _sums(w * a * b) / total - mean_a * mean_b
+    var_a = np.maximum(_sums(w * a * a) / total - mean_a**2, 1e-6)
+    var_b = np.maximum(_sums(w * b * b) / total - mean_b**2, 1e-6)
+    agrees = (cross / np.sqrt(var_a * var_b) >= TILE_AGREES) & known.tiles
+    return np.asarray(agrees, np.bool_), float(agrees.sum() / max(int(known.tiles.sum()), 1))
+
+
+def _field_shift(
+    hull: Box,
+    known: Print,
+    agreeing: NDArray[np.bool_],
+    shift_x: NDArray[np.float32],
+    shift_y: NDArray[np.float32],
+) -> tuple[float, float] | None:
+    """How far the paper lies off at a field; None when what is printed around it does not agree."""
+    left, above, right, below = FIELD_REACH_MM
+    x, y, width, height = hull
+    x0, y0 = (max(int(v // TILE_MM), 0) for v in (x - left, y - above))
+    x1, y1 = (int((v) // TILE_MM) + 1 for v in (x + width + right, y + height + below))
+    tiles = known.tiles[y0:y1, x0:x1]
+    bad = tiles & ~agreeing[y0:y1, x0:x1]
+    if tiles.any() and bad.sum() > 0.15 * tiles.sum():
+        return None
+    rows, columns = known.grey.shape
+    at_y = min(max(round((y + height / 2) * PX_PER_MM), 0), rows - 1)
+    at_x = min(max(round((x + width / 2) * PX_PER_MM), 0), columns - 1)
+    return (round(float(shift_x[at_y, at_x]), 3), round(float(shift_y[at_y, at_x]), 3))
+
+
+def _look(flat: NDArray[np.float32], known: Print) -> tuple[float, float, float]:
+    """White paper, contrast of the print, and sharpness against the empty page."""
+    on = known.weight > 0
+    if not on.any():
+        return 255.0, 255.0, 1.0
+    values = flat[on]
+    white, black = (float(v) for v in np.percentile(values, (90, 5)))
+
+    def steepness(picture: NDArray[np.float32]) -> float:
+        return float(cv2.Laplacian(picture, cv2.CV_32F)[on].std() / max(float(picture[on].std()), 1.0))
+
+    return white, white - black, steepness(flat) / max(steepness(known.soft), 1e-6)
