@@ -133,8 +133,8 @@ class Box:
             return
         while not self._stopping.is_set():
             try:
-                self._source = open_source(spec)
-                self._on_trouble("camera", None)
+                # A camera is well again with its first good picture, not when it opens: a black one opens too.
+                self._source = open_source(spec, on_alive=lambda: self._on_trouble("camera", None))
                 for capture in self._source.captures():
                     if not self._worker.put(capture):
                         return

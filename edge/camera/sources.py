@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,8 +13,8 @@ from homework.errors import UsageError
 FORMS = "folder:DIR, video:FILE, v4l2:0, picamera2 or simulated:DIR"
 
 
-def open_source(spec: str) -> CaptureSource:
-    """The source that `spec` names.
+def open_source(spec: str, *, on_alive: Callable[[], None] | None = None) -> CaptureSource:
+    """The source that `spec` names. `on_alive` hears once that good pictures come from it.
 
     - `folder:DIR`: files that a scanner or phone drops there
     - `video:FILE`: a film of sheets under a camera
@@ -30,9 +31,12 @@ def open_source(spec: str) -> CaptureSource:
         from edge.camera.folder import WatchedFolder  # noqa: PLC0415  # a box loads only the driver that it has
 
         _only(options)
-        return WatchedFolder(Path(place))
+        folder = WatchedFolder(Path(place))
+        if on_alive is not None:
+            on_alive()
+        return folder
     # A film is allowed to stand still.
-    return WatchedCamera(open_camera(spec), alarm_ms=None if kind == "video" else 3000)
+    return WatchedCamera(open_camera(spec), alarm_ms=None if kind == "video" else 3000, on_alive=on_alive)
 
 
 def open_camera(spec: str) -> Camera:

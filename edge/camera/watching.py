@@ -14,13 +14,18 @@ from edge.camera.camera import Camera, CameraError
 from edge.frames import Capture, Frame, Image
 from edge.trigger import Event, Trigger
 
+_BLACK = 16
+"""Grey below which a picture holds nothing: a cap on the lens, a dark room."""
+
 
 class WatchedCamera:
     """A `CaptureSource`: each sheet that comes to rest under `camera`, once.
 
     A picture that is much less sharp than the last ones is taken again, `tries` times in all, and the sharpest of
-    the same sheet is kept. A picture that stays frozen or black for `alarm_ms` (None: never) raises `CameraError`.
-    `on_event` hears of every event of the trigger, from the thread that runs `captures`.
+    the same sheet is kept. A picture with a hand in view is kept back for `hand_ms`: if the hand goes in that time,
+    the one without it is given. A picture that stays frozen or black for `alarm_ms` (None: never) raises
+    `CameraError`. `on_event` hears of every event of the trigger, `on_alive` once of the first picture that is
+    neither black nor the same as the one before it; both from the thread that runs `captures`.
     """
 
     def __init__(
@@ -29,32 +34,58 @@ class WatchedCamera:
         trigger: Trigger | None = None,
         *,
         tries: int = 3,
+        hand_ms: int = 350,
         alarm_ms: int | None = 3000,
         on_event: Callable[[Event], None] | None = None,
+        on_alive: Callable[[], None] | None = None,
     ) -> None:
         self._camera = camera
         self._trigger = trigger or Trigger()
         self._tries = tries
+        self._hand_ms = hand_ms
         self._alarm_ms = alarm_ms
         self._on_event = on_event
+        self._on_alive = on_alive
         self._usual: deque[float] = deque(maxlen=9)
         self._closed = threading.Event()
         self._last: Frame | None = None
         self._good_ms = 0
+        self._held: tuple[Frame, int] | None = None
+        """A picture with a hand in view, and until when a better one is waited for."""
 
     def captures(self) -> Iterator[Capture]:
-        while not self._closed.is_set():
-            frame = self._camera.preview()
-            if frame is None:
-                return
-            self._check(frame)
-            event = self._trigger.see(frame)
-            if event is None:
-                continue
-            if self._on_event is not None:
-                self._on_event(event)
-            if event is Event.RESTED and not self._closed.is_set():
-                yield Capture(image=self._sharpest().image, source=self._camera.name)
+        try:
+            while not self._closed.is_set():
+                frame = self._camera.preview()
+                if frame is None:
+                    break
+                self._check(frame)
+                picture = self._picture_at(frame)
+                if picture is not None and not self._closed.is_set():
+                    yield Capture(image=picture.image, source=self._camera.name)
+        except CameraError:
+            # The camera has died over a sheet that it had seen: that one is not lost.
+            if self._held is not None:
+                yield Capture(image=self._held[0].image, source=self._camera.name)
+            raise
+        if self._held is not None and not self._closed.is_set():
+            yield Capture(image=self._held[0].image, source=self._camera.name)
+
+    def _picture_at(self, frame: Frame) -> Frame | None:
+        """The picture of a sheet that is complete now, if one is."""
+        event = self._trigger.see(frame)
+        if event is not None and self._on_event is not None:
+            self._on_event(event)
+        held = self._held
+        if event is Event.RESTED:
+            picture = self._sharpest()
+            if not self._trigger.hand:
+                return picture
+            self._held = (picture, frame.at_ms + self._hand_ms)
+        elif held is not None and (event is not None or frame.at_ms >= held[1]):
+            self._held = None
+            return self._sharpest() if event is Event.CLEARED else held[0]
+        return None
 
     def close(self) -> None:
         self._closed.set()
@@ -76,12 +107,15 @@ class WatchedCamera:
 
     def _check(self, frame: Frame) -> None:
         if self._alarm_ms is None:
+            self._tell_alive()
             return
-        # A living sensor is never quite the same twice.
+        # A living sensor is never quite the same twice. Some hot pixels shine through any cap.
         frozen = self._last is not None and np.array_equal(self._last.image, frame.image)
-        black = int(frame.image.max()) < 12
+        black = float(np.percentile(frame.image[::4, ::4], 99)) < _BLACK
         if self._last is None or not (frozen or black):
             self._good_ms = frame.at_ms
+        if self._last is not None and not (frozen or black):
+            self._tell_alive()
         self._last = frame
         if frame.at_ms - self._good_ms > self._alarm_ms:
             if black:
@@ -89,6 +123,11 @@ class WatchedCamera:
                     "The camera sees only black.", remedy="Take the cap off the lens, or switch a light on."
                 )
             raise CameraError("The camera's picture stands still.", remedy="Unplug the camera and plug it in again.")
+
+    def _tell_alive(self) -> None:
+        if self._on_alive is not None:
+            self._on_alive()
+            self._on_alive = None
 
 
 def sharpness(image: Image) -> float:

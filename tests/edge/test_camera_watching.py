@@ -9,7 +9,7 @@ from edge.camera.watching import WatchedCamera, sharpness
 from edge.frames import Frame
 from edge.trigger import Event
 from models.simulation.desk import Desk, Sheet
-from models.simulation.motion import Moment, Pose
+from models.simulation.motion import Hand, Moment, Pose
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +98,63 @@ def test_who_watches_hears_of_rest_and_leaving(desk, sheet):
     assert heard == [Event.RESTED, Event.LEFT] * 2
 
 
+def held(x_mm):
+    return Moment(RESTING.sheets, (Hand(x_mm, 40, 1),), 0.0)
+
+
+def unlike(image, other):
+    """Mean difference, in grey levels; two photographs of one scene differ by their noise."""
+    return float(np.abs(image.astype(np.float32) - other).mean())
+
+
+def test_when_the_hand_goes_the_picture_without_it_is_kept(desk, sheet):
+    script = [EMPTY] * 8 + [held(95)] * 8 + [held(160), held(260), held(380)] + [RESTING] * 8 + [EMPTY] * 8
+    camera = ScriptedCamera(desk, sheet, script)
+    (capture,) = WatchedCamera(camera).captures()
+    assert camera.shots == 2
+    assert unlike(capture.image, desk.photograph(RESTING, [sheet])) < 4
+    assert unlike(capture.image, desk.photograph(held(95), [sheet])) > 6
+
+
+def test_a_hand_that_stays_is_not_waited_for_for_ever(desk, sheet):
+    camera = ScriptedCamera(desk, sheet, [EMPTY] * 8 + [held(95)] * 40)
+    (capture,) = WatchedCamera(camera).captures()
+    assert capture.image.std() > 30
+    assert camera.shots == 1
+
+
+def test_a_sheet_that_goes_with_the_hand_on_it_is_kept_all_the_same(desk, sheet):
+    camera = ScriptedCamera(desk, sheet, [EMPTY] * 8 + [held(95)] * 7 + [EMPTY] * 8)
+    assert len(list(WatchedCamera(camera).captures())) == 1
+
+
+class DyingCamera(ScriptedCamera):
+    """One whose cable comes loose at the end of its script."""
+
+    def preview(self):
+        frame = super().preview()
+        if frame is None:
+            raise CameraError("No picture comes from it.", remedy="Plug it in again.")
+        return frame
+
+
+def test_a_camera_that_dies_over_a_sheet_loses_no_picture_that_it_took(desk, sheet):
+    captures = WatchedCamera(DyingCamera(desk, sheet, [EMPTY] * 8 + [held(95)] * 7)).captures()
+    assert next(captures).image.shape == (1512, 2016, 3)
+    with pytest.raises(CameraError, match="No picture"):
+        next(captures)
+
+
+def test_a_live_picture_is_told_once_a_dead_one_never(desk, sheet):
+    heard = []
+    list(WatchedCamera(ScriptedCamera(desk, sheet, TWICE), on_alive=lambda: heard.append("alive")).captures())
+    assert heard == ["alive"]
+    for dead in (np.zeros((480, 640), np.uint8), np.full((480, 640), 120, np.uint8)):
+        with pytest.raises(CameraError):
+            list(WatchedCamera(StillCamera(dead), on_alive=lambda: heard.append("dead")).captures())
+    assert heard == ["alive"]
+
+
 def test_closing_ends_it_and_lets_the_camera_go(desk, sheet):
     camera = ScriptedCamera(desk, sheet, TWICE)
     watched = WatchedCamera(camera)
@@ -133,6 +190,20 @@ def test_a_frozen_picture_is_reported():
 def test_a_cap_on_the_lens_is_reported():
     with pytest.raises(CameraError, match="black"):
         list(WatchedCamera(StillCamera(np.zeros((480, 640), np.uint8))).captures())
+
+
+class DarkCamera(StillCamera):
+    """A cap on the lens of a sensor with its gain turned up: never twice the same, with hot pixels."""
+
+    def preview(self):
+        self.image = np.random.default_rng(self.count).integers(0, 9, (480, 640)).astype(np.uint8)
+        self.image[::97, ::61] = 210
+        return super().preview()
+
+
+def test_a_cap_is_known_through_noise_and_hot_pixels():
+    with pytest.raises(CameraError, match="black"):
+        list(WatchedCamera(DarkCamera(None)).captures())
 
 
 @pytest.mark.parametrize("spoil", [lambda i: cv2.GaussianBlur(i, (0, 0), 1.5), lambda i: cv2.blur(i, (6, 1))])
