@@ -49,10 +49,10 @@ def open_camera(spec: str) -> Camera:
         _only(options)
         return VideoFile(Path(place))
     if kind == "v4l2":
-        from edge.camera.video import UsbCamera  # noqa: PLC0415
+        from edge.camera.usb import USUAL_SIZE, UsbCamera  # noqa: PLC0415
 
         _only(options, "size")
-        return UsbCamera(_whole("camera number", place or "0"), size=_size(options, (3840, 2880)))
+        return UsbCamera(_whole("camera number", place or "0"), size=_size(options, USUAL_SIZE))
     if kind == "picamera2":
         from edge.camera.picamera import PiCamera  # noqa: PLC0415
 

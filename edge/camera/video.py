@@ -1,8 +1,7 @@
-"""Films and USB cameras, through OpenCV."""
+"""Films, through OpenCV."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import cv2
@@ -53,44 +52,6 @@ class VideoFile:
 
     def _at_ms(self) -> int:
         return round((self._count - 1) * self._frame_ms)
-
-
-class UsbCamera:
-    """A `Camera` behind Linux's video4linux2, `/dev/video{index}`: a document camera, a webcam.
-
-    Asks for MJPG at `size` (width, height); the device gives what it can.
-    """
-
-    def __init__(self, index: int, *, size: tuple[int, int] = (3840, 2880)) -> None:
-        self.name = f"/dev/video{index}"
-        there = Path(self.name).exists()  # asked first: OpenCV writes warnings of its own to the terminal
-        self._device = cv2.VideoCapture(index, cv2.CAP_V4L2) if there else cv2.VideoCapture()
-        if not self._device.isOpened():
-            raise CameraError(
-                "There is no camera at {name}.",
-                remedy="Plug it in; `classbox camera list` shows what is there.",
-                name=self.name,
-            )
-        self._device.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
-        self._device.set(cv2.CAP_PROP_FRAME_WIDTH, size[0])
-        self._device.set(cv2.CAP_PROP_FRAME_HEIGHT, size[1])
-        # An old frame in the driver's queue would show the sheet before.
-        self._device.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-
-    def preview(self) -> Frame | None:
-        frame = self.capture()
-        return Frame(small_grey(frame.image), frame.at_ms)
-
-    def capture(self) -> Frame:
-        fine, image = self._device.read()
-        if not fine:
-            raise CameraError(
-                "No picture comes from {name}.", remedy="Unplug the camera and plug it in again.", name=self.name
-            )
-        return Frame(np.asarray(image, np.uint8), round(time.monotonic() * 1000))
-
-    def close(self) -> None:
-        self._device.release()
 
 
 def small_grey(image: Image) -> Image:
