@@ -13,6 +13,7 @@ import numpy as np
 
 from edge.batch import Batch
 from edge.frames import Capture
+from edge.outcomes import outcome_of
 from edge.pipeline import Books, grade_capture
 from homework.assignment import parse_assignment
 from homework.sheets import make_sheets
@@ -53,7 +54,7 @@ def one_class(example: str, seed: int, size: int) -> tuple[Rows, Rows]:
         picture = desk.photograph(Moment(((index, pose),), (), 0.0), [room.sheet(index)])
         capture = Capture(picture, f"{example} {seed} {index + 1}")
         graded = grade_capture(capture, books, recognisers)
-        batch.waits(capture, graded, roster)
+        batch.waits(outcome_of(capture, graded), roster)
         truth = room.truth(index)
         truths.append(
             {
@@ -91,7 +92,7 @@ def one_class(example: str, seed: int, size: int) -> tuple[Rows, Rows]:
         )
     room.close()
     # As the box does it: once the whole stack has been seen, it names what it can.
-    late = {one.capture.source: one.page.record.who.pupil for one in batch.named() if one.page.record is not None}
+    late = {one.outcome.source: one.outcome.record.who.pupil for one in batch.named() if one.outcome.record is not None}
     for page in pages:
         page["pupil"] = late.get(page["source"], page["pupil"])
     return truths, pages

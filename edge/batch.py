@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from edge.booking import assignment_key
-from edge.frames import Capture
+from edge.outcomes import Outcome
 from edge.owners import StackPage, named_by_stack, with_owner
-from edge.pipeline import GradedPage
 from homework.results import WhoWroteIt
 from homework.roster import Roster
-
-_NO_PICTURE = np.zeros((1, 1), np.uint8)
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """A graded page that names nobody for certain, without its picture: a batch of them would fill the memory."""
+    """A page that names nobody for certain; `roster` is the class list that lay beside it."""
 
-    capture: Capture
-    page: GradedPage
+    outcome: Outcome
     roster: Roster
 
 
@@ -35,17 +29,17 @@ class Batch:
         self._waiting: dict[int, tuple[tuple[object, ...], Waiting]] = {}
         self._count = 0
 
-    def waits(self, capture: Capture, page: GradedPage, roster: Roster | None) -> bool:
+    def waits(self, one: Outcome, roster: Roster | None) -> bool:
         """Take a page in the order of the batch. True: it is in doubt, and comes again from `named`."""
-        record = page.record
+        record = one.record
         if record is None or roster is None:
             return False
         key = (assignment_key(record), record.page, record.attempt, roster)
-        in_doubt = record.who.pupil is None and page.seat is not None and bool(page.seat.shares)
+        in_doubt = record.who.pupil is None and one.seat is not None and bool(one.seat.shares)
         self._count += 1
-        self._seen[key].append(StackPage(self._count, record.who, page.ink, page.seat if in_doubt else None))
+        self._seen[key].append(StackPage(self._count, record.who, one.ink, one.seat if in_doubt else None))
         if in_doubt:
-            self._waiting[self._count] = (key, _without_picture(capture, page, roster))
+            self._waiting[self._count] = (key, Waiting(one, roster))
         return in_doubt
 
     def named(self) -> Iterator[Waiting]:
@@ -56,14 +50,8 @@ class Batch:
             assert isinstance(roster, Roster)
             clear |= named_by_stack(self._seen[key], roster)
         for number, (_, waiting) in self._waiting.items():
-            record = waiting.page.record
+            record = waiting.outcome.record
             if number in clear and record is not None:
-                record = with_owner(record, clear[number])
-                yield replace(waiting, page=replace(waiting.page, record=record, problems=record.problems))
+                yield Waiting(waiting.outcome.named(with_owner(record, clear[number])), waiting.roster)
             else:
                 yield waiting
-
-
-def _without_picture(capture: Capture, page: GradedPage, roster: Roster) -> Waiting:
-    bare = replace(capture, image=_NO_PICTURE, original=None)
-    return Waiting(bare, replace(page, registered=replace(page.registered, capture=bare)), roster)

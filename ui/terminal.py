@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
 from homework.errors import ClassboxError
 from ui.language import terminal_language, translator
@@ -52,7 +52,21 @@ def say_error(error: ClassboxError) -> None:
     print(f"{message} {remedy}", file=sys.stderr)
 
 
-def progress(items: Iterable[T], *, label: str, total: int | None = None) -> Iterator[T]:
-    """`items`, with a progress bar on stderr while a person watches; silent in pipes."""
+def watched(items: Iterable[T], *, total: Callable[[], int]) -> Iterator[T]:
+    """`items`, with a progress bar on stderr while a person watches; silent in pipes.
+
+    `total` may grow while the work goes on. What is printed meanwhile goes where stdout leads, and nowhere else.
+    """
     console = Console(stderr=True)
-    yield from track(items, description=label, total=total, console=console, disable=not console.is_terminal)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TimeElapsedColumn())
+    with Progress(
+        *columns,
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # only lines on the same screen must keep clear of the bar
+    ) as bar:
+        task = bar.add_task("", total=total())
+        for item in items:
+            yield item
+            bar.update(task, advance=1, total=total())

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import click
-import cv2
 
-from edge.annotate import annotate
 from edge.batch import Batch
-from edge.frames import Capture
+from edge.journal import Journal
+from edge.many import LIMIT_S, Batches, Setup, cannot_draw, knowledge_digest
 from edge.nearby import Shelves, open_shelves
-from edge.picture_files import captures_in, files_of
-from edge.pipeline import GradedPage, grade_capture
-from edge.reading.recogniser import Recogniser
+from edge.outcomes import Outcome, as_failed_json, as_json, as_line
+from edge.picture_files import files_of
 from homework.errors import ClassboxError
-from homework.results import PageStatus, Problem, VerdictKind, points
+from homework.results import PageStatus
 from homework.roster import Roster
-from models.recognisers import Recognisers
 from ui.language import terminal_language, translator
-from ui.terminal import progress, say_error
+from ui.terminal import say_error, watched
 
 NOT_ALL_GRADED = 3
 
@@ -37,10 +33,14 @@ NOT_ALL_GRADED = 3
     the others say whose it can be. Ends with 0 when every page was graded, 3 when some could not be, 1 when none
     could be opened.
 
+    With --resume, pages are noted in a file as they are done. Cut short, the same command goes on where it stopped,
+    and prints all; more pictures later cost only themselves. A changed key or class list has all graded anew.
+
     \b
     Examples:
       classbox grade photos/ --class 3-1
       classbox grade scan.pdf --layout out/layout.json --assignment out/assignment.toml --json
+      classbox grade term.pdf --resume term.done --json > term.jsonl
       classbox grade IMG_0001.jpg --annotate marked/
     """,
 )
@@ -49,8 +49,17 @@ NOT_ALL_GRADED = 3
 @click.option("--layout", type=click.Path(path_type=Path), help="The layout of the sheets (JSON).")
 @click.option("--roster", type=click.Path(path_type=Path), help="The class list (CSV: class,seat,name).")
 @click.option("--class", "class_name", help="Whose sheets these are.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a page, one line each.")
+@click.option("--json", "as_objects", is_flag=True, help="One JSON object a page, one line each.")
 @click.option("--annotate", "marked", type=click.Path(path_type=Path), help="Draw the verdicts, into this folder.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Pages at a time; by default as many as there are cores.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Note finished pages here; go on from what is there.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=LIMIT_S,
+    show_default=True,
+    help="A page that takes longer is given up.",
+)
 def command(
     paths: tuple[Path, ...],
     assignment: Path | None,
@@ -59,42 +68,67 @@ def command(
     *,
     class_name: str | None,
     marked: Path | None,
-    as_json: bool,
+    jobs: int | None,
+    resume: Path | None,
+    seconds: float,
+    as_objects: bool,
 ) -> None:
     """Grade every page; one that fails costs none of the others."""
-    cv2.setNumThreads(1)
     shelves = open_shelves(layout=layout, assignment=assignment, roster=roster, class_name=class_name)
-    recogniser = Recognisers.load()
-    folder = _Marked(marked) if marked is not None else None
+    if marked is not None:
+        _make_folder(marked)
     files = [file for path in paths for file in _found(path, marked)]
-    opened = ungraded = 0
-    for folder_of_files in dict.fromkeys(file.parent for file in files):
-        for error in shelves.folder(folder_of_files).errors:
-            say_error(error)
-    batch, lines = Batch(), _Lines()
-
-    def line_of(capture: Capture, page: GradedPage, roster: Roster | None) -> str:
-        return _as_json(capture, page) if as_json else _as_line(capture, page, roster)
-
-    for file in progress(files, label="", total=len(files)):
-        try:
-            for capture, page in _pages(file, shelves, recogniser):
-                opened += 1
-                ungraded += page.status is not PageStatus.GRADED
-                if folder is not None:
-                    folder.keep(capture, page)
-                pupils = _roster_of(file, shelves)
-                lines.say(None if batch.waits(capture, page, pupils) else line_of(capture, page, pupils))
-        except ClassboxError as error:
-            ungraded += 1
-            say_error(error)
-            if as_json:
-                lines.say(_as_failed_json(file, error))
-    lines.end(line_of(late.capture, late.page, late.roster) for late in batch.named())
     if not files:
         raise ClassboxError("There are no pictures here.", remedy="Name pictures, PDF scans or videos.")
+    for folder in dict.fromkeys(file.parent for file in files):
+        for error in shelves.folder(folder).errors:
+            say_error(error)
+    journal = Journal(resume) if resume is not None else None
+    try:
+        batches = Batches(
+            files,
+            Setup(layout, assignment, roster, class_name, marked),
+            jobs=jobs or len(os.sched_getaffinity(0)),
+            limit_s=seconds,
+            journal=journal,
+            known=_remembered(shelves),
+        )
+        opened, ungraded = _grade(batches, shelves, as_objects=as_objects)
+    finally:
+        if journal is not None:
+            journal.close()
     if ungraded:
         raise SystemExit(NOT_ALL_GRADED if opened else 1)
+
+
+def _grade(batches: Batches, shelves: Shelves, *, as_objects: bool) -> tuple[int, int]:
+    """Print every page in order; how many could be opened, and how many were not graded."""
+    translate = translator(terminal_language()).gettext
+    opened = ungraded = 0
+    batch, lines = Batch(), _Lines()
+
+    def line_of(one: Outcome, pupils: Roster | None) -> str:
+        return as_json(one) if as_objects else as_line(one, pupils, translate)
+
+    for done in watched(batches.run(), total=lambda: batches.expected):
+        one = done.outcome
+        if one is not None:
+            opened += 1
+            ungraded += one.status is not PageStatus.GRADED
+            pupils = _roster_of(done.path, shelves)
+            lines.say(None if batch.waits(one, pupils) else line_of(one, pupils))
+        elif done.error is not None:
+            ungraded += 1
+            say_error(done.error)
+            if as_objects:
+                lines.say(as_failed_json(done.path, done.page, done.error))
+    lines.end(line_of(late.outcome, late.roster) for late in batch.named())
+    return opened, ungraded
+
+
+def _remembered(shelves: Shelves) -> Callable[[Path], str]:
+    """The digest of what a folder's pictures are graded by, worked out once a folder."""
+    return cache(lambda folder: knowledge_digest(shelves, folder))
 
 
 class _Lines:
@@ -108,7 +142,7 @@ class _Lines:
         if line is None or self._held:
             self._held.append(line)
         else:
-            print(line)
+            print(line, flush=True)
 
     def end(self, late: Iterator[str]) -> None:
         """What was held, with the lines that were late."""
@@ -116,37 +150,11 @@ class _Lines:
             print(next(late) if line is None else line)
 
 
-class _Marked:
-    """The folder for annotated pictures; names never collide."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._names: Counter[str] = Counter()
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-
-    def keep(self, capture: Capture, page: GradedPage) -> None:
-        name = Path(capture.source).stem + (f"-{capture.page_of_source}" if capture.page_of_source > 1 else "")
-        self._names[name] += 1
-        if self._names[name] > 1:
-            name += f"~{self._names[name]}"
-        written, data = cv2.imencode(".jpg", annotate(capture.image, page), [cv2.IMWRITE_JPEG_QUALITY, 90])
-        assert written
-        try:
-            (self._path / f"{name}.jpg").write_bytes(data.tobytes())
-        except OSError as error:
-            raise _cannot_write(self._path, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> ClassboxError:
-    return ClassboxError(
-        "{folder} cannot be written to: {reason}.",
-        remedy="Choose another folder with --annotate.",
-        folder=path,
-        reason=error.strerror or error,
-    )
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_draw(path, error) from error
 
 
 def _found(path: Path, marked: Path | None) -> Iterator[Path]:
@@ -157,95 +165,5 @@ def _found(path: Path, marked: Path | None) -> Iterator[Path]:
             yield file
 
 
-def _pages(file: Path, shelves: Shelves, recogniser: Recogniser) -> Iterator[tuple[Capture, GradedPage]]:
-    books = shelves.books(shelves.folder(file.parent))
-    for capture in captures_in(file):
-        yield capture, grade_capture(capture, books, recogniser)
-
-
 def _roster_of(file: Path, shelves: Shelves) -> Roster | None:
     return shelves.books(shelves.folder(file.parent)).roster
-
-
-def _as_json(capture: Capture, page: GradedPage) -> str:
-    """The contract's object for one page, in `docs/reading.md`."""
-    record, code = page.record, page.registered.code
-    layout, side = page.registered.layout, page.registered.page
-    about: dict[str, Any] = {
-        "source": capture.source,
-        "page_of_source": capture.page_of_source,
-        "status": page.status.value,
-        "problems": [_problem(problem) for problem in page.problems],
-        "sheet": code.sheet if code is not None else layout.sheet if layout is not None else None,
-        "assignment": layout.assignment if layout is not None else None,
-        "page": code.page if code is not None else side.page if side is not None else None,
-        "class": record.who.class_name if record is not None else None,
-        "seat": record.who.seat if record is not None else None,
-        "pupil": record.who.pupil if record is not None else None,
-        "score": points(record.score_hundredths) if record is not None else None,
-        "max_score": points(record.max_score_hundredths) if record is not None else None,
-        "pending": record.pending if record is not None else None,
-        "items": [
-            {
-                "item": item.item,
-                "blank": item.blank,
-                "kind": item.kind,
-                "reading": item.reading.text,
-                "confidence": round(item.reading.confidence, 4),
-                "verdict": item.verdict.kind.value,
-                "score": points(item.verdict.score_hundredths),
-                "quad_px": [list(corner) for corner in place.quad_px],
-            }
-            for item, place in zip(record.items if record is not None else (), page.fields, strict=True)
-        ],
-        "elapsed_ms": round(page.elapsed_ms, 1),
-    }
-    return json.dumps(about, ensure_ascii=False)
-
-
-def _as_failed_json(file: Path, error: ClassboxError) -> str:
-    about: dict[str, Any] = {
-        "source": str(file),
-        "page_of_source": 1,
-        "status": PageStatus.UNREADABLE.value,
-        "problems": [{"code": "bad-file", "message": str(error)}],
-    }
-    nothing = dict.fromkeys(("sheet", "assignment", "page", "class", "seat", "pupil", "score", "max_score", "pending"))
-    return json.dumps({**about, **nothing, "items": [], "elapsed_ms": 0.0}, ensure_ascii=False)
-
-
-def _problem(problem: Problem) -> dict[str, str]:
-    return {"code": problem.code, "message": problem.message}
-
-
-def _as_line(capture: Capture, page: GradedPage, roster: Roster | None) -> str:
-    _ = translator(terminal_language()).gettext
-    where = capture.source + (f":{capture.page_of_source}" if capture.page_of_source > 1 else "")
-    problems = " ".join(_(problem.message) for problem in page.problems)
-    record = page.record
-    if record is None:
-        return f"{where}  {problems}"
-    known = roster.by_id(record.who.pupil) if roster is not None and record.who.pupil is not None else None
-    seat = None if record.who.seat is None else _("no. {seat}").format(seat=record.who.seat)
-    who = [record.who.class_name, seat, known.name if known is not None else record.who.pupil]
-    counts = Counter(item.verdict.kind for item in record.items)
-    marks = {
-        "✓": counts[VerdictKind.CORRECT],
-        "✗": counts[VerdictKind.WRONG],
-        "?": counts[VerdictKind.REVIEW],
-        "–": counts[VerdictKind.BLANK],
-        "·": counts[VerdictKind.READ],
-    }
-    score = (
-        ""
-        if record.score_hundredths is None
-        else f"{points(record.score_hundredths)}/{points(record.max_score_hundredths)}"
-    )
-    parts = [
-        where,
-        " ".join(part for part in who if part) or "?",
-        score,
-        " ".join(f"{mark}{count}" for mark, count in marks.items() if count),
-        problems,
-    ]
-    return "  ".join(part for part in parts if part)
