@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge.frames import FieldCrop, Image, RegisteredPage
 from edge.reading.bubbles import read_bubble_field
 from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut_writing
-from edge.reading.frame_line import without_frame
+from edge.reading.frame_line import upright_on_frame, without_frame
 from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
 from edge.reading.recogniser import Kind, Recogniser, Recognition
 from edge.reading.red import RedIs
@@ -58,8 +58,7 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
         elif field.kind not in _RECOGNISED:
             readings[index] = Reading(None, 0.0, Doubt.FOR_THE_TEACHER)
         else:
-            image = writing_of(page, crop, ink)
-            waiting[_RECOGNISED[field.kind]].append(_Written(index, ink, image))
+            waiting[_RECOGNISED[field.kind]].append(_written(index, page, crop, ink))
     for kind, written in waiting.items():
         readings.update(_read_written(kind, written, recogniser))
     return [
@@ -70,20 +69,31 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
 
 def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> Image:
     """What a recogniser looks at: the answer at 8 px/mm, without the printed frame."""
-    image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink, red_is=crop.red_is)
-    box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
-    if crop.field.round:
-        return without_outline(image, box, WRITING_PX_PER_MM, is_round=True)
-    return without_frame(image, box, WRITING_PX_PER_MM)
+    return _written(0, page, crop, ink).image
 
 
 @dataclass(frozen=True)
 class _Written:
-    """A written field that waits for its recogniser; `index` is its place on the page."""
+    """A written field that waits for its recogniser; `index` is its place on the page.
+
+    `on_frame`: something upright stands on its frame's line, which may be a digit that nobody can read there.
+    """
 
     index: int
     ink: FieldInk
     image: Image
+    on_frame: bool
+
+
+def _written(index: int, page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> _Written:
+    image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink, red_is=crop.red_is)
+    if not crop.framed:
+        return _Written(index, ink, image, on_frame=False)
+    box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
+    if crop.field.round:
+        return _Written(index, ink, without_outline(image, box, WRITING_PX_PER_MM, is_round=True), on_frame=False)
+    on_frame = crop.field.kind == "number" and upright_on_frame(image, box, WRITING_PX_PER_MM)
+    return _Written(index, ink, without_frame(image, box, WRITING_PX_PER_MM), on_frame)
 
 
 def _read_bubble_field(crop: FieldCrop) -> Reading:
@@ -112,7 +122,7 @@ def _read_written(kind: Kind, written: list[_Written], recogniser: Recogniser) -
     read = recogniser.read(kind, [one.image for one in plain])
     recognised |= {one.index: recognition for one, recognition in zip(plain, read, strict=True)}
     threshold = recogniser.threshold(kind)
-    return [(one.index, _as_reading(kind, recognised[one.index], one.ink, threshold)) for one in written]
+    return [(one.index, _as_reading(kind, recognised[one.index], one, threshold)) for one in written]
 
 
 def _stacked(one: _Written) -> StackedFraction | None:
@@ -124,13 +134,13 @@ def _stacked(one: _Written) -> StackedFraction | None:
     return find_stacked(one.image[max(y - pad, 0) : y + height + pad, max(x - pad, 0) : x + width + pad])
 
 
-def _as_reading(kind: Kind, one: Recognition, ink: FieldInk, threshold: float) -> Reading:
+def _as_reading(kind: Kind, one: Recognition, written: _Written, threshold: float) -> Reading:
     doubt: Doubt | None = None
     if one.text is None:
         doubt = Doubt.NOT_A_NUMBER if kind == "number" else Doubt.NOT_HANDWRITING
     elif one.confidence < threshold:
         doubt = Doubt.UNSURE
-    elif ink.beside:
+    elif written.ink.beside or written.on_frame:
         doubt = Doubt.INK_BESIDE
     return Reading(one.text, one.confidence, doubt, one.candidates)
 

@@ -32,6 +32,12 @@ LEAST_STEPS = 4
 EDGE_SHARE = 0.08
 """A line ends where it has faded to this part of its darkness."""
 
+LEAST_UPRIGHT_MM, LEAST_THICKER_MM = 2.2, 0.14
+"""A stroke on a frame's side is at least so long, and makes the line so much thicker there."""
+
+STILL_LINE = 0.4
+"""The line reaches as far as its darkness does not fall below this part of it."""
+
 Profile = NDArray[np.float32]
 
 
@@ -46,6 +52,50 @@ def without_frame(image: Image, box_px: BoxPx, px_per_mm: float) -> Image:
         for line, low, high in ((near, outside, inside), (far, inside, outside)):
             _paint_line(picture[max(line - low, 0) : line + high, columns], paper, px_per_mm)
     return clean
+
+
+def upright_on_frame(image: Image, box_px: BoxPx, px_per_mm: float) -> bool:
+    """Whether something upright was written on the left or right line of the frame, such as the 1 of a 41.
+
+    Its ink is the line's there, and goes with it when that is painted over.
+    """
+    x, y, width, height = box_px
+    paper = paper_level(image)
+    inside, outside = round(INSIDE_MM * px_per_mm), round(OUTSIDE_MM * px_per_mm)
+    lengths = slice(max(y - outside, 0), y + height + outside), slice(max(x - outside, 0), x + width + outside)
+    uprights, levels = (
+        [
+            _thickness(picture[max(line - low, 0) : line + high, length], paper)
+            for line, low, high in ((start, outside, inside), (start + size, inside, outside))
+        ]
+        for picture, start, size, length in ((image.T, x, width, lengths[0]), (image, y, height, lengths[1]))
+    )
+    # How thick the printed line is, its four sides say together: one of them may be written on all along.
+    usual = float(np.median([np.percentile(one, 25) if len(one) else 0.0 for one in (*uprights, *levels)]))
+    thicker = usual + LEAST_THICKER_MM * px_per_mm
+    return usual > 0 and any(_longest(one >= thicker) >= LEAST_UPRIGHT_MM * px_per_mm for one in uprights)
+
+
+def _thickness(band: Image, paper: float) -> NDArray[np.float32]:
+    """How thick (px) the line along the rows of `band` is in each column; 0 where there is none."""
+    dark = np.maximum(paper - band.astype(np.float32), 0)
+    if dark.size == 0:
+        return np.zeros(0, np.float32)
+    # The line's own row, all along: it may be slanted by less than a pen is wide.
+    middle = int(np.median(dark, axis=1).argmax())
+    peak = float(np.median(dark[middle]))
+    if peak < max(FAINTEST_LINE * paper, LEAST_STEPS):
+        return np.zeros(dark.shape[1], np.float32)
+    line = dark >= STILL_LINE * peak
+    up = np.logical_and.accumulate(line[middle::-1], axis=0).sum(axis=0)
+    down = np.logical_and.accumulate(line[middle:], axis=0).sum(axis=0)
+    return np.asarray(np.maximum(up + down - 1, 0), np.float32)
+
+
+def _longest(marked: NDArray[np.bool_]) -> int:
+    """The length of the longest run of true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]])))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def _paint_line(band: Image, paper: float, px_per_mm: float) -> None:

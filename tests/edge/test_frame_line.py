@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.reading.frame_line import without_frame
+from edge.reading.frame_line import upright_on_frame, without_frame
 
 PX_PER_MM = 8.0
 BOX = (10, 12, 200, 72)
@@ -61,6 +61,30 @@ def test_of_a_stroke_along_the_line_what_is_thicker_than_it_stays():
     assert clean[y + h - 5 : y + h + 5, 62:83].any(axis=0).mean() > 0.95
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("off_px", [-3, 0, 3])
+def test_a_one_on_the_frame_is_noticed(side: str, off_px: int):
+    x, y, w, _ = BOX
+    line = x - 1 if side == "left" else x + w - 1
+    one = framed()
+    cv2.line(one, (line + off_px + 2, y + 14), (line + off_px - 1, y + 52), 60, 4, cv2.LINE_AA)
+    assert upright_on_frame(one, BOX, PX_PER_MM)
+
+
+@pytest.mark.parametrize("slant_px", [-2.0, 0.0, 2.0])
+@pytest.mark.parametrize("line_px", [1, 2, 3])
+def test_an_empty_frame_holds_nothing_upright(slant_px: float, line_px: int):
+    assert not upright_on_frame(framed(slant_px=slant_px, line_px=line_px), BOX, PX_PER_MM)
+
+
+def test_digits_beside_the_frame_and_strokes_across_it_are_not_on_it():
+    x, y, w, _ = BOX
+    crop = framed()
+    cv2.line(crop, (x + 12, y + 14), (x + 9, y + 52), 60, 4, cv2.LINE_AA)
+    cv2.line(crop, (x + w - 30, y + 20), (x + w + 8, y + 30), 60, 4, cv2.LINE_AA)
+    assert not upright_on_frame(crop, BOX, PX_PER_MM)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_writing_without_any_frame_round_it_is_left_as_it_is(seed: int):
@@ -82,3 +106,4 @@ def test_any_box_on_any_crop_gives_a_crop_of_the_same_size(
     clean = without_frame(crop, (x, y, abs(w), abs(h)), PX_PER_MM)
     assert clean.shape == crop.shape
     assert (clean == level).all()
+    assert not upright_on_frame(crop, (x, y, abs(w), abs(h)), PX_PER_MM)
