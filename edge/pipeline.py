@@ -10,8 +10,10 @@ from edge.frames import Capture, FieldCrop, Quad, RegisteredPage
 from edge.reading.crops import quad_of
 from edge.reading.fields import crop_fields, read_fields
 from edge.reading.recogniser import Recogniser
+from edge.reading.red import RedIs
 from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
+from edge.reading.teacher import read_marks
 from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
 from edge.registration.register import register
 from edge.registration.unmarked_sheet import UnmarkedSheet
@@ -32,6 +34,7 @@ class Books:
 
     `class_name` is the class chosen for the stack; `only_assignment`, when set, sends sheets of any other
     assignment back as `wrong-assignment`. `unmarked` gives the sheets that have none of our markers.
+    `red_is`: whose the red ink is.
     """
 
     layout_of: Callable[[str], SheetLayout | None]
@@ -40,6 +43,7 @@ class Books:
     class_name: str | None = None
     only_assignment: str | None = None
     unmarked: Callable[[], Sequence[UnmarkedSheet]] = _no_sheets
+    red_is: RedIs = "teacher"
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,14 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
         problem = Problem(WRONG_ASSIGNMENT, "This sheet belongs to another assignment than the one being graded.")
         return _sent_back(page, PageStatus.WRONG_ASSIGNMENT, (*page.problems, problem), watch)
 
-    crops = crop_fields(page)
+    crops = crop_fields(page, books.red_is)
     watch.lap("crop")
     readings = read_fields(page, crops, recogniser)
     watch.lap("read")
-    seat_crops = crop_seat(page, page.page.pupil) if page.page.pupil is not None else SeatCrops()
+    marks = read_marks(page, crops, recogniser)
+    watch.lap("marks")
+    pupil = page.page.pupil
+    seat_crops = crop_seat(page, pupil, books.red_is) if pupil is not None else SeatCrops()
     seat = _seat(page, seat_crops, recogniser)
     owner = _owner(page, seat, books)
     watch.lap("who")
@@ -103,6 +110,7 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
         [(one.field, one.reading) for one in readings],
         owner.who,
         problems=(*page.problems, *owner.problems),
+        marks=marks,
     )
     fits = not any(problem.code == WRONG_ASSIGNMENT for problem in record.problems)
     shifts = [shift or (0.0, 0.0) for shift in page.shifts_mm]

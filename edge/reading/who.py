@@ -14,9 +14,9 @@ from edge.reading.crops import crop_field
 from edge.reading.fields import writing_of
 from edge.reading.ink import field_ink
 from edge.reading.recogniser import Recogniser
+from edge.reading.red import RedIs
 from edge.reading.seats import SURE_SEAT, Seat, read_cell, seat_of_cells, sure_seat
-from edge.registration.geometry import Matrix
-from edge.registration.outlines import find_boxes, find_bubbles
+from edge.registration.outlines import ToPx, find_boxes, find_bubbles
 from homework.layout import Bubble, Field, PupilField
 from homework.page_code import PageCode
 from homework.results import Problem, WhoWroteIt
@@ -51,29 +51,30 @@ class SeatCrops:
     found: bool = False
 
 
-def crop_seat(page: RegisteredPage, pupil: PupilField) -> SeatCrops:
+def crop_seat(page: RegisteredPage, pupil: PupilField, red_is: RedIs = "teacher") -> SeatCrops:
     """The crops of a page's seat cells or columns; none when no outline was found."""
-    assert page.mm_to_px is not None
-    image, matrix = page.capture.image, page.mm_to_px
+    image = page.capture.image
     shifts: list[tuple[float, float] | None]
     if pupil.kind == "digits":
         fields = [Field(item="seat", blank=n, kind="number", box_mm=box) for n, box in enumerate(pupil.boxes_mm, 1)]
-        outlines = find_boxes(image, matrix, pupil.boxes_mm)
+        outlines = find_boxes(image, page.to_px, pupil.boxes_mm)
         shifts = [outline.shift_mm if outline.found else None for outline in outlines]
     else:
         columns = enumerate(pupil.columns, start=1)
         fields = [Field(item="seat", blank=n, kind="choice", bubbles=column) for n, column in columns]
-        shifts = [_shift_of_column(image, matrix, column) for column in pupil.columns]
+        shifts = [_shift_of_column(image, page.to_px, column) for column in pupil.columns]
     known = [shift for shift in shifts if shift is not None]
     if not known:
         return SeatCrops()
     # The cells are printed side by side: where one is, its neighbour is to a few tenths of a millimetre.
-    crops = tuple(crop_field(page, field, shift or known[0]) for field, shift in zip(fields, shifts, strict=True))
+    crops = tuple(
+        crop_field(page, field, shift or known[0], red_is=red_is) for field, shift in zip(fields, shifts, strict=True)
+    )
     return SeatCrops(crops, found=len(known) == len(shifts))
 
 
-def _shift_of_column(image: Image, mm_to_px: Matrix, column: tuple[Bubble, ...]) -> tuple[float, float] | None:
-    outlines = find_bubbles(image, mm_to_px, tuple(bubble.box_mm for bubble in column))
+def _shift_of_column(image: Image, to_px: ToPx, column: tuple[Bubble, ...]) -> tuple[float, float] | None:
+    outlines = find_bubbles(image, to_px, tuple(bubble.box_mm for bubble in column))
     found = np.array([outline.shift_mm for outline in outlines if outline.found])
     if len(found) <= len(column) / 2:
         return None
