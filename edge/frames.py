@@ -50,7 +50,8 @@ class RegisteredPage:
     """A page that is proven to be in place, or refused.
 
     `mm_to_px` (3×3) maps the page's millimetres to the capture's pixels; `place`, where the page is curled or the
-    lens bends, does so exactly. `px_per_mm` is the resolution at its centre. When `problems` holds a refusal, `layout` or `page` may be None and nothing may be graded.
+    lens bends, does so exactly. `px_per_mm` is the resolution at the page's centre. When `problems` holds a refusal,
+    `layout` or `page` may be None and nothing may be graded.
     """
 
     capture: Capture
@@ -65,6 +66,8 @@ class RegisteredPage:
     shifts_mm: tuple[tuple[float, float] | None, ...] = ()
     """How far each field of `page.fields` is printed from where it was placed; None: its outline was not found."""
     place: Place | None = None
+    empty: Image | None = None
+    """Of a learned page: how it looked while it was empty, grey, filling `layout.page_mm`. Print on it is no ink."""
 
     def to_px(self, points_mm: NDArray[np.float64]) -> Points:
         """Points of the page (…, 2), mm, as pixels of the capture."""
@@ -96,3 +99,5 @@ class FieldCrop:
     """How far the field is printed from where the page's homography puts it: the crop follows it."""
     red_is: Literal["teacher", "pupil"] = "teacher"
     """Whose red ink is: the teacher's was taken away, the pupil's is as dark as any other."""
+    framed: bool = True
+    """Whether a frame of ours is printed round the field; what a learned page has there is taken out of `image`."""

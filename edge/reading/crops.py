@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.frames import BoxPx, FieldCrop, Image, Quad, RegisteredPage
 from edge.reading.paper import WIDEST_FILL_MM, WIDEST_STROKE_MM, evened
+from edge.reading.printed import without_print
 from edge.reading.red import SOFT_PX, RedIs, looks_red, part_inks
 from edge.registration.geometry import as_point, corners_of, to_px
 from homework.layout import Box, Field
@@ -20,6 +21,9 @@ WRITING_PX_PER_MM = 8.0
 LEAST_AROUND_MM = 1.6
 MOST_AROUND_MM = 12.0
 """How far round a field the pupil's ink is looked for, at least and at most."""
+
+BUBBLE_RIM_MM = 1.2
+"""So far round a bubble its own print is left in the crop: bubbles are read with their outlines."""
 
 EDGE_MM = 0.3
 """What is printed just beyond the empty surroundings may lie so much closer than the layout says."""
@@ -43,7 +47,10 @@ def crop_field(
         red_ink = parted is not None and parted.any_red
         image = np.asarray(cv2.extractChannel(image, 2), np.uint8) if parted is None else parted.grey
     image = evened(image, scale, largest_mm=WIDEST_FILL_MM if field.bubbles else WIDEST_STROKE_MM)
-    return FieldCrop(field, image, scale, region, box_in_crop(hull, region, scale), red_ink, shift_mm, red_is)
+    image = without_print(page, image, region, scale, keep=[_grown(bubble.box_mm) for bubble in field.bubbles])
+    box_px = box_in_crop(hull, region, scale)
+    framed = page.empty is None
+    return FieldCrop(field, image, scale, region, box_px, red_ink, shift_mm, red_is, framed)
 
 
 def cut_writing(
@@ -54,7 +61,7 @@ def cut_writing(
     if image.ndim == 3:
         soft = _soft(page, region_mm, WRITING_PX_PER_MM, shift_mm, red_is)
         image = part_inks(image, WRITING_PX_PER_MM, soft, red_is).grey
-    return evened(image, WRITING_PX_PER_MM)
+    return without_print(page, evened(image, WRITING_PX_PER_MM), region_mm, WRITING_PX_PER_MM)
 
 
 def _soft(
@@ -86,7 +93,8 @@ def cut(
     crop_to_mm = np.array([[1 / px_per_mm, 0, x + 0.5 / px_per_mm], [0, 1 / px_per_mm, y + 0.5 / px_per_mm], [0, 0, 1]])
     # Only the part of the capture that shows the region is touched: one channel of that costs a third of three.
     image = page.capture.image
-    at = to_px(page.mm_to_px, corners_of((x, y, width, height)))
+    plane = page.plane_at((x, y, width, height))
+    at = to_px(plane, corners_of((x, y, width, height)))
     x0, y0 = np.clip(np.floor(at.min(axis=0)).astype(int) - 2, 0, [image.shape[1] - 1, image.shape[0] - 1])
     x1, y1 = np.maximum(np.ceil(at.max(axis=0)).astype(int) + 3, [x0 + 1, y0 + 1])
     part = image[y0:y1, x0:x1]
@@ -97,7 +105,7 @@ def cut(
     to_part = np.array([[1.0, 0, -x0], [0, 1, -y0], [0, 0, 1]])
     crop = cv2.warpPerspective(
         part,
-        to_part @ page.mm_to_px @ crop_to_mm,
+        to_part @ plane @ crop_to_mm,
         size,
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
@@ -125,9 +133,14 @@ def quad_of(page: RegisteredPage, field: Field, shift_mm: tuple[float, float] = 
     """The field's corners TL, TR, BR, BL in pixels of the capture; of bubbles, their hull's."""
     assert page.mm_to_px is not None
     x, y, width, height = field.hull_mm()
-    corners = to_px(page.mm_to_px, corners_of((x + shift_mm[0], y + shift_mm[1], width, height)))
+    corners = page.to_px(corners_of((x + shift_mm[0], y + shift_mm[1], width, height)))
     top_left, top_right, bottom_right, bottom_left = (as_point(corner) for corner in corners)
     return (top_left, top_right, bottom_right, bottom_left)
+
+
+def _grown(box: Box) -> Box:
+    x, y, width, height = box
+    return (x - BUBBLE_RIM_MM, y - BUBBLE_RIM_MM, width + 2 * BUBBLE_RIM_MM, height + 2 * BUBBLE_RIM_MM)
 
 
 def _region(hull: Box, around: Box | None) -> Box:

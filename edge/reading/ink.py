@@ -129,6 +129,8 @@ def field_ink(crop: FieldCrop) -> FieldInk:
 
 def clean_crop(crop: FieldCrop) -> Image:
     """The crop of a written field without its printed frame."""
+    if not crop.framed:
+        return crop.image
     return without_outline(crop.image, crop.box_px, crop.px_per_mm, is_round=crop.field.round)
 
 

@@ -52,6 +52,7 @@ class _Known:
 
     sheet: UnmarkedSheet
     page: Page
+    empty: Image
     points_mm: Points
     descriptors: NDArray[np.float32]
     print: Print
@@ -152,6 +153,7 @@ def _place(capture: Capture, pyramid: Pyramid, known: _Known, rough: Matrix) -> 
         px_per_mm=round(float(px_per_mm_at(matrix, np.array([layout.page_mm]) / 2)[0]), 3),
         error_mm=round(proof.error_mm, 3),
         shifts_mm=proof.shifts_mm,
+        empty=known.empty,
     )
     code = _why_not(page, proof)
     return _Placed(known, page if code is None else _refuse(page, code), proof)
@@ -228,7 +230,7 @@ def _ready(sheet: UnmarkedSheet) -> tuple[_Known, ...]:
 def _known(sheet: UnmarkedSheet, page: Page, image: Image) -> _Known:
     ready = print_of(image, page, sheet.layout.page_mm)
     points, descriptors = _features(ready.grey)
-    return _Known(sheet, page, (points + 0.5) / PX_PER_MM, descriptors, ready)
+    return _Known(sheet, page, image, (points + 0.5) / PX_PER_MM, descriptors, ready)
 
 
 @cache

@@ -138,7 +138,7 @@ def _exercises(rng: np.random.Generator) -> tuple[list[dict[str, Any]], list[dic
         options = [str(a * b + d) for d in (0, 2, 5, 9)]
         pieces: list[Any] = [f"{a} × {b} 得   "]
         for letter, option in zip(LETTERS, options, strict=True):
-            pieces += [{"style": "bubble", "w": 5.4, "h": 5.4, "label": letter}, f" {option}    "]
+            pieces += [{"style": "bubble", "w": 4.4, "h": 4.4, "label": letter}, f" {option}    "]
         ask(0, "choice", pieces, "A", options=options)
         y += ROW_MM
     return rows, items
