@@ -10,11 +10,23 @@ import zxingcpp
 
 from edge.frames import Image
 from edge.registration.geometry import Points, inverse, to_px
-from edge.registration.markers import Pyramid
+from edge.registration.markers import Pyramid, grey_of, refine
+from edge.registration.quality import look_at
 from homework.page_code import PageCode, parse_page_code
 
 SEARCH_SIDES_PX = (1000, 2000, 4000)
 FLAT_SIDE_PX = 3000
+CODE_MODULES = 25
+"""About so many modules a side: our codes are of version 2 or 3."""
+
+MARKER_MM: Points = np.array([[0, 0], [9.6, 0], [9.6, 9.6], [0, 9.6]])
+BESIDE_MM = (-30.0, -6.0, 29.0, 28.0)
+"""Where the code stands from the top left corner of the marker beside it: x, y, width, height."""
+
+BESIDE_PX_PER_MM = 8.0
+LEAST_BLUR_MM = 0.15
+DEBLURRED = ((1.2, 1e-3), (1.2, 1e-4), (1.0, 1e-3), (1.0, 1e-4), (1.4, 1e-3), (1.4, 1e-4))
+"""How the blur is undone, likeliest first: times what the marker tells, which is too little when it is much; noise."""
 
 _FORMATS = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
@@ -37,6 +49,46 @@ def find_codes(pyramid: Pyramid) -> list[CodeSighting]:
         if found:
             return found
     return []
+
+
+def find_codes_beside(pyramid: Pyramid, markers: list[Points]) -> list[CodeSighting]:
+    """The codes beside the sightings of the top right marker, where our sheets have them; blurred ones too.
+
+    A small patch is looked at instead of the picture, and the blur, which the marker's own edges tell, is undone: codes
+    are read in pictures that are three times as blurred as those in which the page is readable as a whole.
+    """
+    found = []
+    for corners in markers:
+        patch_to_px = cv2.getPerspectiveTransform(
+            ((MARKER_MM - BESIDE_MM[:2]) * BESIDE_PX_PER_MM - 0.5).astype(np.float32), corners.astype(np.float32)
+        ).astype(np.float64)
+        size = (np.array(BESIDE_MM[2:]) * BESIDE_PX_PER_MM).astype(int)
+        patch = cv2.warpPerspective(
+            pyramid.image,
+            patch_to_px,
+            (int(size[0]), int(size[1])),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        grey = grey_of(np.asarray(patch, np.uint8))
+        seen = _read(grey)
+        blur_mm = 0.0 if seen else look_at(pyramid.image, MARKER_MM, corners).blur_mm
+        if blur_mm > LEAST_BLUR_MM:
+            tries = (_read(_deblurred(grey, factor * blur_mm * BESIDE_PX_PER_MM, noise)) for factor, noise in DEBLURRED)
+            seen = next((codes for codes in tries if codes), [])
+        found += [CodeSighting(one.code, to_px(patch_to_px, one.corners_px)) for one in seen]
+    return found
+
+
+def _deblurred(grey: Image, sigma_px: float, noise: float) -> Image:
+    """The picture before a Gaussian blurred it (N. Wiener's filter, `noise` being that of the signal, in power)."""
+    pad = int(4 * sigma_px) + 1
+    wide = cv2.copyMakeBorder(grey, pad, pad, pad, pad, cv2.BORDER_REFLECT).astype(np.float32)
+    mean = float(wide.mean())
+    rows, columns = np.fft.fftfreq(wide.shape[0])[:, None], np.fft.rfftfreq(wide.shape[1])[None]
+    softened = np.exp(-2 * np.pi**2 * sigma_px**2 * (rows**2 + columns**2))
+    sharp = np.fft.irfft2(np.fft.rfft2(wide - mean) * softened / (softened**2 + noise), wide.shape) + mean
+    return np.ascontiguousarray(np.clip(sharp[pad:-pad, pad:-pad], 0, 255), np.uint8)
 
 
 def find_codes_flattened(pyramid: Pyramid, markers: dict[int, Points]) -> list[CodeSighting]:
@@ -68,3 +120,15 @@ def _read(grey: Image) -> list[CodeSighting]:
             corners = [at.top_left, at.top_right, at.bottom_right, at.bottom_left]
             sightings.append(CodeSighting(code, np.array([[p.x, p.y] for p in corners], np.float64)))
     return sightings
+
+
+def finder_corners(image: Image, corners_px: Points) -> Points | None:
+    """The outer corners TL, TR, BL of the code's three finder patterns to a part of a pixel; None when they are lost.
+
+    What zxing gives is right to a module; these are corners of black squares, seven modules wide.
+    """
+    three = corners_px[[0, 1, 3]]
+    side = float(np.linalg.norm(corners_px - np.roll(corners_px, 1, axis=0), axis=1).mean())
+    window = int(np.clip(side / CODE_MODULES, 2, 10))
+    refined = refine(image, three, window)
+    return refined if np.linalg.norm(refined - three, axis=1).max() > 0 else None

@@ -23,6 +23,9 @@ SEARCH_SIDES_PX = (1000, 2000, 4000)
 
 CORNER_IDS = (0, 1, 2, 3)
 ENOUGH_MARKERS = 3
+ENOUGH_AT = 2.0
+"""A fourth marker that is seen at neither the first size nor twice that is covered, as a rule."""
+
 MAX_CHOICES = 24
 
 
@@ -75,7 +78,7 @@ class Pyramid:
 def find_markers(pyramid: Pyramid) -> dict[int, list[Points]]:
     """Every sighting of the four corner markers: their corners (4, 2) in pixels of the full picture.
 
-    Stops at the first size that shows three of them once.
+    Stops at the first size that shows all four, or three at the second.
     """
     best: dict[int, list[Points]] = {}
     scales = list(dict.fromkeys(pyramid.scale_for(side) for side in SEARCH_SIDES_PX))
@@ -83,7 +86,7 @@ def find_markers(pyramid: Pyramid) -> dict[int, list[Points]]:
         found = _search(pyramid.grey(scale), scale, thorough=thorough)
         if len(found) > len(best):
             best = found
-        if len(best) == len(CORNER_IDS):
+        if len(best) == len(CORNER_IDS) or (len(best) == ENOUGH_MARKERS and scale >= ENOUGH_AT * scales[0]):
             break
     return {
         marker: [_refine(pyramid.image, corners, scale_px=2.0) for corners in sightings]
@@ -120,7 +123,12 @@ def _search(grey: Image, scale: float, *, thorough: bool) -> dict[int, list[Poin
 def _refine(image: Image, corners: Points, *, scale_px: float) -> Points:
     """The corners to a part of a pixel, on the full picture around the marker alone."""
     side = float(np.linalg.norm(corners - np.roll(corners, 1, axis=0), axis=1).mean())
-    window = int(np.clip(side / 10 * scale_px / 2, 2, 12))  # within the marker's border, which is a sixth of its side
+    # Within the marker's border, which is a sixth of its side.
+    return refine(image, corners, int(np.clip(side / 10 * scale_px / 2, 2, 12)))
+
+
+def refine(image: Image, corners: Points, window: int) -> Points:
+    """Corners (n, 2) to a part of a pixel, each looked for `window` px around; one that runs away stays."""
     x0, y0 = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 2 * window - 2, 0)
     x1, y1 = np.ceil(corners.max(axis=0)).astype(int) + 2 * window + 3
     patch = grey_of(np.ascontiguousarray(image[y0:y1, x0:x1]))
@@ -133,4 +141,4 @@ def _refine(image: Image, corners: Points, *, scale_px: float) -> Points:
     )
     moved = np.linalg.norm(refined - start, axis=2)
     refined = np.where((moved <= window)[..., None], refined, start)  # one that runs away found another edge
-    return refined.reshape(4, 2) + np.array([x0, y0], np.float64)
+    return refined.reshape(-1, 2) + np.array([x0, y0], np.float64)

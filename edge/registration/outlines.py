@@ -8,6 +8,7 @@ corrects for it; on a wrong page there are none.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -15,8 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.frames import Image
-from edge.registration.geometry import Matrix, Points, to_px
+from edge.registration.geometry import Points
 from homework.layout import Box, Field, Page
+
+ToPx = Callable[[NDArray[np.float64]], Points]
+"""Millimetres of the page (…, 2) to pixels of the capture."""
 
 REACH_MM = 1.5
 STEP_MM = 0.125
@@ -44,28 +48,28 @@ class Outline:
         return self.support >= MIN_SUPPORT
 
 
-def find_outlines(image: Image, mm_to_px: Matrix, page: Page) -> tuple[Outline, ...]:
+def find_outlines(image: Image, to_px: ToPx, page: Page) -> tuple[Outline, ...]:
     """The outline of every field of the page, in the order of `page.fields`."""
     if not page.fields:
         return ()
     points, normals = zip(*(_around(field) for field in page.fields), strict=True)
-    return _find(image, mm_to_px, np.stack(points), np.stack(normals))
+    return _find(image, to_px, np.stack(points), np.stack(normals))
 
 
-def find_boxes(image: Image, mm_to_px: Matrix, boxes: tuple[Box, ...]) -> tuple[Outline, ...]:
+def find_boxes(image: Image, to_px: ToPx, boxes: tuple[Box, ...]) -> tuple[Outline, ...]:
     """The outlines of rectangular frames, such as the cells of the seat number."""
     if not boxes:
         return ()
     points, normals = zip(*(_rectangle(box, PROFILES) for box in boxes), strict=True)
-    return _find(image, mm_to_px, np.stack(points), np.stack(normals))
+    return _find(image, to_px, np.stack(points), np.stack(normals))
 
 
-def find_bubbles(image: Image, mm_to_px: Matrix, boxes: tuple[Box, ...]) -> tuple[Outline, ...]:
+def find_bubbles(image: Image, to_px: ToPx, boxes: tuple[Box, ...]) -> tuple[Outline, ...]:
     """The outlines of single bubbles."""
     if not boxes:
         return ()
     points, normals = zip(*(_ellipse(box, PROFILES) for box in boxes), strict=True)
-    return _find(image, mm_to_px, np.stack(points), np.stack(normals))
+    return _find(image, to_px, np.stack(points), np.stack(normals))
 
 
 def _around(field: Field) -> tuple[Points, Points]:
@@ -105,13 +109,11 @@ def _ellipse(box: Box, count: int) -> tuple[Points, Points]:
     return points, slope / np.linalg.norm(slope, axis=1, keepdims=True)
 
 
-def _find(
-    image: Image, mm_to_px: Matrix, points: NDArray[np.float64], normals: NDArray[np.float64]
-) -> tuple[Outline, ...]:
+def _find(image: Image, to_px: ToPx, points: NDArray[np.float64], normals: NDArray[np.float64]) -> tuple[Outline, ...]:
     """`points`, `normals`: (outlines, profiles, 2) in mm, normals outward."""
     offsets = np.arange(-REACH_MM, REACH_MM + STEP_MM / 2, STEP_MM)
     places = points[:, :, None, :] + offsets[None, None, :, None] * normals[:, :, None, :]
-    at = to_px(mm_to_px, places).astype(np.float32)
+    at = to_px(places).astype(np.float32)
     sampled = _sample(image, at.reshape(len(points), -1, 2))
     profiles = sampled.reshape(at.shape[:3])
     paper = np.sort(profiles, axis=2)[..., -4:-3]
@@ -134,6 +136,9 @@ def _find(
         residual = np.abs(distance - np.einsum("fpi,fi->fp", design, fitted))
         weight = clear / (1 + (residual / (AGREE_MM / 2)) ** 2) ** 2
     support = (clear & (residual < AGREE_MM)).mean(axis=1)
+    limits = np.array([image.shape[1] - 1, image.shape[0] - 1], np.float32)
+    middle = at[:, :, len(offsets) // 2 + 1]
+    support[((middle < 0) | (middle > limits)).any(axis=(1, 2))] = 0.0  # partly outside: not all of it can be read
     return tuple(
         Outline((round(float(dx), 3), round(float(dy), 3)), round(float(share), 3))
         for (dx, dy, _), share in zip(fitted, support, strict=True)

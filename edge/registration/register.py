@@ -6,16 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.frames import Capture, RegisteredPage
-from edge.registration.code import CodeSighting, find_codes, find_codes_flattened
+from edge.registration.anchors import ENOUGH_FOUND, Known, settle, settle_by_two, trusted_shifts
+from edge.registration.code import CodeSighting, find_codes, find_codes_beside, find_codes_flattened, finder_corners
 from edge.registration.geometry import Matrix, Points, corners_of, fit, inverse, px_per_mm_at, to_px
 from edge.registration.markers import ENOUGH_MARKERS, Pyramid, choices, find_markers, seen_in_a_mirror
-from edge.registration.outlines import Outline, find_outlines
+from edge.registration.place import Place
 from edge.registration.problems import refusal
 from edge.registration.quality import look_at, sharpness
 from edge.registration.unmarked import UnmarkedSheet, register_unmarked
-from homework.layout import Page, SheetLayout
+from homework.layout import Box, Page, SheetLayout
 
 LayoutOf = Callable[[str], SheetLayout | None]
 
@@ -25,15 +27,26 @@ MAX_MARKER_ERROR_MM = 0.8
 MAX_CODE_ERROR_MM = 5.0
 """The code belongs to the markers when it lies where the layout says."""
 
-MIN_PX_PER_MM = 3.0
+MIN_PX_PER_MM = 2.3
+"""Of a field: with fewer it is asked. Of 100 answers at 2.4 none was read wrongly, and no more were asked."""
+
 MAX_BLUR_MM = 0.45
+MARKER_BLUR_MM = 0.32
+"""Of markers of 10 mm without a code that can be read: above, blur is why."""
+
 MIN_WHITE = 45.0
 MIN_CONTRAST = 30.0
 MAX_BLACK_SHARE = 0.62
 SATURATED, WASHED_OUT = 252.0, 90.0
 """White at the sensor's limit and yet no real black: pencil may have drowned in the light."""
 
-MIN_OUTLINES_SHARE = 0.6
+CODE_BESIDE = 1
+"""The marker (top right) beside which our sheets have the code."""
+
+TWO_MARKERS = 2
+LEAST_FOUND_BY_TWO = 4
+"""A page seen by two markers and its code is proven by as many outlines at least."""
+
 MIN_SHARPNESS, MIN_SHARPNESS_WITH_MARKER = 0.065, 0.16
 """Of a picture reduced to 500 px, in which no page was found: below, blur is why. A page in focus has 0.4."""
 
@@ -50,8 +63,8 @@ def register(capture: Capture, layout_of: LayoutOf, unmarked: Sequence[UnmarkedS
     pyramid = Pyramid(capture.image)
     nothing = RegisteredPage(capture, None, None, None, None, 0.0, 0.0)
     sightings = find_markers(pyramid)
-    codes = find_codes(pyramid)
-    if len(sightings) < ENOUGH_MARKERS:
+    codes = find_codes_beside(pyramid, sightings.get(CODE_BESIDE, [])) or find_codes(pyramid)
+    if len(sightings) < (TWO_MARKERS if codes else ENOUGH_MARKERS):
         if unmarked and not codes:
             page = register_unmarked(capture, unmarked, pyramid)
             if not page.refused or (not sightings and page.problems[-1].code != "not-a-sheet"):
@@ -87,25 +100,67 @@ def _place(
 
     found = _best_plane(page, sighting, sightings)
     if found is None:
-        return _refuse(named, "not-flat")
+        return _refuse(named, "half-sheet" if len(sightings) == TWO_MARKERS else "not-flat")
     matrix, error_mm, used = found
-    scale = px_per_mm_at(matrix, corners_of((0, 0, *layout.page_mm)))
-    placed = replace(
-        named,
-        mm_to_px=matrix,
-        error_mm=round(error_mm, 3),
-        px_per_mm=round(float(px_per_mm_at(matrix, np.array([layout.page_mm]) / 2)[0]), 3),
-    )
-    code = _why_bad_picture(placed, used, float(scale.min()))
+    placed = _placed(named, Place(matrix), error_mm)
+    code = _why_bad_picture(placed, used)
     if code is not None:
         return _refuse(placed, code)
-    outlines = find_outlines(placed.capture.image, matrix, page)
-    if outlines and np.mean([outline.found for outline in outlines]) < MIN_OUTLINES_SHARE:
+    known = _known(page, used, sighting, placed.capture)
+    by_two = len(used) == TWO_MARKERS
+    how = settle_by_two if by_two else settle
+    settled = how(placed.capture.image, page, layout.page_mm, placed.place or Place(matrix), known)
+    placed = _placed(placed, settled.place, error_mm)
+    if _partly_outside(placed):
+        return _refuse(placed, "half-sheet")
+    shifts = trusted_shifts(settled)
+    if shifts:
+        fine = _px_per_mm(placed, [field.hull_mm() for field in page.fields]) >= MIN_PX_PER_MM
+        shifts = tuple(shift if enough else None for shift, enough in zip(shifts, fine, strict=True))
+    own = sum(shift is not None for shift in shifts)
+    if shifts and own < ENOUGH_FOUND * len(shifts):
         return _refuse(placed, "not-flat")
-    placed = replace(placed, shifts_mm=_shifts(outlines))
+    if by_two and (own < LEAST_FOUND_BY_TWO or _off_mm(settled.place, known) > MAX_MARKER_ERROR_MM):
+        return _refuse(placed, "half-sheet")
+    placed = replace(placed, shifts_mm=shifts)
     if len(used) < 4:
-        return replace(placed, problems=(*placed.problems, refusal("corner-missing")))
+        note = "two-corners-missing" if by_two else "corner-missing"
+        return replace(placed, problems=(*placed.problems, refusal(note)))
     return placed
+
+
+def _placed(page: RegisteredPage, place: Place, error_mm: float) -> RegisteredPage:
+    assert page.layout is not None
+    middle = (page.layout.page_mm[0] / 2, page.layout.page_mm[1] / 2)
+    scale = px_per_mm_at(place.plane_at((middle[0] - 5, middle[1] - 5, 10, 10)), np.array([middle]))
+    return replace(
+        page,
+        mm_to_px=place.overall(page.layout.page_mm),
+        place=None if place.flat else place,
+        error_mm=round(error_mm, 3),
+        px_per_mm=round(float(scale[0]), 3),
+    )
+
+
+def _known(page: Page, used: dict[int, Points], code: CodeSighting, capture: Capture) -> Known:
+    """What was seen for certain: the markers' corners, and the three of the code that are corners in print."""
+    expected = {marker.id: np.array(marker.corners_mm, np.float64) for marker in page.markers}
+    points_mm = [expected[i] for i in used]
+    points_px = list(used.values())
+    weights = [np.ones(4) for _ in used]
+    if page.code is not None:
+        sharp = finder_corners(capture.image, code.corners_px)
+        points_mm.append(corners_of(page.code.box_mm)[[0, 1, 3]])
+        points_px.append(code.corners_px[[0, 1, 3]] if sharp is None else sharp)
+        weights.append(np.full(3, 0.1 if sharp is None else 0.7))
+    return Known(np.concatenate(points_mm), np.concatenate(points_px), np.concatenate(weights))
+
+
+def _off_mm(place: Place, known: Known) -> float:
+    """How far what was seen for certain lies from where the place puts it: root mean square, mm."""
+    moved = known.points_mm if place.bend is None else known.points_mm + place.bend.at(known.points_mm)
+    off = ((place.flattened(known.points_px) - moved) ** 2).sum(axis=1)
+    return float(np.sqrt((known.weights * off).sum() / known.weights.sum()))
 
 
 def _best_plane(
@@ -116,7 +171,12 @@ def _best_plane(
     best: tuple[Matrix, float, dict[int, Points]] | None = None
     for choice in choices({i: seen for i, seen in sightings.items() if i in expected}):
         for used in _with_and_without_one(choice):
-            fitted = fit(np.concatenate([expected[i] for i in used]), np.concatenate(list(used.values())))
+            points_mm = [expected[i] for i in used]
+            points_px = list(used.values())
+            if len(used) == TWO_MARKERS and page.code is not None:
+                points_mm.append(corners_of(page.code.box_mm))
+                points_px.append(code.corners_px)
+            fitted = fit(np.concatenate(points_mm), np.concatenate(points_px))
             if fitted is None or fitted[1] > MAX_MARKER_ERROR_MM or not _code_agrees(page, code, fitted[0]):
                 continue
             if best is None or (len(used), -fitted[1]) > (len(best[2]), -best[1]):
@@ -129,7 +189,7 @@ def _best_plane(
 def _with_and_without_one(choice: dict[int, Points]) -> list[dict[int, Points]]:
     """A choice, and each of it with one marker fewer while three are left: one may be a misreading."""
     if len(choice) <= ENOUGH_MARKERS:
-        return [choice] if len(choice) == ENOUGH_MARKERS else []
+        return [choice] if len(choice) >= TWO_MARKERS else []
     return [choice, *({i: c for i, c in choice.items() if i != left} for left in choice)]
 
 
@@ -141,11 +201,10 @@ def _code_agrees(page: Page, code: CodeSighting, matrix: Matrix) -> bool:
     return bool(np.hypot(seen[0] - x - width / 2, seen[1] - y - height / 2) <= MAX_CODE_ERROR_MM)
 
 
-def _why_bad_picture(placed: RegisteredPage, used: dict[int, Points], least_px_per_mm: float) -> str | None:
+def _why_bad_picture(placed: RegisteredPage, used: dict[int, Points]) -> str | None:
     """Why the picture cannot be believed, as a problem's code, or None."""
-    page, matrix = placed.page, placed.mm_to_px
+    page = placed.page
     assert page is not None
-    assert matrix is not None
     expected = {marker.id: np.array(marker.corners_mm, np.float64) for marker in page.markers}
     looks = [look_at(placed.capture.image, expected[i], corners) for i, corners in used.items()]
     if min(look.white for look in looks) < MIN_WHITE or min(look.contrast for look in looks) < MIN_CONTRAST:
@@ -154,22 +213,39 @@ def _why_bad_picture(placed: RegisteredPage, used: dict[int, Points], least_px_p
         return "too-bright" if max(look.white for look in looks) > 160 else "too-dark"
     if any(look.white >= SATURATED and look.black >= WASHED_OUT for look in looks):
         return "too-bright"
-    if least_px_per_mm < MIN_PX_PER_MM:
+    if _too_small(placed):
         return "too-small"
     if max(look.blur_mm for look in looks) > MAX_BLUR_MM:
         return "blurred"
-    if page.fields:
-        corners = np.concatenate([corners_of(field.hull_mm()) for field in page.fields])
-        at = to_px(matrix, corners)
-        height, width = placed.capture.image.shape[:2]
-        if at.min() < 0 or at[:, 0].max() > width - 1 or at[:, 1].max() > height - 1:
-            return "half-sheet"
     return None
 
 
-def _shifts(outlines: tuple[Outline, ...]) -> tuple[tuple[float, float] | None, ...]:
-    """Each field's own shift; None where its outline was not found, so that it is not read blindly."""
-    return tuple(outline.shift_mm if outline.found else None for outline in outlines)
+def _too_small(placed: RegisteredPage) -> bool:
+    """Whether the seat's cells, or too many of the fields, have too few pixels to be read."""
+    assert placed.page is not None
+    pupil = placed.page.pupil
+    cells = [*pupil.boxes_mm, *(b.box_mm for column in pupil.columns for b in column)] if pupil is not None else []
+    hulls = [field.hull_mm() for field in placed.page.fields]
+    if cells and _px_per_mm(placed, cells).min() < MIN_PX_PER_MM:
+        return True
+    if not hulls:
+        return placed.px_per_mm < MIN_PX_PER_MM
+    return bool(np.mean(_px_per_mm(placed, hulls) >= MIN_PX_PER_MM) < ENOUGH_FOUND)
+
+
+def _px_per_mm(placed: RegisteredPage, boxes_mm: Sequence[Box]) -> NDArray[np.float64]:
+    """The least resolution, across or along, in the middle of each box."""
+    assert placed.mm_to_px is not None
+    return px_per_mm_at(placed.mm_to_px, np.array([[x + w / 2, y + h / 2] for x, y, w, h in boxes_mm]))
+
+
+def _partly_outside(placed: RegisteredPage) -> bool:
+    """Whether a corner of any field lies outside the picture."""
+    assert placed.page is not None
+    height, width = placed.capture.image.shape[:2]
+    corners = [placed.to_px(corners_of(field.hull_mm())) for field in placed.page.fields]
+    outside = [at.min() < 0 or at[:, 0].max() > width - 1 or at[:, 1].max() > height - 1 for at in corners]
+    return any(outside)
 
 
 def _why_no_page(pyramid: Pyramid, markers_seen: int, codes: list[CodeSighting]) -> str:
@@ -197,7 +273,7 @@ def _why_no_code(capture: Capture, sightings: dict[int, list[Points]]) -> str:
     looks = [look_at(capture.image, square, c) for c in corners]
     if min(look.white for look in looks) < MIN_WHITE:
         return "too-dark"
-    return "blurred" if max(look.blur_mm for look in looks) > 0.7 * MAX_BLUR_MM else "code-unreadable"
+    return "blurred" if max(look.blur_mm for look in looks) > MARKER_BLUR_MM else "code-unreadable"
 
 
 def _refuse(page: RegisteredPage, code: str) -> RegisteredPage:
