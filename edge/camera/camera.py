@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from edge.frames import Capture, Frame
 from homework.errors import ClassboxError
@@ -31,6 +31,14 @@ class Camera(Protocol):
 
     def close(self) -> None:
         """Let the device go."""
+
+
+@runtime_checkable
+class Focusing(Protocol):
+    """A camera whose lens can be told to focus anew."""
+
+    def refocus(self) -> None:
+        """Focus on what lies there now; waits until that is done, seconds at most."""
 
 
 class CaptureSource(Protocol):

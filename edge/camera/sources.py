@@ -19,7 +19,7 @@ def open_source(spec: str, *, on_alive: Callable[[], None] | None = None) -> Cap
     - `folder:DIR`: files that a scanner or phone drops there
     - `video:FILE`: a film of sheets under a camera
     - `v4l2:0`: a USB camera; `v4l2:0?size=3840x2880`
-    - `picamera2`: the Raspberry Pi's; `picamera2?size=4056x3040`
+    - `picamera2`: the Raspberry Pi's, in its full size; `picamera2:1` the second; `picamera2?size=2028x1520`
     - `simulated:DIR?roster=R.csv&pace=1.3&seed=7&class=45&truth=T.jsonl`: a virtual class with what `classbox print`
       wrote to DIR; `class` is its name, or how many of its pupils. `size`, `patient=1` and `tidy=1` too.
 
@@ -57,7 +57,9 @@ def open_camera(spec: str) -> Camera:
         from edge.camera.picamera import PiCamera  # noqa: PLC0415
 
         _only(options, "size")
-        return PiCamera(size=_size(options, (4056, 3040)))
+        return PiCamera(
+            _whole("camera number", place or "0"), size=_size(options, (0, 0)) if "size" in options else None
+        )
     if kind == "simulated":
         return _simulated(place, options)
     raise UsageError("`{spec}` is not a camera.", remedy="Write {forms}.", spec=spec, forms=FORMS)

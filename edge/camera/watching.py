@@ -10,10 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.camera.camera import Camera, CameraError
+from edge.camera.camera import Camera, CameraError, Focusing
 from edge.frames import Capture, Frame, Image
 from edge.trigger import Event, Trigger
 
+_MUCH_LESS = 0.8
+"""Of the usual sharpness: a picture that falls below is taken again."""
 _BLACK = 16
 """Grey below which a picture holds nothing: a cap on the lens, a dark room."""
 
@@ -94,14 +96,17 @@ class WatchedCamera:
     def _sharpest(self) -> Frame:
         first = best = self._camera.capture()
         best_sharpness = sharpness(first.image)
-        for _ in range(self._tries - 1):
-            if not self._usual or best_sharpness >= 0.8 * float(np.median(self._usual)):
+        for again in range(1, self._tries):
+            if not self._usual or best_sharpness >= _MUCH_LESS * float(np.median(self._usual)):
                 break
-            again = self._camera.capture()
-            if not _same_scene(first.image, again.image):
+            if again == self._tries - 1 and isinstance(self._camera, Focusing):
+                # It does not get sharper by itself: something has moved the lens, or the desk.
+                self._camera.refocus()
+            other = self._camera.capture()
+            if not _same_scene(first.image, other.image):
                 break
-            if (sharp := sharpness(again.image)) > best_sharpness:
-                best, best_sharpness = again, sharp
+            if (sharp := sharpness(other.image)) > best_sharpness:
+                best, best_sharpness = other, sharp
         self._usual.append(best_sharpness)
         return best
 

@@ -3,7 +3,6 @@
 import shutil
 import threading
 import time
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,10 +10,8 @@ import pytest
 
 from edge.camera.camera import CameraError
 from edge.camera.folder import WatchedFolder
-from edge.camera.picamera import PiCamera
 from edge.camera.sources import open_camera, open_source
 from edge.camera.video import VideoFile, small_grey
-from edge.camera.watching import WatchedCamera
 from homework.errors import UsageError
 from models.simulation.desk import Desk, Sheet
 from models.simulation.motion import Passing
@@ -159,78 +156,3 @@ def test_a_film_may_have_any_name(film, tmp_path):
 def test_a_small_picture_is_not_enlarged():
     assert small_grey(np.zeros((120, 160, 3), np.uint8)).shape == (120, 160)
     assert small_grey(np.zeros((3040, 4056, 3), np.uint8)).shape == (480, 640)
-
-
-class FakePicamera2:
-    """What picamera2 does, with a grey card for a sensor."""
-
-    def __init__(self, *, autofocus=True):
-        self.camera_controls = {"AfMode": (0, 2, 0)} if autofocus else {}
-        self.asked, self.running = {}, False
-
-    def create_video_configuration(self, **asked):
-        return asked
-
-    def configure(self, asked):
-        self.asked = asked
-
-    def set_controls(self, controls):
-        self.asked |= controls
-
-    def start(self):
-        self.running = True
-
-    def stop(self):
-        self.running = False
-
-    def close(self):
-        pass
-
-    def capture_array(self, stream):
-        assert self.running
-        width, height = self.asked[stream]["size"]
-        if stream == "lores":  # YUV420: rows padded, U and V below Y
-            frame = np.full((height * 3 // 2, width + 64), 99, np.uint8)
-            frame[:height, :width] = 150
-            return frame
-        return np.full((height, width, 3), 150, np.uint8)
-
-
-CONTROLS = SimpleNamespace(AfModeEnum=SimpleNamespace(Continuous=2))
-
-
-def pi_camera(device):
-    return PiCamera(size=(2028, 1520), modules=(SimpleNamespace(Picamera2=lambda: device), CONTROLS))
-
-
-def test_the_pis_small_picture_is_grey_without_padding_or_colour():
-    camera = pi_camera(FakePicamera2())
-    frame = camera.preview()
-    assert frame.image.shape == (480, 640)
-    assert (frame.image == 150).all()
-
-
-def test_the_pis_large_picture_is_the_size_that_was_asked_for():
-    assert pi_camera(FakePicamera2()).capture().image.shape == (1520, 2028, 3)
-
-
-@pytest.mark.parametrize("autofocus", [True, False])
-def test_the_pi_focuses_by_itself_where_it_can(autofocus):
-    device = FakePicamera2(autofocus=autofocus)
-    pi_camera(device)
-    assert ("AfMode" in device.asked) == autofocus
-
-
-def test_the_pi_is_let_go():
-    device = FakePicamera2()
-    camera = pi_camera(device)
-    WatchedCamera(camera).close()
-    assert not device.running
-
-
-def test_a_pi_without_a_camera_says_so():
-    def none():
-        raise IndexError
-
-    with pytest.raises(CameraError, match="sees no camera"):
-        PiCamera(modules=(SimpleNamespace(Picamera2=none), CONTROLS))
