@@ -87,6 +87,7 @@ class Box:
             recogniser=Recognisers.load(),
             clock=SystemClock(),
             class_name=config.class_name,
+            red_is=config.reading.red,
             on_page=self._on_page,
             on_change=self._on_change,
             on_trouble=self._on_trouble,

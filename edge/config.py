@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import platformdirs
@@ -34,6 +35,12 @@ class CameraConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str | None = None
 
 
+class ReadingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How paper is read. `red`: whose the red ink is; `pupil` where the school lets them correct in red."""
+
+    red: Literal["teacher", "pupil"] = "teacher"
+
+
 class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything of `box.toml`. `data` is the folder that holds all that the box knows."""
 
@@ -44,6 +51,7 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     web: WebConfig = WebConfig()
     broker: BrokerConfig = BrokerConfig()
     camera: CameraConfig = CameraConfig()
+    reading: ReadingConfig = ReadingConfig()
 
     @property
     def data_dir(self) -> Path:

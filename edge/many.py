@@ -28,6 +28,7 @@ from edge.outcomes import Outcome, outcome_of
 from edge.page_workers import Answer, Done, Event, Failed, work_apart, work_here
 from edge.picture_files import PageFile, Stamp, is_film, sheets_in_film, shown_name
 from edge.pipeline import GradedPage, grade_capture
+from edge.reading.red import RedIs
 from homework.assignment import assignment_to_toml
 from homework.errors import BadFileError, ClassboxError
 from homework.layout import layout_to_json
@@ -52,6 +53,7 @@ class Setup:
     roster: Path | None = None
     class_name: str | None = None
     marked: Path | None = None
+    red_is: RedIs = "teacher"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,11 @@ class PageGrader:
     def __init__(self, setup: Setup) -> None:
         cv2.setNumThreads(1)
         self._shelves = open_shelves(
-            layout=setup.layout, assignment=setup.assignment, roster=setup.roster, class_name=setup.class_name
+            layout=setup.layout,
+            assignment=setup.assignment,
+            roster=setup.roster,
+            class_name=setup.class_name,
+            red_is=setup.red_is,
         )
         self._recogniser = Recognisers.load()
         self._marked = setup.marked
@@ -296,6 +302,7 @@ def knowledge_digest(shelves: Shelves, folder: Path) -> str:
         for picture in shelf.unmarked.references if shelf.unmarked is not None else ():
             layer(picture.tobytes())
     layer((shelves.class_name or "").encode())
+    layer(shelves.red_is.encode())
     loaded = default_data_dir() / FILE_NAME
     layer(loaded.read_bytes() if shelves.loaded is not None else b"")  # names its pictures by their digests
     return digest.hexdigest()

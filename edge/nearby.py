@@ -10,6 +10,7 @@ from typing import TypeVar
 from edge.config import default_data_dir
 from edge.documents import FILE_NAME, Documents
 from edge.pipeline import Books
+from edge.reading.red import RedIs
 from edge.references import read_unmarked_sheet
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment, parse_assignment
@@ -42,6 +43,7 @@ class Shelves:
     loaded: Documents | None = None
     unmarked: UnmarkedSheet | None = None
     """The named layout with its pictures, where it has none of our markers."""
+    red_is: RedIs = "teacher"
     _folders: dict[Path, Folder] = field(default_factory=dict)
 
     def folder(self, path: Path) -> Folder:
@@ -59,6 +61,7 @@ class Shelves:
             class_name=self.class_name,
             only_assignment=self.assignment.id if self.assignment is not None else None,
             unmarked=lambda: self._unmarked(folder),
+            red_is=self.red_is,
         )
 
     def _layout_of(self, sheet: str, folder: Folder) -> SheetLayout | None:
@@ -91,7 +94,12 @@ class Shelves:
 
 
 def open_shelves(
-    *, layout: Path | None, assignment: Path | None, roster: Path | None, class_name: str | None
+    *,
+    layout: Path | None,
+    assignment: Path | None,
+    roster: Path | None,
+    class_name: str | None,
+    red_is: RedIs = "teacher",
 ) -> Shelves:
     """Read the files that were named. Raises `ClassboxError` for the first that cannot be used."""
     data = default_data_dir()
@@ -103,6 +111,7 @@ def open_shelves(
         roster=_roster(roster) if roster is not None else None,
         class_name=class_name,
         loaded=Documents(data) if (data / FILE_NAME).exists() else None,
+        red_is=red_is,
     )
     if class_name is not None and shelves.roster is not None and class_name not in shelves.roster.classes():
         raise BadFileError(

@@ -15,7 +15,7 @@ from edge.picture_files import shown_name
 from edge.pipeline import GradedPage
 from edge.reading.seats import Seat
 from homework.errors import ClassboxError, one_line
-from homework.results import PageRecord, PageStatus, Problem, VerdictKind, points
+from homework.results import PageRecord, PageStatus, Problem, TeacherMark, VerdictKind, points
 from homework.roster import Roster
 
 BAD_FILE = "bad-file"
@@ -100,6 +100,8 @@ def as_json(one: Outcome) -> str:
                 "confidence": round(item.reading.confidence, 4),
                 "verdict": item.verdict.kind.value,
                 "score": points(item.verdict.score_hundredths),
+                "mark": _mark(item.mark),
+                "own_verdict": item.own.value if item.own is not None else None,
                 "quad_px": [[round(x, 2), round(y, 2)] for x, y in quad],
             }
             for item, quad in zip(record.items if record is not None else (), one.quads_px, strict=True)
@@ -107,6 +109,13 @@ def as_json(one: Outcome) -> str:
         "elapsed_ms": round(one.elapsed_ms, 1),
     }
     return json.dumps(about, ensure_ascii=False)
+
+
+def _mark(mark: TeacherMark | None) -> dict[str, Any] | None:
+    """The teacher's mark on a field."""
+    if mark is None:
+        return None
+    return {"kind": mark.kind.value, "sure": mark.sure, "score": points(mark.score_hundredths)}
 
 
 def as_failed_json(file: Path, page: int, error: ClassboxError) -> str:

@@ -18,6 +18,7 @@ from edge.ledger import FiledPage, Ledger, unsaved_page
 from edge.pictures import Pictures
 from edge.pipeline import Books, GradedPage, grade_capture
 from edge.reading.recogniser import Recogniser
+from edge.reading.red import RedIs
 from edge.stack import chosen_class
 from homework.errors import ClassboxError
 from homework.results import PageRecord
@@ -51,6 +52,7 @@ class Worker:
         recogniser: Recogniser,
         clock: Clock,
         class_name: str | None,
+        red_is: RedIs = "teacher",
         on_page: Callable[[Shown], None],
         on_change: Callable[[], None],
         on_trouble: Callable[[str, ClassboxError | None], None],
@@ -61,6 +63,7 @@ class Worker:
         self._recogniser = recogniser
         self._clock = clock
         self._class_name = class_name
+        self._red_is = red_is
         self._on_page = on_page
         self._on_change = on_change
         self._on_trouble = on_trouble
@@ -178,6 +181,7 @@ class Worker:
             roster=roster if roster.pupils else None,
             class_name=chosen_class(roster, documents.setting(CLASS_SETTING), self._class_name),
             unmarked=documents.unmarked,
+            red_is=self._red_is,
         )
 
     def _pupil(self, page: GradedPage) -> str | None:

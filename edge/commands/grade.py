@@ -15,6 +15,7 @@ from edge.many import LIMIT_S, Batches, Setup, cannot_draw, knowledge_digest
 from edge.nearby import Shelves, open_shelves
 from edge.outcomes import Outcome, as_failed_json, as_json, as_line
 from edge.picture_files import files_of
+from edge.reading.red import RedIs
 from homework.errors import ClassboxError
 from homework.results import PageStatus
 from homework.roster import Roster
@@ -49,6 +50,14 @@ NOT_ALL_GRADED = 3
 @click.option("--layout", type=click.Path(path_type=Path), help="The layout of the sheets (JSON).")
 @click.option("--roster", type=click.Path(path_type=Path), help="The class list (CSV: class,seat,name).")
 @click.option("--class", "class_name", help="Whose sheets these are.")
+@click.option(
+    "--red",
+    "red_is",
+    type=click.Choice(["teacher", "pupil"]),
+    default="teacher",
+    show_default=True,
+    help="Whose red ink is: the teacher's are marks, the pupils' is read like any other.",
+)
 @click.option("--json", "as_objects", is_flag=True, help="One JSON object a page, one line each.")
 @click.option("--annotate", "marked", type=click.Path(path_type=Path), help="Draw the verdicts, into this folder.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Pages at a time; by default as many as there are cores.")
@@ -67,6 +76,7 @@ def command(
     roster: Path | None,
     *,
     class_name: str | None,
+    red_is: RedIs,
     marked: Path | None,
     jobs: int | None,
     resume: Path | None,
@@ -74,7 +84,7 @@ def command(
     as_objects: bool,
 ) -> None:
     """Grade every page; one that fails costs none of the others."""
-    shelves = open_shelves(layout=layout, assignment=assignment, roster=roster, class_name=class_name)
+    shelves = open_shelves(layout=layout, assignment=assignment, roster=roster, class_name=class_name, red_is=red_is)
     if marked is not None:
         _make_folder(marked)
     files = [file for path in paths for file in _found(path, marked)]
@@ -87,7 +97,7 @@ def command(
     try:
         batches = Batches(
             files,
-            Setup(layout, assignment, roster, class_name, marked),
+            Setup(layout, assignment, roster, class_name, marked, red_is),
             jobs=jobs or len(os.sched_getaffinity(0)),
             limit_s=seconds,
             journal=journal,
