@@ -76,8 +76,8 @@ def mark_page(page: Page, pen: RedPen, rng: Generator) -> tuple[list[Stroke], di
     strokes: list[Stroke] = []
     given: dict[tuple[str, int], Given] = {}
     fields = list(page.fields)
-    if rng.random() < 0.25:  # one big tick over the sums
-        sums = [field for field in fields if field.kind == "number"]
+    sums = [field for field in fields if field.kind == "number"]
+    if len(sums) > 1 and rng.random() < 0.25:  # one big tick over them
         boxes = np.array([field.hull_mm() for field in sums])
         x0, y0 = boxes[:, :2].min(axis=0)
         x1, y1 = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
