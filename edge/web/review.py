@@ -25,6 +25,8 @@ class FieldToReview:
     reading: str | None
     candidates: tuple[Candidate, ...]
     doubt: Doubt | None
+    marked: bool
+    """The teacher marked it on the paper, and that left it open."""
     size_px: tuple[int, int]
 
 
@@ -75,6 +77,7 @@ def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None)
                         reading=item.reading.text,
                         candidates=item.reading.candidates[:2],
                         doubt=item.reading.doubt,
+                        marked=item.mark is not None,
                         size_px=crop_size_px(hulls.get((item.item, item.blank), (0, 0, 1, 1)), CROP_HEIGHT_PX),
                     )
                     for place, item in enumerate(record.items)

@@ -20,4 +20,5 @@ DOUBT_WORDS = {
     Doubt.NOT_HANDWRITING: "Not a written answer",
     Doubt.NOT_A_NUMBER: "Not a number",
     Doubt.FOR_THE_TEACHER: "For you to mark",
+    Doubt.MIXED_INKS: "In a grey scan your marks and the pupil's ink look alike",
 }
