@@ -8,14 +8,15 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
 
-from edge.camera.camera import CaptureSource
+from edge.camera.keeping import KeptSource
 from edge.camera.sources import open_source
 from edge.config import BoxConfig
 from edge.documents import Documents
@@ -36,7 +37,6 @@ from sync.lanes import Lane
 
 log = logging.getLogger(__name__)
 LOCK_NAME = ".box.lock"
-_CAMERA_PAUSE_S = 3.0
 
 
 class AlreadyRunningError(ClassboxError):
@@ -92,7 +92,7 @@ class Box:
             on_change=self._on_change,
             on_trouble=self._on_trouble,
         )
-        self._source: CaptureSource | None = None
+        self._camera: KeptSource | None = None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish the page in hand and end."""
@@ -115,8 +115,8 @@ class Box:
             await stop.wait()
         finally:
             self._stopping.set()
-            if self._source is not None:
-                self._source.close()
+            if self._camera is not None:
+                self._camera.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -132,28 +132,11 @@ class Box:
         spec = self._config.camera.source
         if spec is None:
             return
-        while not self._stopping.is_set():
-            try:
-                # A camera is well again with its first good picture, not when it opens: a black one opens too.
-                self._source = open_source(spec, on_alive=lambda: self._on_trouble("camera", None))
-                for capture in self._source.captures():
-                    if not self._worker.put(capture):
-                        return
-            except ClassboxError as error:
-                self._on_trouble("camera", error)
-            except Exception:
-                log.exception("the camera failed")
-                self._on_trouble(
-                    "camera",
-                    ClassboxError("The camera has stopped.", remedy="Check its cable; it is tried again by itself."),
-                )
-            else:
-                return  # the source has come to its end: a folder, a video
-            finally:
-                if self._source is not None:
-                    with suppress(Exception):
-                        self._source.close()
-            self._stopping.wait(_CAMERA_PAUSE_S)
+        self._camera = KeptSource(
+            partial(open_source, spec), put=self._worker.put, on_trouble=partial(self._on_trouble, "camera")
+        )
+        if not self._stopping.is_set():
+            self._camera.run()
 
     def _on_page(self, shown: Shown) -> None:
         """From the grading thread: draw the sheet once, then tell every open page."""

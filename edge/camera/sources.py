@@ -13,7 +13,7 @@ from homework.errors import UsageError
 FORMS = "folder:DIR, video:FILE, v4l2:0, picamera2 or simulated:DIR"
 
 
-def open_source(spec: str, *, on_alive: Callable[[], None] | None = None) -> CaptureSource:
+def open_source(spec: str, on_alive: Callable[[], None] | None = None) -> CaptureSource:
     """The source that `spec` names. `on_alive` hears once that good pictures come from it.
 
     - `folder:DIR`: files that a scanner or phone drops there
