@@ -63,6 +63,7 @@ class SimulatedCamera:
     One sheet passes each `pace_s` seconds, whether it was taken or not; with `patient`, the hand waits up to
     `PATIENCE_S` for the picture, as a teacher waits for the sound. `truth`, when given, gets one JSON line a
     sheet (`PageTruth` and its place in the stack, from 1) as it comes in. `frame_px` is the full picture's size.
+    A capture shows what lies there `capture_s` after it was asked for, as a real camera's does.
     """
 
     name = "simulated"
@@ -78,6 +79,7 @@ class SimulatedCamera:
         truth: Path | None = None,
         frame_px: tuple[int, int] = (4056, 3040),
         frames_per_s: float = 25.0,
+        capture_s: float = 0.0,
         timer: Timer | None = None,
     ) -> None:
         self.classroom = classroom
@@ -87,6 +89,7 @@ class SimulatedCamera:
             len(classroom), pace_s=pace_s, page_mm=classroom.layout.page_mm, view_mm=self._desk.view_mm, seed=seed
         )
         self._tick_s = 1.0 / frames_per_s
+        self._capture_s = capture_s
         self._patient = patient
         self._photographed: set[int] = set()
         self._pages: dict[int, Future[_Page]] = {}
@@ -121,6 +124,8 @@ class SimulatedCamera:
     def capture(self) -> Frame:
         if self._started_s is None or self._closed.is_set():
             raise CameraError("The simulated camera is not running.", remedy="Start the class again.")
+        if self._capture_s:
+            self._timer.sleep(self._capture_s)
         at_s = self._timer.now_s()
         resting = self.passing.resting(self._time_s())
         moment, sheets = self._look()
@@ -200,6 +205,19 @@ class SimulatedCamera:
     def _finish_truth(self) -> None:
         if len(self.classroom):
             self._tell_truth(len(self.classroom) - 1)
+
+
+class TurnedClock:
+    """Time that passes only when somebody waits for it: a class on it depends on no machine's speed."""
+
+    def __init__(self) -> None:
+        self._seconds = 100.0
+
+    def now_s(self) -> float:
+        return self._seconds
+
+    def sleep(self, seconds: float) -> None:
+        self._seconds += seconds
 
 
 def simulated_camera(

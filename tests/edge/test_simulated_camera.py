@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from edge.camera.camera import CameraError
-from edge.camera.simulated import simulated_camera
+from edge.camera.simulated import TurnedClock, simulated_camera
 from edge.camera.sources import open_camera
 from edge.camera.watching import WatchedCamera
 from edge.cli import main
@@ -37,19 +37,6 @@ def printed(tmp_path_factory):
     (folder / "assignment.toml").write_text(assignment_to_toml(sheets.assignment), encoding="utf-8")
     (folder / "roster.csv").write_text(roster_to_csv(made_up_roster(9)), encoding="utf-8")
     return folder
-
-
-class TurnedClock:
-    """Time that passes only when somebody waits for it."""
-
-    def __init__(self):
-        self.seconds = 100.0
-
-    def now_s(self):
-        return self.seconds
-
-    def sleep(self, seconds):
-        self.seconds += seconds
 
 
 def class_of(printed, **options):
