@@ -32,7 +32,7 @@ LEAST_STEPS = 4
 EDGE_SHARE = 0.08
 """A line ends where it has faded to this part of its darkness."""
 
-LEAST_UPRIGHT_MM, LEAST_THICKER_MM = 2.2, 0.14
+LEAST_UPRIGHT_MM, LEAST_THICKER_MM = 2.2, 0.2
 """A stroke on a frame's side is at least so long, and makes the line so much thicker there."""
 
 STILL_LINE = 0.4
@@ -62,7 +62,8 @@ def upright_on_frame(image: Image, box_px: BoxPx, px_per_mm: float) -> bool:
     x, y, width, height = box_px
     paper = paper_level(image)
     inside, outside = round(INSIDE_MM * px_per_mm), round(OUTSIDE_MM * px_per_mm)
-    lengths = slice(max(y - outside, 0), y + height + outside), slice(max(x - outside, 0), x + width + outside)
+    # Without the corners, where two lines meet.
+    lengths = slice(y + inside, y + height - inside), slice(x + inside, x + width - inside)
     uprights, levels = (
         [
             _thickness(picture[max(line - low, 0) : line + high, length], paper)
@@ -70,10 +71,17 @@ def upright_on_frame(image: Image, box_px: BoxPx, px_per_mm: float) -> bool:
         ]
         for picture, start, size, length in ((image.T, x, width, lengths[0]), (image, y, height, lengths[1]))
     )
-    # How thick the printed line is, its four sides say together: one of them may be written on all along.
+    # How thick the printed line is, its four sides say together: one of them may be written on all along. By a pixel
+    # they may differ.
     usual = float(np.median([np.percentile(one, 25) if len(one) else 0.0 for one in (*uprights, *levels)]))
-    thicker = usual + LEAST_THICKER_MM * px_per_mm
-    return usual > 0 and any(_longest(one >= thicker) >= LEAST_UPRIGHT_MM * px_per_mm for one in uprights)
+    return usual > 0 and any(
+        _longest(one >= _printed(one, usual) + LEAST_THICKER_MM * px_per_mm) >= LEAST_UPRIGHT_MM * px_per_mm
+        for one in uprights
+    )
+
+
+def _printed(thickness: NDArray[np.float32], usual: float) -> float:
+    return float(np.clip(np.percentile(thickness, 25), usual, usual + 1)) if len(thickness) else usual
 
 
 def _thickness(band: Image, paper: float) -> NDArray[np.float32]:
