@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -89,11 +88,17 @@ def photograph(
     Corners to be hidden are chosen anew by turning the scene's list round the page until it leaves `code_corner`
     free: a hand over the code is another case.
     """
+    return photograph_and_map(paper, page_mm, scene, rng, code_corner=code_corner)[0]
+
+
+def photograph_and_map(
+    paper: Picture, page_mm: tuple[float, float], scene: Scene, rng: np.random.Generator, *, code_corner: int = -1
+) -> tuple[Picture, Floats]:
+    """The picture, and where on the page (mm) each of its pixels looks: (height, width, 2)."""
     width, height = scene.wide_px, scene.wide_px * 4 // 3
     px_per_mm = paper.shape[1] / page_mm[0]
     sheet = _with_corners_gone(paper, _round(scene, rng, code_corner), px_per_mm)
-    ground = _ground(page_mm, scene, (width, height), rng)
-    at_mm, seen = ground
+    at_mm, seen = _ground(page_mm, scene, (width, height), rng)
     at_px = (at_mm * px_per_mm - 0.5).astype(np.float32)
     shrink = px_per_mm / seen
     if shrink > 1:  # what a lens averages over a pixel
@@ -102,7 +107,7 @@ def photograph(
     picture = cv2.remap(
         sheet, at_px[..., 0], at_px[..., 1], cv2.INTER_LINEAR, dst=outside, borderMode=cv2.BORDER_TRANSPARENT
     ).astype(np.float32)
-    return _exposed(picture, scene, at_mm, page_mm, rng)
+    return _exposed(picture, scene, at_mm, page_mm, rng), at_mm
 
 
 def _round(scene: Scene, rng: np.random.Generator, code_corner: int) -> Scene:
@@ -219,6 +224,3 @@ def _exposed(
     flat = picture.reshape(-1)
     flat += np.resize(noise[start:], flat.shape)
     return np.clip(picture, 0, 255).astype(np.uint8)
-
-
-Photographer = Callable[[int, Scene, np.random.Generator], Picture]

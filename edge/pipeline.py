@@ -15,6 +15,7 @@ from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
 from edge.reading.teacher import read_marks
 from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
+from edge.registration.lens import Lens
 from edge.registration.register import register
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment
@@ -28,13 +29,17 @@ def _no_sheets() -> Sequence[UnmarkedSheet]:
     return ()
 
 
+def _no_lens(_source: str) -> Lens | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Books:
     """What the box knows while it grades: where to look a sheet and an assignment up, and whose class it is.
 
     `class_name` is the class chosen for the stack; `only_assignment`, when set, sends sheets of any other
     assignment back as `wrong-assignment`. `unmarked` gives the sheets that have none of our markers.
-    `red_is`: whose the red ink is.
+    `red_is`: whose the red ink is. `lens_of` gives the lens of a capture's source where that was calibrated.
     """
 
     layout_of: Callable[[str], SheetLayout | None]
@@ -44,6 +49,7 @@ class Books:
     only_assignment: str | None = None
     unmarked: Callable[[], Sequence[UnmarkedSheet]] = _no_sheets
     red_is: RedIs = "teacher"
+    lens_of: Callable[[str], Lens | None] = _no_lens
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ class GradedPage:
 def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> GradedPage:
     """Find the page, read its fields, judge them. Never raises for what a picture shows: that is a status."""
     watch = _Watch()
-    page = register(capture, books.layout_of, books.unmarked())
+    page = register(capture, books.layout_of, books.unmarked(), books.lens_of(capture.source))
     watch.lap("register")
     if page.refused:
         return _sent_back(page, _status_of(page.problems[-1].code), page.problems, watch)

@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 
@@ -15,6 +16,7 @@ from edge.booking import pupil_key
 from edge.documents import Documents
 from edge.frames import Capture
 from edge.ledger import FiledPage, Ledger, unsaved_page
+from edge.lenses import lens_of
 from edge.pictures import Pictures
 from edge.pipeline import Books, GradedPage, grade_capture
 from edge.reading.recogniser import Recogniser
@@ -181,6 +183,7 @@ class Worker:
             roster=roster if roster.pupils else None,
             class_name=chosen_class(roster, documents.setting(CLASS_SETTING), self._class_name),
             unmarked=documents.unmarked,
+            lens_of=partial(lens_of, documents),
             red_is=self._red_is,
         )
 

@@ -1,4 +1,4 @@
-"""`classbox camera list|test|focus`: which cameras there are, and what one of them sees."""
+"""`classbox camera list|test|focus|lens`: which cameras there are, and what one of them sees."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import numpy as np
 from edge.camera.camera import Camera
 from edge.camera.sources import FORMS, open_camera
 from edge.camera.watching import sharpness
+from edge.commands.lens import lens
 from edge.frames import Image
 from edge.registration.code import find_codes
 from edge.registration.markers import ENOUGH_MARKERS, Pyramid, find_markers
@@ -39,6 +40,9 @@ _DARK, _BRIGHT = 70, 250
 def command() -> None:
     """Everything about cameras."""
     cv2.setNumThreads(1)
+
+
+command.add_command(lens)
 
 
 @command.command(

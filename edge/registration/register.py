@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from edge.frames import Capture, RegisteredPage
 from edge.registration.anchors import ENOUGH_FOUND, Known, settle, settle_by_two, trusted_shifts
 from edge.registration.code import CodeSighting, find_codes, find_codes_beside, find_codes_flattened, finder_corners
-from edge.registration.geometry import Matrix, Points, corners_of, fit, inverse, px_per_mm_at, to_px
+from edge.registration.geometry import Matrix, Points, corners_of, fit, px_per_mm_at
+from edge.registration.lens import Lens, LensOn
 from edge.registration.markers import ENOUGH_MARKERS, Pyramid, choices, find_markers, seen_in_a_mirror
 from edge.registration.place import Place
 from edge.registration.problems import refusal
@@ -53,12 +54,15 @@ MIN_SHARPNESS, MIN_SHARPNESS_WITH_MARKER = 0.065, 0.16
 DARK_MEAN = 25.0
 
 
-def register(capture: Capture, layout_of: LayoutOf, unmarked: Sequence[UnmarkedSheet] = ()) -> RegisteredPage:
+def register(
+    capture: Capture, layout_of: LayoutOf, unmarked: Sequence[UnmarkedSheet] = (), lens: Lens | None = None
+) -> RegisteredPage:
     """The page in a capture, in any rotation, proven by its markers, its code and its printed outlines.
 
     `layout_of` gives the layout of a sheet id, or None; `unmarked` are the sheets without our markers, which are tried
-    when there is neither a code of ours nor enough markers. Colour or grey, any size. The result is `refused`, with
-    the reason as its last problem, whenever something does not fit; nothing is guessed.
+    when there is neither a code of ours nor enough markers; `lens` is the camera's where it was calibrated. Colour or
+    grey, any size. The result is `refused`, with the reason as its last problem, whenever something does not fit;
+    nothing is guessed.
     """
     pyramid = Pyramid(capture.image)
     nothing = RegisteredPage(capture, None, None, None, None, 0.0, 0.0)
@@ -76,7 +80,7 @@ def register(capture: Capture, layout_of: LayoutOf, unmarked: Sequence[UnmarkedS
 
     best: RegisteredPage | None = None
     for sighting in codes:
-        page = _place(nothing, sighting, sightings, layout_of)
+        page = _place(nothing, sighting, sightings, layout_of, _on(lens, capture))
         if not page.refused:
             return page
         best = best or page
@@ -85,7 +89,11 @@ def register(capture: Capture, layout_of: LayoutOf, unmarked: Sequence[UnmarkedS
 
 
 def _place(
-    nothing: RegisteredPage, sighting: CodeSighting, sightings: dict[int, list[Points]], layout_of: LayoutOf
+    nothing: RegisteredPage,
+    sighting: CodeSighting,
+    sightings: dict[int, list[Points]],
+    layout_of: LayoutOf,
+    lens: LensOn | None,
 ) -> RegisteredPage:
     named = replace(nothing, code=sighting.code)
     layout = layout_of(sighting.code.sheet)
@@ -98,18 +106,19 @@ def _place(
     if layout.register != "markers":
         return _refuse(named, "no-markers-on-sheet")
 
-    found = _best_plane(page, sighting, sightings)
+    found = _best_plane(page, sighting, sightings, lens)
     if found is None:
         return _refuse(named, "half-sheet" if len(sightings) == TWO_MARKERS else "not-flat")
     matrix, error_mm, used = found
-    placed = _placed(named, Place(matrix), error_mm)
+    start = Place(matrix, lens)
+    placed = _placed(named, start, error_mm)
     code = _why_bad_picture(placed, used)
     if code is not None:
         return _refuse(placed, code)
     known = _known(page, used, sighting, placed.capture)
     by_two = len(used) == TWO_MARKERS
     how = settle_by_two if by_two else settle
-    settled = how(placed.capture.image, page, layout.page_mm, placed.place or Place(matrix), known)
+    settled = how(placed.capture.image, page, layout.page_mm, start, known)
     placed = _placed(placed, settled.place, error_mm)
     if _partly_outside(placed):
         return _refuse(placed, "half-sheet")
@@ -127,6 +136,11 @@ def _place(
         note = "two-corners-missing" if by_two else "corner-missing"
         return replace(placed, problems=(*placed.problems, refusal(note)))
     return placed
+
+
+def _on(lens: Lens | None, capture: Capture) -> LensOn | None:
+    size = (capture.image.shape[1], capture.image.shape[0])
+    return LensOn(lens.k1, lens.k2, size) if lens is not None and lens.fits(size) else None
 
 
 def _placed(page: RegisteredPage, place: Place, error_mm: float) -> RegisteredPage:
@@ -164,7 +178,7 @@ def _off_mm(place: Place, known: Known) -> float:
 
 
 def _best_plane(
-    page: Page, code: CodeSighting, sightings: dict[int, list[Points]]
+    page: Page, code: CodeSighting, sightings: dict[int, list[Points]], lens: LensOn | None
 ) -> tuple[Matrix, float, dict[int, Points]] | None:
     """The homography of the best choice of sightings that agrees with the code's place, and the markers used."""
     expected = {marker.id: np.array(marker.corners_mm, np.float64) for marker in page.markers}
@@ -176,8 +190,11 @@ def _best_plane(
             if len(used) == TWO_MARKERS and page.code is not None:
                 points_mm.append(corners_of(page.code.box_mm))
                 points_px.append(code.corners_px)
-            fitted = fit(np.concatenate(points_mm), np.concatenate(points_px))
-            if fitted is None or fitted[1] > MAX_MARKER_ERROR_MM or not _code_agrees(page, code, fitted[0]):
+            straight = np.concatenate(points_px)
+            fitted = fit(np.concatenate(points_mm), straight if lens is None else lens.straightened(straight))
+            if fitted is None or fitted[1] > MAX_MARKER_ERROR_MM:
+                continue
+            if not _code_agrees(page, code, Place(fitted[0], lens)):
                 continue
             if best is None or (len(used), -fitted[1]) > (len(best[2]), -best[1]):
                 best = (fitted[0], fitted[1], used)
@@ -193,10 +210,10 @@ def _with_and_without_one(choice: dict[int, Points]) -> list[dict[int, Points]]:
     return [choice, *({i: c for i, c in choice.items() if i != left} for left in choice)]
 
 
-def _code_agrees(page: Page, code: CodeSighting, matrix: Matrix) -> bool:
+def _code_agrees(page: Page, code: CodeSighting, place: Place) -> bool:
     if page.code is None:
         return True
-    seen = to_px(inverse(matrix), code.corners_px.mean(axis=0, keepdims=True))[0]
+    seen = place.flattened(code.corners_px.mean(axis=0, keepdims=True))[0]
     x, y, width, height = page.code.box_mm
     return bool(np.hypot(seen[0] - x - width / 2, seen[1] - y - height / 2) <= MAX_CODE_ERROR_MM)
 

@@ -93,6 +93,13 @@ def test_pictures_from_one_to_twelve_megapixels_are_read(
     assert not register(photograph(paper, size_px=size_px), layout_of).refused
 
 
+@pytest.mark.parametrize("size_px", [(640, 853), (600, 800), (1024, 768)])
+def test_small_pictures_are_read_while_their_fields_have_pixels_enough(
+    paper: Image, photograph: Photograph, layout_of: LayoutOf, size_px: tuple[int, int]
+):
+    assert not register(photograph(paper, size_px=size_px), layout_of).refused
+
+
 @pytest.mark.parametrize("size_px", [(640, 480), (480, 640), (800, 600)])
 def test_a_picture_too_small_to_read_handwriting_in_says_so(
     paper: Image, photograph: Photograph, layout_of: LayoutOf, size_px: tuple[int, int]
