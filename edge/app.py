@@ -207,6 +207,7 @@ class Box:
                 unsaved=lambda: self._unsaved,
                 troubles=self._current_troubles,
                 ending=self._stopping.is_set,
+                take=self._worker.put,
             )
         )
 

@@ -28,6 +28,7 @@ from edge.web import drawing
 from edge.web.bus import Bus
 from edge.web.live import LiveView, live_view, sheet_view, with_question
 from edge.web.review import review_list
+from edge.web.upload import Take, add_upload
 from edge.web.whose import CROP_MARGIN_MM, Written, written_box
 from edge.web.words import DOUBT_WORDS, SEAT_WORDS
 from edge.worker import CLASS_SETTING
@@ -99,6 +100,8 @@ class Site:
     unsaved: Callable[[], FiledPage | None]
     troubles: Callable[[], Sequence[ClassboxError]]
     ending: Callable[[], bool]
+    take: Take = lambda _capture: False
+    """Hands a picture from a phone to the grading."""
 
     def chosen_class(self) -> str | None:
         """The class of this stack."""
@@ -136,6 +139,7 @@ def make_site(site: Site) -> web.Application:
     app.router.add_get(r"/sheets/{capture:\d{1,12}}/fields/{place:\d{1,3}}.jpg", _field_picture)
     app.router.add_get(r"/sheets/{capture:\d{1,12}}/written/{what:name|seat}.jpg", _written_picture)
     app.router.add_get("/static/{name}", _static)
+    add_upload(app, take=site.take, guard=_refuse_strangers)
     return app
 
 
