@@ -8,6 +8,7 @@ COMMANDS = {
     "print": "edge.commands.print:command",
     "grade": "edge.commands.grade:command",
     "load": "edge.commands.load:command",
+    "learn": "edge.commands.learn:command",
     "import-omrchecker": "edge.commands.import_omrchecker:command",
     "run": "edge.commands.run:command",
     "status": "edge.commands.status:command",

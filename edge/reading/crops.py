@@ -22,9 +22,6 @@ LEAST_AROUND_MM = 1.6
 MOST_AROUND_MM = 12.0
 """How far round a field the pupil's ink is looked for, at least and at most."""
 
-BUBBLE_RIM_MM = 1.2
-"""So far round a bubble its own print is left in the crop: bubbles are read with their outlines."""
-
 EDGE_MM = 0.3
 """What is printed just beyond the empty surroundings may lie so much closer than the layout says."""
 
@@ -47,7 +44,7 @@ def crop_field(
         red_ink = parted is not None and parted.any_red
         image = np.asarray(cv2.extractChannel(image, 2), np.uint8) if parted is None else parted.grey
     image = evened(image, scale, largest_mm=WIDEST_FILL_MM if field.bubbles else WIDEST_STROKE_MM)
-    image = without_print(page, image, region, scale, keep=[_grown(bubble.box_mm) for bubble in field.bubbles])
+    image = without_print(page, image, region, scale, bubbles=[bubble.box_mm for bubble in field.bubbles])
     box_px = box_in_crop(hull, region, scale)
     framed = page.empty is None
     return FieldCrop(field, image, scale, region, box_px, red_ink, shift_mm, red_is, framed)
@@ -136,11 +133,6 @@ def quad_of(page: RegisteredPage, field: Field, shift_mm: tuple[float, float] = 
     corners = page.to_px(corners_of((x + shift_mm[0], y + shift_mm[1], width, height)))
     top_left, top_right, bottom_right, bottom_left = (as_point(corner) for corner in corners)
     return (top_left, top_right, bottom_right, bottom_left)
-
-
-def _grown(box: Box) -> Box:
-    x, y, width, height = box
-    return (x - BUBBLE_RIM_MM, y - BUBBLE_RIM_MM, width + 2 * BUBBLE_RIM_MM, height + 2 * BUBBLE_RIM_MM)
 
 
 def _region(hull: Box, around: Box | None) -> Box:

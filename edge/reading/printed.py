@@ -19,28 +19,48 @@ from homework.layout import Box
 RIM_MM = 0.3
 """Print is taken out with so much around it: it may lie a little off, and a lens softens it."""
 
+BUBBLE_RIM_MM = 1.2
+"""So far round a bubble its own print is left in the crop."""
+
+INSIDE_SHARE = 0.16
+"""What lies so deep in a bubble is its letter, not its outline."""
+
 _AROUND_MM = 4.0
 """The paper around a crop that tells what is darker than paper in it."""
 
 
 def without_print(
-    page: RegisteredPage, image: Image, region_mm: Box, px_per_mm: float, *, keep: Sequence[Box] = ()
+    page: RegisteredPage, image: Image, region_mm: Box, px_per_mm: float, *, bubbles: Sequence[Box] = ()
 ) -> Image:
     """A grey crop of `region_mm` without what is printed there on a learned page; of our own sheets, itself.
 
     Each pixel of print becomes what lies on its two sides, along the row or the column: where both are dark, a stroke
-    crosses the print, and stays. In the boxes `keep` (mm) the print stays too.
+    crosses the print, and stays. `bubbles` (mm) keep their outlines, by which they are read, and lose their letters.
     """
     if page.empty is None or page.layout is None:
         return image
     mask = _print_in(page.empty, page.layout.page_mm, region_mm, px_per_mm, image.shape)
-    for x, y, width, height in keep:
-        x0, y0 = (max(round((v - start) * px_per_mm), 0) for v, start in ((x, region_mm[0]), (y, region_mm[1])))
-        mask[y0 : y0 + round(height * px_per_mm), x0 : x0 + round(width * px_per_mm)] = False
+    for box in bubbles:
+        inner = _part(mask, _grown(box, -INSIDE_SHARE * min(box[2:])), region_mm, px_per_mm)
+        letter = inner.copy()
+        _part(mask, _grown(box, BUBBLE_RIM_MM), region_mm, px_per_mm)[:] = False
+        inner[:] = letter
     if not mask.any():
         return image
     along, across = _bridged(image, mask), _bridged(image.T, mask.T).T
     return np.where(mask, np.minimum(along, across), image)
+
+
+def _grown(box: Box, by_mm: float) -> Box:
+    x, y, width, height = box
+    return (x - by_mm, y - by_mm, width + 2 * by_mm, height + 2 * by_mm)
+
+
+def _part(mask: NDArray[np.bool_], box: Box, region_mm: Box, px_per_mm: float) -> NDArray[np.bool_]:
+    """The part of a crop's mask that shows a box."""
+    x, y, width, height = box
+    x0, y0 = (max(round((v - start) * px_per_mm), 0) for v, start in ((x, region_mm[0]), (y, region_mm[1])))
+    return mask[y0 : y0 + round(height * px_per_mm), x0 : x0 + round(width * px_per_mm)]
 
 
 def _print_in(

@@ -118,8 +118,8 @@ def _exercises(rng: np.random.Generator) -> tuple[list[dict[str, Any]], list[dic
     heading("三、在 ○ 里填 >、< 或 =")
     for n in range(4):
         a, b = int(rng.integers(100, 999)), int(rng.integers(100, 999))
-        right = ">" if a > b else "<" if a < b else "="
-        ask(n % 2, "compare", [f"{a} ", {"style": "ring", "w": 8.5, "h": 8.5}, f" {b}"], right)
+        relation = ">" if a > b else "<" if a < b else "="
+        ask(n % 2, "compare", [f"{a} ", {"style": "ring", "w": 8.5, "h": 8.5}, f" {b}"], relation)
         y += ROW_MM if n % 2 else 0
     heading("四、填空")
     for n in range(4):
