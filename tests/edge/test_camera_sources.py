@@ -6,12 +6,14 @@ import time
 
 import cv2
 import numpy as np
+import pypdfium2
 import pytest
 
 from edge.camera.camera import CameraError
 from edge.camera.folder import WatchedFolder
 from edge.camera.sources import open_camera, open_source
 from edge.camera.video import VideoFile, small_grey
+from edge.picture_files import captures_in
 from homework.errors import UsageError
 from models.simulation.desk import Desk, Sheet
 from models.simulation.motion import Passing
@@ -91,6 +93,93 @@ def test_a_file_that_is_still_being_written_is_waited_for(tmp_path, picture):
     captures = gather(source, 1)
     writer.join()
     assert captures[0].original == picture
+
+
+def written_in_two(path, data, *, pause_s):
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+        file.flush()
+        time.sleep(pause_s)
+        file.write(data[len(data) // 2 :])
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "pdf"])
+def test_a_scanner_that_pauses_in_the_middle_of_a_file_is_waited_for(tmp_path, picture, kind):
+    if kind == "pdf":
+        document = pypdfium2.PdfDocument.new()
+        document.new_page(200, 280)
+        document.save(tmp_path / "hidden")
+        data = (tmp_path / "hidden").read_bytes()
+    else:
+        data = cv2.imencode(f".{kind}", cv2.imdecode(np.frombuffer(picture, np.uint8), 1))[1].tobytes()
+    writer = threading.Thread(target=written_in_two, args=(tmp_path / f"scan.{kind}", data), kwargs={"pause_s": 0.6})
+    source = WatchedFolder(tmp_path, poll_s=0.05)
+    writer.start()
+    captures = gather(source, 2, within_s=1.5)
+    writer.join()
+    assert len(captures) == 1
+    assert round(captures[0].image.mean()) == (255 if kind == "pdf" else 200)
+
+
+def test_a_file_that_never_gets_its_end_is_taken_in_the_end(tmp_path, picture):
+    (tmp_path / "with a film behind it.jpg").write_bytes(picture + bytes(4000))
+    assert len(gather(WatchedFolder(tmp_path, poll_s=0.05, patience_s=0.3), 1)) == 1
+
+
+def test_a_file_that_gets_another_name_is_not_given_again(tmp_path, picture):
+    (tmp_path / "a.jpg").write_bytes(picture)
+    source = WatchedFolder(tmp_path, poll_s=0.05)
+    threading.Timer(0.4, lambda: (tmp_path / "a.jpg").rename(tmp_path / "class 3.jpg")).start()
+    assert len(gather(source, 2, within_s=1.2)) == 1
+
+
+def test_a_file_that_is_renamed_into_place_is_taken(tmp_path, picture):
+    (tmp_path / "scan.part").write_bytes(picture)
+    source = WatchedFolder(tmp_path, poll_s=0.05)
+    threading.Timer(0.3, lambda: (tmp_path / "scan.part").rename(tmp_path / "scan.jpg")).start()
+    assert [c.source.rpartition("/")[2] for c in gather(source, 1)] == ["scan.jpg"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(tmp_path, picture, monkeypatch):
+    path = tmp_path / "a.jpg"
+    path.write_bytes(picture)
+    other = cv2.imencode(".jpg", np.full((60, 80, 3), 90, np.uint8))[1].tobytes()
+    read = []
+
+    def reads(found):
+        captures = list(captures_in(found))
+        if not read:
+            path.write_bytes(other)
+        read.append(found)
+        return iter(captures)
+
+    monkeypatch.setattr("edge.camera.folder.captures_in", reads)
+    captures = gather(WatchedFolder(tmp_path, poll_s=0.05), 2, within_s=1.0)
+    assert [round(c.image.mean()) for c in captures] == [90]
+
+
+def test_scans_of_many_pages_and_films_are_handed_on_page_by_page(tmp_path, film):
+    document = pypdfium2.PdfDocument.new()
+    for _ in range(3):
+        document.new_page(200, 280)
+    document.save(tmp_path / "a.pdf")
+    shutil.copy(film, tmp_path / "b.avi")
+    captures = gather(WatchedFolder(tmp_path, poll_s=0.05), 6)
+    assert [(c.source.rpartition("/")[2], c.page_of_source) for c in captures] == [
+        *[("a.pdf", page) for page in (1, 2, 3)],
+        *[("b.avi", page) for page in (1, 2, 3)],
+    ]
+
+
+def test_a_stick_that_is_pulled_out_is_a_camera_error(tmp_path, picture):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(picture)
+    captures = WatchedFolder(folder, poll_s=0.05).captures()
+    next(captures)
+    shutil.rmtree(folder)
+    with pytest.raises(CameraError, match="no folder"):
+        next(captures)
 
 
 def test_a_bad_file_costs_none_of_the_others(tmp_path, caplog):
