@@ -19,6 +19,7 @@ _SENTENCES = {
     "unknown-sheet": "This worksheet is not known here yet: load the folder that it was printed from.",
     "two-pages-fit": "Two of the learned pages fit this picture equally well: lay one page under the lens alone.",
     "unknown-page": "This page looks like the learned ones and is none of them: learn it, or lay it flat and uncovered.",
+    "turn-unclear": "This card looks the same in two places or upside down: let the edge of the paper be seen.",
     "no-markers-on-sheet": "This kind of sheet has no corner markers and cannot be found in a photo.",
 }
 

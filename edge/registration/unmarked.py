@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge.frames import Capture, RegisteredPage
+from edge.registration.card import register_card
 from edge.registration.markers import Pyramid
 from edge.registration.print_page import print_pages
 from edge.registration.problems import refusal
@@ -26,16 +27,11 @@ def register_unmarked(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid
     nothing = RegisteredPage(capture, None, None, None, None, 0.0, 0.0)
     learned = [sheet for sheet in sheets if sheet.layout.register == "print"]
     found = print_pages(capture, learned, pyramid) if learned else []
-    found += [_not_yet(capture) for sheet in sheets if sheet.layout.register not in ("print", "markers")]
+    cards = [sheet for sheet in sheets if sheet.layout.register in ("page-edge", "marker-image")]
+    found += [page for sheet in cards if (page := register_card(capture, sheet, pyramid)) is not None]
     proven = [page for page in found if not page.refused]
     if len(proven) == 1:
         return proven[0]
     if proven:
         return replace(nothing, problems=(refusal("two-pages-fit"),), refused=True)
     return found[0] if found else replace(nothing, problems=(refusal("not-a-sheet"),), refused=True)
-
-
-def _not_yet(capture: Capture) -> RegisteredPage:
-    """The refusal of a way of registering that this program does not have."""
-    problems = (refusal("no-markers-on-sheet"),)
-    return RegisteredPage(capture, None, None, None, None, 0.0, 0.0, problems, refused=True)
