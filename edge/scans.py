@@ -21,6 +21,7 @@ FINEST_DPI: Final = 300
 """A scan that is finer than 200 dpi is taken as it is up to here: a field is cut out at 8 px/mm, about 200 dpi."""
 
 _POINTS_AN_INCH: Final = 72
+_HARDLY: Final = 1.01  # a scan that is finer by less than this is one at 200 dpi whose page was rounded
 _MOST_OBJECTS: Final = 2000
 """So many pictures on a page are looked at; nothing that was scanned has more than a few hundred strips."""
 
@@ -54,7 +55,8 @@ class Scan:
             raise self._damaged(number) from error
         try:
             dpi = self._dpi(page, number)
-            bitmap = page.render(scale=dpi / _POINTS_AN_INCH)
+            # The size is rounded up: a hair less, so that 320.00001 pixels are 320, each one of the scanner's.
+            bitmap = page.render(scale=dpi / _POINTS_AN_INCH * (1 - 1e-5))
             pixels = bitmap.to_numpy()
             image = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if pixels.ndim == 2 else pixels[..., :3].copy()
             bitmap.close()
@@ -83,7 +85,8 @@ class Scan:
             if covers > width * height / 2:
                 finest = max(finest, math.sqrt(across * down / covers) * _POINTS_AN_INCH)
         most = math.sqrt(MOST_PIXELS / inches)
-        return min(finest, FINEST_DPI, most)
+        dpi = min(finest, FINEST_DPI, most)
+        return dpi if dpi > PDF_DPI * _HARDLY else float(PDF_DPI)
 
     def _too_large(self, number: int) -> None:
         raise BadFileError(
