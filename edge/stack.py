@@ -28,6 +28,8 @@ class Seat:
     seat: int
     name: str
     state: SeatState
+    missing_pages: tuple[int, ...] = ()
+    """Of a pupil who handed in some of the pages: the others."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def stack_of(pages: Iterable[PageRecord], *, roster: Roster, class_name: str | N
             found.setdefault(seat, []).append(record)
     names = {pupil.seat: pupil.name for pupil in pupils}
     numbers = sorted(names) if pupils else sorted(found)
-    seats = tuple(Seat(n, names.get(n, ""), _state(found.get(n, ()), pages_a_pupil)) for n in numbers)
+    seats = tuple(_seat(n, names.get(n, ""), found.get(n, ()), pages_a_pupil) for n in numbers)
     return Stack(
         class_name=class_name,
         seats=seats,
@@ -83,6 +85,13 @@ def stack_of(pages: Iterable[PageRecord], *, roster: Roster, class_name: str | N
         total=len(pupils) or None,
         missing=tuple(seat.seat for seat in seats if seat.state is SeatState.MISSING),
     )
+
+
+def _seat(number: int, name: str, records: Sequence[PageRecord], pages_a_pupil: int) -> Seat:
+    state = _state(records, pages_a_pupil)
+    there = {record.page for record in records}
+    missing = [page for page in range(1, pages_a_pupil + 1) if page not in there] if state is SeatState.PART else []
+    return Seat(number, name, state, tuple(missing))
 
 
 def _state(records: Sequence[PageRecord], pages_a_pupil: int) -> SeatState:

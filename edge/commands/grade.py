@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -16,8 +17,9 @@ from edge.nearby import Shelves, open_shelves
 from edge.outcomes import Outcome, as_failed_json, as_json, as_line
 from edge.picture_files import files_of
 from edge.reading.red import RedIs
+from edge.sets import missing_pages
 from homework.errors import ClassboxError
-from homework.results import PageStatus
+from homework.results import PageRecord, PageStatus
 from homework.roster import Roster
 from ui.language import terminal_language, translator
 from ui.terminal import say_error, watched
@@ -115,7 +117,7 @@ def _grade(batches: Batches, shelves: Shelves, *, as_objects: bool) -> tuple[int
     """Print every page in order; how many could be opened, and how many were not graded."""
     translate = translator(terminal_language()).gettext
     opened = ungraded = 0
-    batch, lines = Batch(), _Lines()
+    batch, lines, sets = Batch(), _Lines(), _Sets()
 
     def line_of(one: Outcome, pupils: Roster | None) -> str:
         return as_json(one) if as_objects else as_line(one, pupils, translate)
@@ -126,14 +128,48 @@ def _grade(batches: Batches, shelves: Shelves, *, as_objects: bool) -> tuple[int
             opened += 1
             ungraded += one.status is not PageStatus.GRADED
             pupils = _roster_of(done.path, shelves)
-            lines.say(None if batch.waits(one, pupils) else line_of(one, pupils))
+            pages = _pages_of(done.path, shelves, one)
+            waits = batch.waits(one, pupils, pages)
+            if not waits:
+                sets.add(one, pupils, pages)
+            lines.say(None if waits else line_of(one, pupils))
         elif done.error is not None:
             ungraded += 1
+            batch.lost()
             say_error(done.error)
             if as_objects:
                 lines.say(as_failed_json(done.path, done.page, done.error))
-    lines.end(line_of(late.outcome, late.roster) for late in batch.named())
+    named = list(batch.named())
+    for late in named:
+        sets.add(late.outcome, late.roster, late.pages)
+    lines.end(line_of(late.outcome, late.roster) for late in named)
+    for line in sets.missing(translate):
+        print(line, file=sys.stderr)
     return opened, ungraded
+
+
+class _Sets:
+    """Who has handed in which pages of sheets that have several, and so which are missing."""
+
+    def __init__(self) -> None:
+        self._records: list[PageRecord] = []
+        self._pages: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+
+    def add(self, one: Outcome, roster: Roster | None, pages: int) -> None:
+        if one.record is None or one.record.who.pupil is None or pages < 2:
+            return
+        self._records.append(one.record)
+        self._pages[one.record.sheet] = pages
+        who = one.record.who
+        pupil = roster.by_id(who.pupil) if roster is not None and who.pupil is not None else None
+        self._names[one.record.who.pupil] = pupil.name if pupil is not None else one.record.who.pupil
+
+    def missing(self, translate: Callable[[str], str]) -> Iterator[str]:
+        """One line a page number: whose is missing, though another of theirs is there."""
+        for page, pupils in missing_pages(self._records, self._pages).items():
+            names = ", ".join(self._names[pupil] for pupil in pupils)
+            yield translate("Page {page} is missing of: {names}").format(page=page, names=names)
 
 
 def _remembered(shelves: Shelves) -> Callable[[Path], str]:
@@ -177,3 +213,11 @@ def _found(path: Path, marked: Path | None) -> Iterator[Path]:
 
 def _roster_of(file: Path, shelves: Shelves) -> Roster | None:
     return shelves.books(shelves.folder(file.parent)).roster
+
+
+def _pages_of(file: Path, shelves: Shelves, one: Outcome) -> int:
+    """How many pages the sheet has to which a page belongs."""
+    if one.sheet is None:
+        return 1
+    layout = shelves.books(shelves.folder(file.parent)).layout_of(one.sheet)
+    return len(layout.pages) if layout is not None else 1
