@@ -5,27 +5,27 @@ from __future__ import annotations
 import importlib.util
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import cv2
-import numpy as np
 
 from edge.camera.camera import Camera
+from edge.camera.meter import Meter, meter
 from edge.camera.sources import FORMS, open_camera
-from edge.camera.watching import sharpness
 from edge.commands.lens import lens
 from edge.frames import Image
-from edge.registration.code import find_codes
-from edge.registration.markers import ENOUGH_MARKERS, Pyramid, find_markers
+from edge.registration.markers import ENOUGH_MARKERS
 from edge.trigger import Event, Trigger
 from homework.errors import ClassboxError
 from ui.language import terminal_language, translator
 
 _DEVICES = Path("/sys/class/video4linux")
-_DARK, _BRIGHT = 70, 250
-"""Grey of the paper: below is too dark to read pencil, above the sensor is at its limit."""
+_BAR = 30
+_SLOW = 8
+"""Previews a second below which a sheet a second may be missed."""
 
 
 @click.group(
@@ -70,8 +70,8 @@ def list_cameras(as_json: bool) -> None:
 
 @command.command(
     name="test",
-    help="""Take one picture from SOURCE and say how good it is: size, frame rate, light, sharpness, and whether a
-    sheet is found. Waits for a sheet to rest, `--wait` seconds at most.
+    help="""Take one picture from SOURCE and say how good it is: size, frame rate, light, sharpness, whether a
+    sheet is found and how it lies, and what to change. Waits for a sheet to rest, `--wait` seconds at most.
 
     \b
     Example:
@@ -107,8 +107,9 @@ def test(source: str, wait_s: float, save: Path | None, as_json: bool) -> None:
 
 @command.command(
     name="focus",
-    help="""Print how sharp SOURCE is, again and again, while the lens is turned. Lay a sheet under it; higher is
-    sharper. Ends with Ctrl-C or after `--times`.
+    help="""Say how well SOURCE is set up, again and again, while lens, lamp and arm are moved. Lay a printed worksheet
+    under it. Each line: sharpness, the best so far and a bar of it, light, pixels a millimetre, slant, and what to
+    change first. Ends with Ctrl-C or after `--times`.
 
     \b
     Example:
@@ -117,21 +118,34 @@ def test(source: str, wait_s: float, save: Path | None, as_json: bool) -> None:
 )
 @click.argument("source")
 @click.option("--times", default=0, help="How often; 0 for ever.")
-def focus(source: str, times: int) -> None:
-    """How sharp it is, live."""
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def focus(source: str, times: int, as_json: bool) -> None:
+    """How well it is set up, live."""
     camera = open_camera(source)
     best, done = 0.0, 0
     try:
         while times == 0 or done < times:
             if camera.preview() is None:
                 break
-            now = sharpness(camera.capture().image)
-            best, done = max(best, now), done + 1
-            print(f"{now:6.3f}  {'#' * round(40 * now / max(best, 1e-6))}", flush=True)
+            now = meter(camera.capture().image)
+            best, done = max(best, now.sharpness), done + 1
+            figures = {**asdict(now), "best": best, "advice": list(now.advice())}
+            print(json.dumps(figures, ensure_ascii=False) if as_json else _focus_line(now, best), flush=True)
     except KeyboardInterrupt:
         pass
     finally:
         camera.close()
+
+
+def _focus_line(now: Meter, best: float) -> str:
+    """Figures first, so that they stay in their columns; what to change first at the end."""
+    _ = translator(terminal_language()).gettext
+    bar = "#" * round(_BAR * now.sharpness / max(best, 1e-6))
+    measured = f"{now.px_per_mm:4.1f} px/mm  × {now.slant:4.2f}" if now.px_per_mm else " " * 18
+    line = _("{now:6.3f}  best {best:5.3f}  {bar}  light {light:3d}  {measured}").format(
+        now=now.sharpness, best=best, bar=bar.ljust(_BAR, "."), light=now.light, measured=measured
+    )
+    return f"{line}  {next((_(advice) for advice in now.advice()), '✓')}"
 
 
 def _found() -> list[dict[str, str]]:
@@ -161,19 +175,15 @@ def _try_out(camera: Camera, wait_s: float) -> tuple[Image, dict[str, Any]]:
         rested = trigger.see(frame) is Event.RESTED
     seconds = time.monotonic() - started
     image = camera.capture().image
-    pyramid = Pyramid(image)
-    markers, codes = find_markers(pyramid), find_codes(pyramid)
+    seen = meter(image)
     return image, {
         "camera": camera.name,
         "width_px": image.shape[1],
         "height_px": image.shape[0],
         "frames_per_s": round(frames / max(seconds, 1e-3), 1),
-        "light": round(float(np.percentile(image[::8, ::8], 95))),
-        "sharpness": round(sharpness(image), 3),
         "rested": rested,
-        "markers": len(markers),
-        "sheet": codes[0].code.sheet if codes else None,
-        "page": codes[0].code.page if codes else None,
+        **asdict(seen),
+        "advice": list(seen.advice()),
     }
 
 
@@ -184,13 +194,10 @@ def _say(figures: dict[str, Any]) -> None:
         _("light {light} of 255, sharpness {sharpness}").format(**figures),
         sep="\n",
     )
-    if figures["light"] < _DARK:
-        print(_("It is dark: put a lamp beside the camera."))
-    elif figures["light"] > _BRIGHT:
-        print(_("It is too bright: pencil may vanish. Turn the lamp away."))
+    if figures["frames_per_s"] < _SLOW and figures["rested"]:
+        print(_("The previews come slowly: take a smaller size, or slide more slowly."))
     if figures["markers"] >= ENOUGH_MARKERS and figures["sheet"] is not None:
         print(_("A sheet is found: {sheet}, page {page}.").format(**figures))
-    elif figures["markers"] or figures["sheet"] is not None:
-        print(_("A part of a sheet is seen: move it until all four corners are in the picture."))
-    else:
-        print(_("No sheet is found: lay a printed worksheet flat under the camera."))
+        print(_("{px_per_mm} pixels a millimetre, slant {slant}, evenness of the light {evenness}").format(**figures))
+    for advice in figures["advice"]:
+        print(_(advice))

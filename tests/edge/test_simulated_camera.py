@@ -168,6 +168,8 @@ def test_the_command_says_what_a_camera_sees(printed, tmp_path):
     assert figures["rested"]
     assert figures["markers"] == 4
     assert figures["sheet"] == json.loads((printed / "layout.json").read_text())["sheet"]
+    assert figures["px_per_mm"] == pytest.approx(SMALL[1] / 297 / 1.09, rel=0.05)
+    assert figures["slant"] < 1.1
     assert cv2.imread(str(tmp_path / "seen.png")).shape == (SMALL[1], SMALL[0], 3)
 
 
@@ -178,10 +180,20 @@ def test_the_command_says_when_there_is_no_sheet(printed, monkeypatch):
     assert "No sheet is found" in result.stdout
 
 
-def test_the_command_helps_with_the_focus(printed):
+def test_the_command_helps_with_the_focus(printed, monkeypatch):
+    monkeypatch.setenv("CLASSBOX_LANG", "en")
     result = run("focus", f"simulated:{printed}?class=1&size=1014x760", "--times", "3")
     assert result.exit_code == 0
-    assert len([float(line.split()[0]) for line in result.stdout.splitlines()]) == 3
+    lines = result.stdout.splitlines()
+    assert len([float(line.split()[0]) for line in lines]) == 3
+    assert all("best" in line and "light" in line for line in lines)
+    assert "No sheet is found" in lines[0]
+
+
+def test_the_focus_is_told_to_machines_too(printed):
+    result = run("focus", f"simulated:{printed}?class=1&size=1014x760", "--times", "2", "--json")
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["best"] >= line["sharpness"] for line in found] == [True, True]
 
 
 def test_the_command_lists_what_is_connected(tmp_path, monkeypatch):
