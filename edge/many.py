@@ -67,6 +67,11 @@ class PageUnit:
     limit_s: float
     drawn_as: tuple[str, str]
 
+    @property
+    def name(self) -> str:
+        """The file, and the page when it is not the first."""
+        return self.path.name if self.page == 1 else f"{self.path.name}:{self.page}"
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -234,7 +239,8 @@ class Batches:
                 self._keep(file, event.result)
         elif isinstance(event, Failed):
             page = len(file.film) + 1 if film else unit.page
-            self._fail(file, page, event.error)
+            if page >= file.next_page and page not in file.done:  # else its worker died with nothing left to do
+                self._fail(file, page, event.error)
             if file.pages is None:
                 file.pages = page
         elif isinstance(event, Done) and film:

@@ -27,7 +27,10 @@ START_LIMIT_S: Final = 300.0
 
 
 class Unit(Protocol):
-    """One thing to do; after so many seconds of silence it is given up."""
+    """One thing to do, and what to call it; after so many seconds of silence it is given up."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def limit_s(self) -> float: ...
@@ -83,7 +86,7 @@ def work_here(make_work: Callable[[], Work[U, R]], next_unit: Callable[[], U | N
         except ClassboxError as error:
             yield Failed(unit, error)
         except Exception as error:  # noqa: BLE001 - one page costs none of the others
-            yield Failed(unit, _unforeseen(error))
+            yield Failed(unit, _unforeseen(unit, error))
         else:
             yield Done(unit)
 
@@ -175,8 +178,9 @@ class _Worker(Generic[U, R]):
         return Failed(
             self.unit,
             TookTooLongError(
-                "This page took longer than {seconds} s and was given up.",
+                "{name} took longer than {seconds} s and was given up.",
                 remedy="Take the picture again, or allow more time with --seconds.",
+                name=self.unit.name,
                 seconds=round(self.unit.limit_s),
             ),
         )
@@ -197,8 +201,9 @@ class _Worker(Generic[U, R]):
         return Failed(
             self.unit,
             WorkerCrashedError(
-                "The program that read this page broke down ({reason}).",
+                "The program that read {name} broke down ({reason}).",
                 remedy="Take the picture again; the other pages are not affected.",
+                name=self.unit.name,
                 reason=signal.Signals(-code).name if code is not None and code < 0 else f"exit {code}",
             ),
         )
@@ -210,10 +215,11 @@ def _cannot_start() -> ClassboxError:
     )
 
 
-def _unforeseen(error: Exception) -> WorkerCrashedError:
+def _unforeseen(unit: Unit, error: Exception) -> WorkerCrashedError:
     return WorkerCrashedError(
-        "This page could not be read: {reason}.",
+        "{name} could not be read: {reason}.",
         remedy="Take the picture again; the other pages are not affected.",
+        name=unit.name,
         reason=f"{type(error).__name__} {error}".strip(),
     )
 
@@ -243,7 +249,7 @@ def _messages(work: Work[Any, Any], unit: Any) -> Iterator[tuple[str, Any]]:
     except ClassboxError as error:
         yield "failed", error
     except Exception as error:  # noqa: BLE001 - one page costs none of the others
-        yield "failed", _unforeseen(error)
+        yield "failed", _unforeseen(unit, error)
     else:
         yield "done", None
 

@@ -57,6 +57,7 @@ def test_units_that_die_hang_or_overeat_cost_none_of_the_others(jobs: int) -> No
     for name, word in {"aborts": "SIGABRT", "raises": "seven", "exits": "exit 3", "overeats": "MemoryError"}.items():
         assert isinstance(found[name], WorkerCrashedError), name
         assert word in found[name].message
+        assert name in found[name].message
         assert found[name].remedy
     assert not multiprocessing.active_children()
 
