@@ -199,6 +199,20 @@ class _Light:
         return [{"AeEnable": True, "ExposureTime": 0, "AnalogueGain": 0.0}, {"AwbEnable": True}]
 
 
+def pi_cameras(module: Any = None) -> list[tuple[int, str]]:
+    """Number and model of every camera on a CSI connector; none where picamera2 is not installed."""
+    try:
+        infos = (module or importlib.import_module("picamera2")).Picamera2.global_camera_info()
+    except (ImportError, RuntimeError):
+        return []
+    # libcamera lists USB cameras too; those are read through V4L2.
+    return [
+        (number, str(info.get("Model", "")))
+        for number, info in enumerate(infos)
+        if "usb" not in str(info.get("Id", "")).lower()
+    ]
+
+
 def _at_ms(metadata: Mapping[str, Any]) -> int:
     """When the sensor took it, on the monotonic clock."""
     return int(metadata.get("SensorTimestamp", time.monotonic_ns())) // 1_000_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import time
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import cv2
 
 from edge.camera.camera import Camera
 from edge.camera.meter import Meter, meter
+from edge.camera.picamera import pi_cameras
 from edge.camera.sources import FORMS, open_camera
 from edge.commands.lens import lens
 from edge.frames import Image
@@ -23,6 +23,8 @@ from homework.errors import ClassboxError
 from ui.language import terminal_language, translator
 
 _DEVICES = Path("/sys/class/video4linux")
+_NO_CAMERAS = ("bcm2835", "unicam", "rp1-cfe", "pispbe", "rpi-", "rpivid")
+"""Video devices of the Raspberry Pi's own that give no pictures to whoever opens them: its camera is picamera2's."""
 _BAR = 30
 _SLOW = 8
 """Previews a second below which a sheet a second may be missed."""
@@ -157,10 +159,10 @@ def _found() -> list[dict[str, str]]:
             main = (device / "index").read_text(encoding="utf-8").strip() == "0"
         except OSError:
             continue
-        if main:
+        if main and not name.lower().startswith(_NO_CAMERAS):
             found.append({"source": f"v4l2:{device.name.removeprefix('video')}", "name": name})
-    if importlib.util.find_spec("picamera2") is not None:
-        found.append({"source": "picamera2", "name": "Raspberry Pi camera (picamera2)"})
+    for number, model in pi_cameras():
+        found.append({"source": f"picamera2:{number}" if number else "picamera2", "name": f"Raspberry Pi {model}"})
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.camera.camera import CameraError
-from edge.camera.picamera import PiCamera
+from edge.camera.picamera import PiCamera, pi_cameras
 from edge.camera.sources import open_camera
 from edge.camera.watching import WatchedCamera
 
@@ -36,6 +36,7 @@ SIGNATURES = {
         "autofocus_cycle": ["self", "wait", "signal_function"],
         "cancel_all_and_flush": ["self"],
         "camera_controls": ["self"],
+        "global_camera_info": [],
     },
     "CompletedRequest": {
         "make_array": ["self", "name"],
@@ -82,6 +83,14 @@ class FakePicamera2:
         self.stuck = threading.Event()
         self.stuck.set()
         self.autofocus = True
+
+    @staticmethod
+    def global_camera_info():
+        return [
+            {"Model": "imx477", "Location": 2, "Rotation": 180, "Id": "/base/soc/i2c0mux/i2c@1/imx477@1a", "Num": 0},
+            {"Model": "Document camera", "Location": 2, "Id": "/base/soc/usb@7e980000-1.2:1.0-1234", "Num": 1},
+            {"Model": "imx708", "Location": 2, "Rotation": 180, "Id": "/base/soc/i2c0mux/i2c@0/imx708@1a", "Num": 2},
+        ]
 
     @property
     def camera_controls(self):
@@ -168,7 +177,7 @@ def test_the_stand_in_has_the_methods_of_the_real_one(fake):
     name = fake.__name__.removeprefix("Fake")
     for method, expected in SIGNATURES[name].items():
         real = inspect.getattr_static(fake, method)
-        function = real.fget if isinstance(real, property) else inspect.unwrap(real)
+        function = real.fget if isinstance(real, property) else inspect.unwrap(getattr(fake, method))
         assert parameters(function) == expected, f"{name}.{method}"
 
 
@@ -374,3 +383,7 @@ def test_the_second_camera_can_be_named(monkeypatch):
     open_camera("picamera2:1?size=1014x760").close()
     assert devices[0].camera_num == 1
     assert devices[0].asked["main"]["size"] == (1014, 760)
+
+
+def test_usb_cameras_are_not_taken_for_the_pi_s_own():
+    assert pi_cameras(SimpleNamespace(Picamera2=FakePicamera2)) == [(0, "imx477"), (2, "imx708")]

@@ -128,6 +128,29 @@ def test_a_sheet_that_goes_with_the_hand_on_it_is_kept_all_the_same(desk, sheet)
     assert len(list(WatchedCamera(camera).captures())) == 1
 
 
+class ShiftingLens(ScriptedCamera):
+    """One whose lens slips out of focus before its second picture, until it is told to focus."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.blurred = self.cycles = 0
+
+    def capture(self):
+        frame = super().capture()
+        self.blurred = self.shots >= 2 and not self.cycles
+        return Frame(cv2.GaussianBlur(frame.image, (0, 0), 2.0), frame.at_ms) if self.blurred else frame
+
+    def refocus(self):
+        self.cycles += 1
+
+
+def test_a_lens_that_has_slipped_is_focused_when_no_picture_is_sharp(desk, sheet):
+    camera = ShiftingLens(desk, sheet, TWICE)
+    first, second = WatchedCamera(camera).captures()
+    assert camera.cycles == 1
+    assert sharpness(second.image) == pytest.approx(sharpness(first.image), rel=0.1)
+
+
 class DyingCamera(ScriptedCamera):
     """One whose cable comes loose at the end of its script."""
 
