@@ -2,9 +2,11 @@
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -151,6 +153,34 @@ def test_two_runs_do_not_write_to_one_list(folder: Path):
     assert result.exit_code == 1
     assert "in use" in result.stderr
     journal.close()
+
+
+def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_every_line(folder: Path):
+    terminal, theirs = pty.openpty()
+    words = [str(CLASSBOX), "grade", "scan.pdf", "--json"]
+    program = subprocess.Popen(
+        words, cwd=folder, stdout=subprocess.PIPE, stderr=theirs, text=True, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(theirs)
+    seen = bytearray()
+
+    def watch() -> None:
+        while True:
+            try:
+                seen.extend(os.read(terminal, 4096))
+            except OSError:  # the other end is closed
+                return
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    stdout, _ = program.communicate()
+    watcher.join()
+    os.close(terminal)
+    assert [page["page_of_source"] for page in timeless(stdout)] == [1, 2, 3, 4, 5, 6]
+    assert b"/6" in seen
+    assert b'"source"' not in seen
+    quiet = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+    assert quiet.stderr == ""
 
 
 @pytest.mark.parametrize(("blow", "word"), [(signal.SIGKILL, "broke down"), (signal.SIGSTOP, "took longer")])
