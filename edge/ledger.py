@@ -22,6 +22,7 @@ from edge.frames import Capture
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
 from edge.reading.signature import same_ink
+from homework.grading import WRONG_ASSIGNMENT
 from homework.results import PageRecord, PageStatus, WhoWroteIt
 from homework.roster import Roster
 from sync.clock import ClockReading
@@ -131,6 +132,17 @@ class Ledger:
         found = self.page(capture)
         assert found is not None
         return found
+
+    def judge(self, capture: int, record: PageRecord) -> FiledPage | None:
+        """A page judged by a key that has come; what a person took back stays so. None: no such page."""
+        with self._file.writing() as db:
+            row = self._newest(db, capture)
+            if row is not None and row.record is not None and row.standing is not Standing.WITHDRAWN:
+                db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
+                fits = not any(problem.code == WRONG_ASSIGNMENT for problem in record.problems)
+                status = PageStatus.GRADED if fits else PageStatus.WRONG_ASSIGNMENT
+                self._book(db, msgspec.structs.replace(row, status=status, record=record, problems=record.problems))
+        return self.page(capture)
 
     def withdraw(self, capture: int) -> FiledPage | None:
         """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
@@ -364,6 +376,13 @@ class Ledger:
             "WHERE (status = ? OR (standing = 'ask' AND pupil IS NULL)) AND has_picture ORDER BY capture.id",
             (PageStatus.UNKNOWN_SHEET,),
         )
+
+    def waiting_for_key(self, sheet: str) -> list[FiledPage]:
+        """Pages of a sheet that were read before there was a key to judge them by."""
+        pages = self._pages(
+            "WHERE sheet = ? AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture.id", (sheet,)
+        )
+        return [page for page in pages if page.record is not None and page.record.assignment is None]
 
     def counts(self) -> Counts:
         """How many of what there are."""

@@ -23,6 +23,7 @@ from edge.reading.recogniser import Recogniser
 from edge.reading.red import RedIs
 from edge.stack import chosen_class
 from homework.errors import ClassboxError
+from homework.grading import regrade
 from homework.results import PageRecord
 from sync.clock import Clock
 
@@ -190,11 +191,24 @@ class Worker:
     def _pupil(self, page: GradedPage) -> str | None:
         return pupil_key(page.record.who, self._documents.roster()) if page.record is not None else None
 
+    def _judge_by_new_keys(self) -> bool:
+        """Judge what was only read before its key came, from its readings. Says whether there was any."""
+        changed = False
+        for layout in self._documents.layouts():
+            key = self._documents.assignment(layout.assignment) if layout.assignment is not None else None
+            for filed in self._ledger.waiting_for_key(layout.sheet) if key is not None else ():
+                assert filed.record is not None
+                self._ledger.judge(filed.capture, regrade(filed.record, key))
+                changed = True
+        return changed
+
     def _regrade_what_became_known(self) -> None:
         stamp = self._documents.stamp()
         if stamp == self._seen:
             return
         books = self._books()
+        if self._judge_by_new_keys():
+            self._on_change()
         for filed in self._ledger.waiting_for_documents():
             image = self._pictures.image(filed.digest)
             if image is None:

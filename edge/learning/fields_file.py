@@ -13,7 +13,7 @@ from edge.registration.geometry import Matrix, corners_of, inverse, to_px
 from homework.errors import BadFileError
 from homework.layout import Box, Bubble, Field, FieldKind
 
-_REMEDY = 'Give a list of {"item": "1", "kind": "number", "box_mm": [x, y, width, height]}; see docs/learned-pages.md.'
+_REMEDY = "Each field needs item, kind and box_mm = [x, y, width, height]; see docs/learned-pages.md."
 
 
 class _Bubble(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

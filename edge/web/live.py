@@ -10,6 +10,7 @@ from edge.booking import Standing
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.stack import Stack, owner_of, stack_of
+from edge.web.key import may_be_key
 from edge.web.whose import WrittenCrop, likely_pupils, written_crops
 from homework.errors import ClassboxError
 from homework.layout import Field, Page, SheetLayout
@@ -67,6 +68,8 @@ class SheetView:
     """Its number was hard to read, and the other sheets made it clear."""
     crops: tuple[WrittenCrop, ...] = ()
     likely: tuple[Pupil, ...] = ()
+    may_be_key: bool = False
+    """It was read, and its answers are not known yet: it may be the teacher's own."""
     linked: int | None = None
     linked_crops: tuple[WrittenCrop, ...] = ()
     """For “whose sheet is this?”: what the pupil wrote, the likeliest answers, and the sheet with the same number."""
@@ -126,6 +129,7 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
         max_score=points(record.max_score_hundredths) if record is not None else None,
         counts={kind: kinds.count(kind) for kind in VerdictKind},
         # On a box without a class list it is no news that the class list does not say whose it is.
+        may_be_key=filed.standing is not Standing.WITHDRAWN and may_be_key(filed, documents) is not None,
         named_by_stack=filed.named_by is NamedBy.STACK and filed.pupil is not None,
         problems=tuple(p for p in filed.problems if filed.standing is not Standing.COUNTS or p.code != "who-unknown"),
     )
@@ -201,8 +205,11 @@ def live_view(
 
 def _current_assignment(newest: FiledPage | None, ledger: Ledger, documents: Documents) -> str | None:
     """The assignment of the last sheet that was graded; before any, the one loaded last."""
-    if newest is not None and newest.record is not None and newest.record.assignment is not None:
-        return newest.record.assignment
+    if newest is not None and newest.record is not None:
+        layout = documents.layout(newest.record.sheet)
+        known = newest.record.assignment or (layout.assignment if layout is not None else None)
+        if known is not None:
+            return known
     if newest is not None and (graded := ledger.newest_graded()) is not None and graded.record is not None:
         return graded.record.assignment
     assignments = documents.assignments()

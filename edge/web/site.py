@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from importlib.resources import files
@@ -23,16 +23,18 @@ from edge.documents import Documents
 from edge.frames import Image
 from edge.ledger import FiledPage, Ledger
 from edge.pictures import Pictures
+from edge.registration.unmarked_sheet import UnmarkedSheet
 from edge.stack import chosen_class
-from edge.web import drawing
+from edge.web import drawing, learned
 from edge.web.bus import Bus
+from edge.web.key import keep_key, key_fields, may_be_key
 from edge.web.live import LiveView, live_view, sheet_view, with_question
 from edge.web.review import review_list
 from edge.web.upload import Take, add_upload
 from edge.web.whose import CROP_MARGIN_MM, Written, written_box
 from edge.web.words import DOUBT_WORDS, SEAT_WORDS
 from edge.worker import CLASS_SETTING
-from homework.errors import ClassboxError, UsageError
+from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.layout import SheetLayout
 from homework.results import WhoWroteIt
 from ui.language import translator
@@ -138,6 +140,12 @@ def make_site(site: Site) -> web.Application:
     app.router.add_get(r"/sheets/{key:\d{1,12}|unsaved}/picture.jpg", _sheet_picture)
     app.router.add_get(r"/sheets/{capture:\d{1,12}}/fields/{place:\d{1,3}}.jpg", _field_picture)
     app.router.add_get(r"/sheets/{capture:\d{1,12}}/written/{what:name|seat}.jpg", _written_picture)
+    app.router.add_get(r"/sheets/{capture:\d{1,12}}/key", _key)
+    app.router.add_post(r"/sheets/{capture:\d{1,12}}/key", _keep_key)
+    app.router.add_get("/learned", _learned)
+    app.router.add_get(r"/learned/{sheet:[A-Za-z0-9_-]{1,32}}/{page:\d{1,3}}", _learned_page)
+    app.router.add_post(r"/learned/{sheet:[A-Za-z0-9_-]{1,32}}/{page:\d{1,3}}", _keep_places)
+    app.router.add_get(r"/learned/{sheet:[A-Za-z0-9_-]{1,32}}/{page:\d{1,3}}/picture.jpg", _learned_picture)
     app.router.add_get("/static/{name}", _static)
     add_upload(app, take=site.take, guard=_refuse_strangers)
     return app
@@ -214,6 +222,105 @@ async def _review(request: web.Request) -> web.Response:
     values = await _values(request)
     doubts = {doubt: values["words"](text) for doubt, text in DOUBT_WORDS.items()}
     return render(request, "review.html", **values, pages=pages, doubts=doubts)
+
+
+async def _key(request: web.Request) -> web.Response:
+    """The answers of a sheet, to be confirmed: then it is the key."""
+    site = request.app[_SITE]
+    filed = await asyncio.to_thread(site.ledger.page, int(request.match_info["capture"]))
+    layout = may_be_key(filed, site.documents) if filed is not None else None
+    if filed is None or layout is None:
+        raise web.HTTPNotFound
+    return await _key_page(request, filed, layout)
+
+
+async def _key_page(
+    request: web.Request,
+    filed: FiledPage,
+    layout: SheetLayout,
+    given: Mapping[str, str] | None = None,
+    refused: ClassboxError | None = None,
+) -> web.Response:
+    values = await _values(request)
+    said = refused.said(values["words"]) if refused is not None else None
+    fields = key_fields(filed, layout, given)
+    title = given.get("title", "") if given is not None else ""
+    status = 200 if refused is None else 400
+    return render(
+        request, "key.html", status=status, **values, capture=filed.capture, fields=fields, title=title, refused=said
+    )
+
+
+async def _keep_key(request: web.Request) -> web.StreamResponse:
+    _refuse_strangers(request)
+    site = request.app[_SITE]
+    filed = await asyncio.to_thread(site.ledger.page, int(request.match_info["capture"]))
+    layout = may_be_key(filed, site.documents) if filed is not None else None
+    if filed is None or layout is None:
+        raise web.HTTPNotFound
+    given = {name: str(value) for name, value in (await request.post()).items()}
+    try:
+        await asyncio.to_thread(keep_key, filed, layout, given, site.documents, site.ledger)
+    except (UsageError, BadFileError) as refused:
+        return await _key_page(request, filed, layout, given, refused)
+    site.bus.publish()
+    raise web.HTTPSeeOther("/")
+
+
+async def _learned(request: web.Request) -> web.Response:
+    """The sheets that were learned."""
+    sheets = await asyncio.to_thread(learned.learned_sheets, request.app[_SITE].documents)
+    return render(request, "learned.html", **await _values(request), sheets=sheets, layout=None)
+
+
+async def _sheet_to_correct(request: web.Request) -> tuple[UnmarkedSheet, int]:
+    name, page = request.match_info["sheet"], int(request.match_info["page"])
+    sheet = await asyncio.to_thread(learned.sheet_to_correct, request.app[_SITE].documents, name)
+    if sheet is None or sheet.layout.page(page) is None:
+        raise web.HTTPNotFound
+    return sheet, page
+
+
+async def _learned_page(request: web.Request, refused: ClassboxError | None = None) -> web.Response:
+    """The places to answer of one learned page."""
+    sheet, page = await _sheet_to_correct(request)
+    values = await _values(request)
+    return render(
+        request,
+        "learned.html",
+        **values,
+        status=200 if refused is None else 400,
+        layout=sheet.layout,
+        page=page,
+        places=learned.places_of(sheet.layout, page),
+        fixed=learned.has_key(sheet.layout, request.app[_SITE].documents),
+        kind_words={kind: values["words"](text) for kind, text in learned.KIND_WORDS.items()},
+        written=learned.WRITTEN_KINDS,
+        refused=refused.said(values["words"]) if refused is not None else None,
+    )
+
+
+async def _keep_places(request: web.Request) -> web.StreamResponse:
+    _refuse_strangers(request)
+    documents = request.app[_SITE].documents
+    sheet, page = await _sheet_to_correct(request)
+    given = {name: str(value) for name, value in (await request.post()).items()}
+    if learned.has_key(sheet.layout, documents):
+        raise web.HTTPNotFound
+    try:
+        layout = await asyncio.to_thread(learned.corrected, sheet, page, given)
+    except UsageError as refused:
+        return await _learned_page(request, refused)
+    await asyncio.to_thread(documents.put_layout, layout)
+    raise web.HTTPSeeOther(request.path)
+
+
+async def _learned_picture(request: web.Request) -> web.Response:
+    sheet, page = await _sheet_to_correct(request)
+    body = await asyncio.to_thread(learned.picture, sheet, page)
+    if body is None:
+        raise web.HTTPNotFound
+    return web.Response(body=body, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=60"})
 
 
 async def _choose_class(request: web.Request) -> web.StreamResponse:
