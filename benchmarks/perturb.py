@@ -201,6 +201,7 @@ def rows_of(
             found.append(outcome_of(page, kind.truths[index]))
         plain = plain or found
         rows.append({"sheets": kind.name, **row_of(name, found, plain, kind.pupils)})
+        print(json.dumps(rows[-1], ensure_ascii=False), file=sys.stderr, flush=True)
     return rows
 
 
