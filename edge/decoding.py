@@ -80,7 +80,8 @@ class Pictures:
             ) from error
 
     def _decoded(self, page: int) -> Image:
-        picture = self._picture
+        # One picture is opened anew, so that Pillow's pixels go when ours are there: they are 4 bytes each.
+        picture = _opened(io.BytesIO(self._data), self._name) if self._data else self._picture
         picture.seek(self._frames[page - 1])
         if picture.width * picture.height > MOST_PIXELS:
             _too_large(self._name)
@@ -89,9 +90,8 @@ class Pictures:
             if found is None:
                 raise OSError
             return np.asarray(found, np.uint8)
-        picture.load()
-        upright = ImageOps.exif_transpose(picture)
-        return _bgr(picture if upright is None else upright)
+        ImageOps.exif_transpose(picture, in_place=True)
+        return _bgr(picture)
 
     def _is_plain_jpeg(self) -> bool:
         return self._picture.format in ("JPEG", "MPO") and self._picture.mode in ("L", "RGB")
@@ -172,7 +172,9 @@ def _bgr(picture: PillowImage.Image) -> Image:
         seen = picture.convert("RGBA")
         paper = PillowImage.new("RGBA", seen.size, "white")
         picture = PillowImage.alpha_composite(paper, seen)
-    return np.asarray(cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2BGR), np.uint8)
+    colours = picture if picture.mode == "RGB" else picture.convert("RGB")
+    pixels = np.array(colours)
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR, dst=pixels), np.uint8)
 
 
 def _eight_bits(grey: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Image:

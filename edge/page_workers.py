@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from homework.errors import ClassboxError
 
 MOST_MEMORY_BYTES: Final = 4 << 30
-"""What a worker may allocate. The largest picture that is opened takes 1.1 GB; beyond, a page is a bomb."""
+"""What a worker may allocate. The largest picture that is taken needs 1.4 GB; what needs three times that is a bomb."""
 
 START_LIMIT_S: Final = 300.0
 """A worker loads libraries and models first: 1.5 s on an idle x86 core."""
