@@ -14,6 +14,7 @@ import cv2
 from edge import pictures
 from edge.booking import pupil_key
 from edge.documents import Documents
+from edge.facing import facing_pages
 from edge.frames import Capture
 from edge.ledger import FiledPage, Ledger, unsaved_page
 from edge.lenses import lens_of
@@ -125,7 +126,13 @@ class Worker:
         if self._ledger.knows(digest):
             return
         clock = self._clock.read()
-        page = grade_capture(capture, self._books(), self._recogniser)
+        books = self._books()
+        page = grade_capture(capture, books, self._recogniser)
+        parts = facing_pages(page, books)
+        if parts:
+            for part in parts:
+                self._take(part)
+            return
         kept = self._keep(digest, picture)
         try:
             filed = self._ledger.file(

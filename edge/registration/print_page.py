@@ -32,6 +32,9 @@ LIKELIEST, LIKEST = 3, 2
 their print in the place of the first."""
 
 MIN_MATCHES = 14
+ANOTHER_PAGE, MOST_FACING = 200, 2
+"""Features beyond the first page from which on another one is looked for beside it; two pages face each other."""
+
 MIN_SHARE = 0.88
 """The share of the page's print that must agree: of another page of the same book it is 0.65 to 0.85."""
 
@@ -71,6 +74,27 @@ def print_pages(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid: Pyra
     if not known or len(points) < MIN_MATCHES:
         return []
     points = (points + 0.5) / _reduction(pyramid) - 0.5
+    proven: list[RegisteredPage] = []
+    while True:
+        found = _decide(_search(capture, pyramid, known, points, descriptors))
+        if not found or found[0].refused:
+            return proven or found
+        proven += found
+        # Beside a proven page another one may lie: it is looked for in what the first does not explain.
+        outside = ~np.any([_covers(page, points) for page in proven], axis=0)
+        points, descriptors = points[outside], descriptors[outside]
+        if len(points) < ANOTHER_PAGE or len(proven) >= MOST_FACING:
+            return proven
+
+
+def _search(
+    capture: Capture,
+    pyramid: Pyramid,
+    known: Sequence[_Known],
+    points: Points,
+    descriptors: NDArray[np.float32],
+) -> list[_Placed]:
+    """The likeliest pages laid in place, proven or refused."""
     found: list[_Placed] = []
     for one in _likeliest(known, descriptors):
         rough = _rough(one, points, descriptors)
@@ -86,7 +110,20 @@ def print_pages(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid: Pyra
             placed = _place(capture, pyramid, one, best.page.mm_to_px)
             if placed is not None:
                 found.append(placed)
-    return _decide(found)
+    return found
+
+
+def page_quad(page: RegisteredPage) -> Points:
+    """The corners TL, TR, BR, BL of a placed page in pixels of its capture."""
+    assert page.mm_to_px is not None
+    assert page.layout is not None
+    return to_px(page.mm_to_px, corners_of((0, 0, *page.layout.page_mm)))
+
+
+def _covers(page: RegisteredPage, points: Points) -> NDArray[np.bool_]:
+    quad = page_quad(page).astype(np.float32)
+    inside = [cv2.pointPolygonTest(quad, (float(x), float(y)), measureDist=False) >= 0 for x, y in points]
+    return np.array(inside, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -117,15 +154,7 @@ def _decide(found: Sequence[_Placed]) -> list[RegisteredPage]:
 
 
 def _same_place(one: RegisteredPage, other: RegisteredPage) -> bool:
-    assert one.mm_to_px is not None
-    assert other.mm_to_px is not None
-    assert one.layout is not None
-    assert other.layout is not None
-    quads = [
-        to_px(page.mm_to_px, corners_of((0, 0, *page.layout.page_mm))).astype(np.float32)
-        for page in (one, other)
-        if page.mm_to_px is not None and page.layout is not None
-    ]
+    quads = [page_quad(page).astype(np.float32) for page in (one, other)]
     shared, _ = cv2.intersectConvexConvex(quads[0], quads[1])
     return bool(shared > 0.2 * min(abs(cv2.contourArea(quad)) for quad in quads))
 
@@ -249,7 +278,7 @@ def _features(grey: Image) -> tuple[Points, NDArray[np.float32]]:
 
 
 def _reduction(pyramid: Pyramid) -> float:
-    return min(1.0, SEARCH_SIDE_PX / max(pyramid.image.shape[:2]))
+    return float(min(1.0, SEARCH_SIDE_PX / max(pyramid.image.shape[:2])))
 
 
 def _reduced(pyramid: Pyramid) -> Image:

@@ -18,7 +18,8 @@ _SENTENCES = {
     "not-flat": "The sheet does not lie flat, or something covers it: smooth it and take it again.",
     "unknown-sheet": "This worksheet is not known here yet: load the folder that it was printed from.",
     "two-pages-fit": "Two of the learned pages fit this picture equally well: lay one page under the lens alone.",
-    "unknown-page": "This page looks like the learned ones and is none of them: learn it, or lay it flat and uncovered.",
+    "facing-pages": "Two learned pages lie side by side in this picture.",
+    "unknown-page": "This page looks like the learned ones and is none of them: learn it, or lay it flat, uncovered.",
     "turn-unclear": "This card looks the same in two places or upside down: let the edge of the paper be seen.",
     "no-markers-on-sheet": "This kind of sheet has no corner markers and cannot be found in a photo.",
 }

@@ -16,13 +16,16 @@ from edge.registration.print_page import print_pages
 from edge.registration.problems import refusal
 from edge.registration.unmarked_sheet import UnmarkedSheet
 
-__all__ = ["UnmarkedSheet", "register_unmarked"]
+__all__ = ["FACING", "UnmarkedSheet", "register_unmarked"]
+FACING = "facing-pages"
+"""Two learned pages lie side by side, each proven: the picture has to be graded page by page (`edge/facing.py`)."""
 
 
 def register_unmarked(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid: Pyramid) -> RegisteredPage:
     """The one page of the known sheets that the picture is proven to show; else a refusal.
 
-    `not-a-sheet` when none of them fits, `two-pages-fit` when more than one does.
+    `not-a-sheet` when none of them fits, `two-pages-fit` when more than one does, `facing-pages` when two learned
+    ones lie side by side.
     """
     nothing = RegisteredPage(capture, None, None, None, None, 0.0, 0.0)
     learned = [sheet for sheet in sheets if sheet.layout.register == "print"]
@@ -33,5 +36,6 @@ def register_unmarked(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid
     if len(proven) == 1:
         return proven[0]
     if proven:
-        return replace(nothing, problems=(refusal("two-pages-fit"),), refused=True)
+        code = "two-pages-fit" if any(page.layout in [card.layout for card in cards] for page in proven) else FACING
+        return replace(nothing, problems=(refusal(code),), refused=True)
     return found[0] if found else replace(nothing, problems=(refusal("not-a-sheet"),), refused=True)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge.commands.learn import command as learn
+from edge.facing import facing_pages
 from edge.frames import Capture, Image
 from edge.learning.fields_file import parse_fields
 from edge.learning.flatten import flat_page
@@ -215,3 +216,26 @@ def test_the_pages_of_one_sheet_are_learned_together_and_told_apart(photograph: 
         assert not found.refused
         assert found.page is not None
         assert found.page.page == side
+
+
+def test_two_facing_pages_of_an_open_book_are_both_found_and_read(photograph: object) -> None:
+    left, right = filled(3), filled(4)
+    spread = np.concatenate([left[1], right[1]], axis=1)
+    capture = photograph(spread, size_px=(4000, 3000), turn_deg=2)  # type: ignore[operator]
+    known = (learned(1), learned(3), learned(4), learned(5))
+    books = Books(lambda _: None, lambda _: None, unmarked=lambda: known)
+    both = grade_capture(capture, books, Recognisers.load())
+    assert both.problems[-1].code == "facing-pages"
+    parts = facing_pages(both, books)
+    pages = [grade_capture(part, books, Recognisers.load()) for part in parts]
+    assert [one.status for one in pages] == [PageStatus.GRADED] * 2
+    sheets = [one.record.sheet for one in pages if one.record is not None]
+    assert sheets == [page(3).layout.sheet, page(4).layout.sheet]
+    assert pages[0].fields[0].quad_px[0][0] < 2000 < pages[1].fields[0].quad_px[0][0], "in pixels of the one picture"
+
+
+def test_a_picture_of_one_page_has_no_facing_page(photograph: object) -> None:
+    books = Books(lambda _: None, lambda _: None, unmarked=lambda: (learned(3), learned(4)))
+    one = grade_capture(photograph(filled(3)[1]), books, Recognisers.load())  # type: ignore[operator]
+    assert one.status is PageStatus.GRADED
+    assert facing_pages(one, books) == []
