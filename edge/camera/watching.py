@@ -86,7 +86,10 @@ class WatchedCamera:
             self._held = (picture, frame.at_ms + self._hand_ms)
         elif held is not None and (event is not None or frame.at_ms >= held[1]):
             self._held = None
-            return self._sharpest() if event is Event.CLEARED else held[0]
+            if event is not Event.CLEARED:
+                return held[0]
+            del held  # 37 MB of a 12 megapixel camera, while the next picture is taken
+            return self._sharpest()
         return None
 
     def close(self) -> None:

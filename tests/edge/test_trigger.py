@@ -122,6 +122,13 @@ def test_bad_pictures_lose_no_sheet(desk, sheets, change):
     assert taken_of(desk, sheets, pace_s=1.33, count=8, seed=4, change=change) == list(range(8))
 
 
+@pytest.mark.parametrize("grey", [160, 210, 235])
+def test_a_light_desk_loses_no_sheet(sheets, grey):
+    light = Desk(page_mm=A4, seed=3, frame_px=(1280, 960))
+    light._wood_small = np.full_like(light._wood_small, grey)
+    assert taken_of(light, sheets, pace_s=1.0, count=6, seed=5, frame_ms=66) == list(range(6))
+
+
 def test_an_empty_desk_is_never_taken(scene):
     scene.show(seconds=5)
     assert scene.events == []
