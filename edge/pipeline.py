@@ -9,10 +9,12 @@ from time import perf_counter, thread_time
 from edge.frames import Capture, FieldCrop, Quad, RegisteredPage
 from edge.reading.crops import quad_of
 from edge.reading.fields import crop_fields, read_fields
+from edge.reading.mixed import ask_where_inks_mix
 from edge.reading.recogniser import Recogniser
 from edge.reading.red import RedIs
 from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
+from edge.reading.sticker import TWO_STICKERS, sticker_pupils, who_is_on_stickers
 from edge.reading.teacher import read_marks
 from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
 from edge.registration.lens import Lens
@@ -98,7 +100,7 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
 
     crops = crop_fields(page, books.red_is)
     watch.lap("crop")
-    readings = read_fields(page, crops, recogniser)
+    readings = ask_where_inks_mix(page, read_fields(page, crops, recogniser), recogniser)
     watch.lap("read")
     marks = read_marks(page, crops, recogniser)
     watch.lap("marks")
@@ -151,6 +153,13 @@ def _owner(page: RegisteredPage, seat: Seat | None, books: Books) -> Owner:
     assert page.page is not None
     pupil = page.page.pupil
     if pupil is not None and pupil.kind == "order" and not _named_in_code(page):
+        if books.roster is not None and page.code is None:
+            named = sticker_pupils(page, books.roster, books.class_name)
+            who = who_is_on_stickers(named)
+            if who is not None:
+                return Owner(who)
+            if named:
+                return Owner(WhoWroteIt(class_name=books.class_name), (TWO_STICKERS,))
         return Owner(WhoWroteIt(class_name=books.class_name))  # whoever keeps the order of the stack knows
     return who_wrote_it(page.code, seat or NO_SEAT, books.roster, books.class_name)
 

@@ -8,6 +8,7 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
+import zxingcpp
 
 from edge.commands.learn import command as learn
 from edge.facing import facing_pages
@@ -22,9 +23,9 @@ from edge.registration.geometry import corners_of, to_px
 from edge.registration.register import register
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.errors import BadFileError
-from homework.layout import Box, SheetLayout, layout_from_json
+from homework.layout import Box, PupilField, SheetLayout, layout_from_json
 from homework.results import PageStatus, VerdictKind
-from homework.roster import Pupil
+from homework.roster import Pupil, Roster
 from models.recognisers import Recognisers
 from models.simulation.paper import written_page
 from models.simulation.pupil import FilledPage, Habits, fill_pupil
@@ -239,3 +240,44 @@ def test_a_picture_of_one_page_has_no_facing_page(photograph: object) -> None:
     one = grade_capture(photograph(filled(3)[1]), books, Recognisers.load())  # type: ignore[operator]
     assert one.status is PageStatus.GRADED
     assert facing_pages(one, books) == []
+
+
+def with_sticker(paper: Image, text: str, *, x_mm: float, y_mm: float = 13, kind: str = "QRCode") -> Image:
+    """The paper with a label of 14 mm stuck on it."""
+    code = zxingcpp.write_barcode_to_image(zxingcpp.create_barcode(text, getattr(zxingcpp.BarcodeFormat, kind)))
+    drawn = cv2.resize(np.asarray(code, np.uint8), (140, 140), interpolation=cv2.INTER_NEAREST)
+    stuck = paper.copy()
+    x, y = round(x_mm * 10), round(y_mm * 10)
+    stuck[y : y + 140, x : x + 140] = cv2.cvtColor(drawn, cv2.COLOR_GRAY2BGR)
+    return stuck
+
+
+@pytest.mark.parametrize(
+    ("text", "seat"), [("S012", 12), ("7", 7), ("9787107", None), ("88", None)], ids=["id", "seat", "isbn", "nobody"]
+)
+def test_a_name_sticker_says_whose_page_it_is(text: str, seat: int | None, photograph: object) -> None:
+    roster = Roster(tuple(Pupil("3-1", n, f"学生{n}", f"S{n:03}") for n in range(1, 41)))
+    paper = with_sticker(filled(3)[1], text, x_mm=150, y_mm=120)
+    ordered = learned_in_order(3)
+    books = Books(lambda _: None, lambda _: None, roster=roster, class_name="3-1", unmarked=lambda: (ordered,))
+    found = grade_capture(photograph(paper, size_px=(3000, 2250), turn_deg=90), books, Recognisers.load())  # type: ignore[operator]
+    assert found.record is not None
+    assert found.record.who.seat == seat
+
+
+def test_two_name_stickers_name_nobody(photograph: object) -> None:
+    roster = Roster(tuple(Pupil("3-1", n, f"学生{n}", f"S{n:03}") for n in range(1, 41)))
+    paper = with_sticker(with_sticker(filled(3)[1], "S012", x_mm=150, y_mm=120), "S013", x_mm=150, y_mm=150)
+    ordered = learned_in_order(3)
+    books = Books(lambda _: None, lambda _: None, roster=roster, class_name="3-1", unmarked=lambda: (ordered,))
+    found = grade_capture(photograph(paper, size_px=(3000, 2250)), books, Recognisers.load())  # type: ignore[operator]
+    assert found.record is not None
+    assert found.record.who.pupil is None
+    assert [problem.code for problem in found.problems] == ["who-unknown"]
+
+
+def learned_in_order(number: int) -> UnmarkedSheet:
+    """As `classbox learn` makes it: the pages are slid in the order of the seats."""
+    known = learned(number)
+    pages = tuple(msgspec.structs.replace(side, pupil=PupilField("order")) for side in known.layout.pages)
+    return UnmarkedSheet(msgspec.structs.replace(known.layout, pages=pages), known.references)
