@@ -43,6 +43,14 @@ class RedPen:
         """√ with its corner there: a short way down, a longer one up to the right."""
         return [self.line(self._tick_path(corner_mm, size_mm, rng))]
 
+    def over(self, section_mm: Box, rng: Generator) -> list[Stroke]:
+        """One large √ over a section; over a tall, narrow one it is wider than that."""
+        x, y, w, h = section_mm
+        wide = max(w, 0.6 * h)
+        corner = (x + wide * rng.uniform(0.25, 0.4), y + h + 1.0)
+        start = (x - 1.0, y + h * rng.uniform(0.5, 0.7))
+        return [self.line(np.array([start, corner, corner, (x + wide + 2.0, y - 2.0)]))]
+
     def half(self, corner_mm: tuple[float, float], size_mm: float, rng: Generator) -> list[Stroke]:
         """A tick with a short stroke through its long arm."""
         path = self._tick_path(corner_mm, size_mm, rng)

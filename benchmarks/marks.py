@@ -81,9 +81,7 @@ def mark_page(page: Page, pen: RedPen, rng: Generator) -> tuple[list[Stroke], di
         boxes = np.array([field.hull_mm() for field in sums])
         x0, y0 = boxes[:, :2].min(axis=0)
         x1, y1 = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
-        corner, end = (x0 + 0.3 * (x1 - x0), y1 + 1.0), (x1 + 2.0, y0 - 2.0)
-        start = (x0 - 2.0, y0 + 0.55 * (y1 - y0))
-        strokes.append(pen.line(np.array([start, corner, corner, end])))
+        strokes += pen.over((x0, y0, x1 - x0, y1 - y0), rng)
         given |= {(field.item, field.blank): Given(MarkKind.TICK, section=True) for field in sums}
         fields = [field for field in fields if field not in sums]
     for field in fields:
@@ -212,7 +210,8 @@ def _count(
         assert item is not None
         if mark is None:
             # A neighbour's mark may be a question here; a verdict of its own it may not change.
-            wrongly = after.verdict.kind is not VerdictKind.REVIEW and after.verdict != before.verdict
+            settled = VerdictKind.REVIEW not in (before.verdict.kind, after.verdict.kind)
+            wrongly = settled and after.verdict != before.verdict
             counts["unmarked_changed"] += wrongly
             came = "silently_wrong" if wrongly else ("asked" if after.mark is not None else "right")
             name = "no mark"

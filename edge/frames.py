@@ -101,3 +101,5 @@ class FieldCrop:
     """Whose red ink is: the teacher's was taken away, the pupil's is as dark as any other."""
     framed: bool = True
     """Whether a frame of ours is printed round the field; what a learned page has there is taken out of `image`."""
+    glare: bool = False
+    """Whether light that the paper reflects hides part of the field."""

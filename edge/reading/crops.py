@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from edge.frames import BoxPx, FieldCrop, Image, Quad, RegisteredPage
+from edge.reading.glare import has_glare
 from edge.reading.paper import WIDEST_FILL_MM, WIDEST_STROKE_MM, evened
 from edge.reading.printed import without_print
 from edge.reading.red import SOFT_PX, RedIs, looks_red, part_inks
@@ -43,11 +44,17 @@ def crop_field(
         parted = part_inks(image, scale, _soft(page, region, scale, shift_mm, red_is), red_is) if red_ink else None
         red_ink = parted is not None and parted.any_red
         image = np.asarray(cv2.extractChannel(image, 2), np.uint8) if parted is None else parted.grey
+    framed = page.empty is None
+    printed = [box_in_crop(bubble.box_mm, region, scale) for bubble in field.bubbles] or [
+        box_in_crop(hull, region, scale)
+    ]
+    # Only of our own print is it known that it is dark enough to be missed.
+    ours = page.layout is None or page.layout.register == "markers"
+    glare = ours and has_glare(image, printed, scale, are_round=field.round or bool(field.bubbles))
     image = evened(image, scale, largest_mm=WIDEST_FILL_MM if field.bubbles else WIDEST_STROKE_MM)
     image = without_print(page, image, region, scale, bubbles=[bubble.box_mm for bubble in field.bubbles])
     box_px = box_in_crop(hull, region, scale)
-    framed = page.empty is None
-    return FieldCrop(field, image, scale, region, box_px, red_ink, shift_mm, red_is, framed)
+    return FieldCrop(field, image, scale, region, box_px, red_ink, shift_mm, red_is, framed, glare)
 
 
 def cut_writing(

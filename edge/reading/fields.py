@@ -43,7 +43,7 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
     """The reading of every field. Recognisers are called once a kind.
 
     Blank needs the field and its surroundings to be free of ink. A field whose printed outline was not found where
-    it must be is never read as certain.
+    it must be, and one of which glare hides a part, is never read as certain.
     """
     readings: dict[int, Reading] = {}
     waiting: dict[Kind, list[_Written]] = defaultdict(list)
@@ -62,7 +62,11 @@ def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogn
     for kind, written in waiting.items():
         readings.update(_read_written(kind, written, recogniser))
     return [
-        FieldReading(crop.field, crop, readings[index] if shift is not None else _distrusted(readings[index]))
+        FieldReading(
+            crop.field,
+            crop,
+            readings[index] if shift is not None and not crop.glare else _distrusted(readings[index]),
+        )
         for index, (crop, shift) in enumerate(zip(crops, page.shifts_mm, strict=True))
     ]
 

@@ -37,7 +37,7 @@ SLASH_DEG = (28.0, 80.0)
 RING_MM = 6.5
 RING_ROUND = 0.5
 RING_OPEN, RING_TURNS_DEG = 0.45, 285.0
-THROUGH, MOST_THROUGH = 0.07, 0.42
+THROUGH, MOST_THROUGH = 0.07, 0.34
 """A stroke through a tick's arm stands out so far on each side, at least and at most."""
 
 
@@ -78,9 +78,11 @@ def mark_picture(mask: Mask) -> Mask:
     height, width = mask.shape
     scale = SIDE_PX / max(height, width)
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
-    small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    inked = cv2.GaussianBlur(small, (3, 3), 0) > (0.16 if scale < 1 else 0.45)
-    return np.pad(inked, BORDER_PX)
+    # A section's tick would be thinner than a pixel.
+    thicker = np.ones((max(round(0.8 / scale), 1),) * 2, np.uint8)
+    ink = cv2.dilate(mask.astype(np.float32), thicker) if scale < 0.8 else mask.astype(np.float32)
+    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return np.pad(cv2.GaussianBlur(small, (3, 3), 0) > (0.3 if scale < 1 else 0.45), BORDER_PX)
 
 
 def judge_picture(mask: Mask) -> Image:

@@ -40,8 +40,11 @@ USUAL_PEN = (0.78, 0.2)
 """Transmittance in red and green of a red ballpoint, taken where there is too little to measure."""
 
 SOFT_PX = 1.0
-FRINGE_PX = 3
+_FRINGE = np.ones((7, 7), np.uint8)
 """How far JPEG's halved colour resolution carries a red stroke's colour beside it."""
+
+RIM = 0.1
+"""… and what of its darkness may remain even so: a pencil's stroke takes far more."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ def part_inks(crop: Image, px_per_mm: float, soft: Image | None = None, red_is: 
     r0, g0 = _pen(r, g, seen & (redness > STRONG_RED))
     # Where next to no light comes back there is no telling: black stays black.
     cover = (r - g) / np.maximum(r * (1 - g0) - g * (1 - r0), 0.02)
-    kept = red / (1 - np.clip(cover, 0.0, 1.0) * (1 - r0))
-    near = cv2.dilate(seen.view(np.uint8), np.ones((2 * FRINGE_PX + 1,) * 2, np.uint8)) > 0
+    covered = np.clip(cover, 0.0, 1.0)
+    kept = red / (1 - covered * (1 - r0)) + RIM * cv2.dilate(covered.astype(np.float32), _FRINGE)
+    near = cv2.dilate(seen.view(np.uint8), _FRINGE) > 0
     grey = np.where(near, np.minimum(kept, 1.0) * papers[2], sharp)
     return Parted(np.clip(grey + 0.5, 0, 255).astype(np.uint8), any_red=True)
 

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from edge.frames import FieldCrop, Image, RegisteredPage
 from edge.reading.crops import WRITING_PX_PER_MM, crop_field, cut
-from edge.reading.ink import field_ink
+from edge.reading.ink import darkness, field_ink
 from edge.reading.mark_shapes import Shape, judge_picture, shape_of
+from edge.reading.mixed import colourless
 from edge.reading.recogniser import Recogniser
 from edge.reading.red import red_cover
+from edge.registration.geometry import corners_of, to_px
 from homework.layout import Box, Field
 from homework.results import MarkKind, TeacherMark
 
@@ -45,6 +47,9 @@ NEAR_MM, FAR_MM = 8.0, 14.0
 MUCH_NEARER_MM = 3.0
 BIG_MM = 25.0
 """A tick so tall or wide may stand for all the fields that it goes over."""
+
+PRINTED, AROUND_PRINT_MM = 45, 1.0
+"""How dark (of 255, paper at 25) the print of a learned page is at least, and how far from it red may still be it."""
 
 SCORE = re.compile(r"\d{1,3}(?:\.[05])?")
 PAPER, INK_DEPTH = 235.0, 190.0
@@ -72,16 +77,16 @@ def read_marks(page: RegisteredPage, crops: Sequence[FieldCrop], recogniser: Rec
     like, for some tick with a mere slash. None anywhere in a grey picture, and where red ink is the pupil's.
     """
     found: list[TeacherMark | None] = [None] * len(crops)
-    if page.capture.image.ndim == 2 or any(crop.red_is == "pupil" for crop in crops):
+    if not _can_be_told(page) or colourless(page.capture.image) or any(crop.red_is == "pupil" for crop in crops):
         return found
     scores = {n: _score_crop(page, crop) for n, crop in enumerate(crops) if crop.field.score_box_mm is not None}
     touched = any(crop.red_ink for crop in crops) or any(score.red_ink for score in scores.values())
     marks = find_marks_on(page, recogniser) if touched else []
     at: dict[int, list[TeacherMark]] = {n: [] for n in range(len(crops))}
-    boxes = {n: _shifted(score.field.hull_mm(), score.shift_mm) for n, score in scores.items()}
+    boxes = {n: _on_plane(page, score) for n, score in scores.items()}
     in_score = {n: [m for m in marks if _within(_middle(m.box_mm), box, 1.5)] for n, box in boxes.items()}
     theirs = {mark.number for some in in_score.values() for mark in some}
-    hulls = [_shifted(crop.field.hull_mm(), crop.shift_mm) for crop in crops]
+    hulls = [_on_plane(page, crop) for crop in crops]
     rest = [mark for mark in marks if mark.number not in theirs]
     ticks = any(mark.kind is MarkKind.TICK and mark.clear for mark in rest)
     for mark in rest:
@@ -102,8 +107,8 @@ def find_marks_on(page: RegisteredPage, recogniser: Recogniser) -> list[RedMark]
     if flat is None:
         return []
     red = red_cover(flat, PAGE_PX_PER_MM)
-    if page.layout is not None and page.layout.register != "markers":
-        red = np.where(_empty_paper(page, red.shape), red, np.uint8(0))  # elsewhere red print may stand
+    if page.empty is not None:
+        red = np.where(_printed(page.empty, red.shape), np.uint8(0), red)
     marks: list[RedMark] = []
     looks: list[Image] = []
     shapes: list[Shape] = []
@@ -159,15 +164,17 @@ def _flat(page: RegisteredPage) -> Image | None:
     return np.asarray(flat, np.uint8)
 
 
-def _empty_paper(page: RegisteredPage, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Where nothing is printed on a page that is not ours: the fields and what the layout calls empty round them."""
-    canvas = np.zeros(shape[:2], np.uint8)
-    for field in page.page.fields if page.page is not None else ():
-        for box in (field.hull_mm(), field.around_mm, field.score_box_mm):
-            if box is not None:
-                x, y, w, h = (round(v * PAGE_PX_PER_MM) for v in box)
-                canvas[max(y, 0) : y + h, max(x, 0) : x + w] = 1
-    return canvas > 0
+def _can_be_told(page: RegisteredPage) -> bool:
+    """Whether red on the page is ink: we print none, and of a learned page it is known. A bought card's may be red."""
+    return page.layout is not None and (page.layout.register == "markers" or page.empty is not None)
+
+
+def _printed(empty: Image, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Where a learned page is printed, and a little around: in whatever colour, for its picture is grey."""
+    small = cv2.resize(empty, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    dark = np.asarray(darkness(np.asarray(small, np.uint8), PAGE_PX_PER_MM), np.uint8) > PRINTED
+    side = 2 * round(AROUND_PRINT_MM * PAGE_PX_PER_MM) + 1
+    return np.asarray(cv2.dilate(dark.view(np.uint8), np.ones((side, side), np.uint8)) > 0, np.bool_)
 
 
 def _strokes(red: Image) -> list[tuple[Box, NDArray[np.bool_]]]:
@@ -200,22 +207,22 @@ def _meant_for(mark: RedMark, hulls: Sequence[Box]) -> dict[int, bool]:
         covered = [n for n, hull in enumerate(hulls) if _within(_middle(hull), mark.box_mm, 2.0)]
         if len(covered) > 1:
             return dict.fromkeys(covered, True)
+    touched = {n: False for n, hull in enumerate(hulls) if not mark.clear and _inked(mark, hull)}
     if mark.kind is MarkKind.UNCLEAR:
-        # Words, a number, a correction: whatever it lies on or stands right beside.
-        return {n: False for n, hull in enumerate(hulls) if _gap(mark.box_mm, hull) <= 2.0 and _inked(mark, hull)}
+        return touched  # words, a number, a correction, two marks that run into each other
     away = sorted((_distance(mark.point_mm, hull), n) for n, hull in enumerate(hulls))
     if not away or away[0][0] > FAR_MM:
-        return {}
+        return touched
     nearest, n = away[0]
     second = away[1][0] if len(away) > 1 else np.inf
     clearly = nearest <= NEAR_MM and second - nearest >= (MUCH_NEARER_MM if nearest > 0 else 1.0)
     if clearly:
-        return {n: True}
-    return {m: False for distance, m in away if distance <= min(nearest + MUCH_NEARER_MM, FAR_MM)}
+        return {**touched, n: True}
+    return touched | {m: False for distance, m in away if distance <= min(nearest + MUCH_NEARER_MM, FAR_MM)}
 
 
 def _inked(mark: RedMark, hull: Box) -> bool:
-    """Whether a mark has ink within two millimetres of a field, or a box so near that no other can be meant."""
+    """Whether a mark has ink within two millimetres of a field."""
     scale = PAGE_PX_PER_MM
     x, y, w, h = (v * scale for v in hull)
     x0, y0 = x - mark.box_mm[0] * scale - 2 * scale, y - mark.box_mm[1] * scale - 2 * scale
@@ -255,8 +262,10 @@ def _score(
     if not marks:
         return None
     boxes = np.array([mark.box_mm for mark in marks])
-    left, top = boxes[:, :2].min(axis=0) - 1.5
-    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0) + 1.5
+    here, there = crop.field.hull_mm(), _on_plane(page, crop)
+    off = np.array([here[0] - there[0], here[1] - there[1]])
+    left, top = boxes[:, :2].min(axis=0) - 1.5 + off
+    right, bottom = (boxes[:, :2] + boxes[:, 2:]).max(axis=0) + 1.5 + off
     region = (float(left), float(top), float(right - left), float(bottom - top))
     seen = cut(page, region, WRITING_PX_PER_MM, blur_px=max(0.5 * page.px_per_mm / WRITING_PX_PER_MM, 0.6))
     [number] = recogniser.read("number", [red_alone(seen, WRITING_PX_PER_MM)])
@@ -293,11 +302,11 @@ def _distance(point: tuple[float, float], box: Box) -> float:
     return float(np.hypot(across, down))
 
 
-def _gap(one: Box, other: Box) -> float:
-    across = max(other[0] - one[0] - one[2], one[0] - other[0] - other[2], 0.0)
-    down = max(other[1] - one[1] - one[3], one[1] - other[1] - other[3], 0.0)
-    return float(np.hypot(across, down))
-
-
-def _shifted(box: Box, shift_mm: tuple[float, float]) -> Box:
-    return (box[0] + shift_mm[0], box[1] + shift_mm[1], box[2], box[3])
+def _on_plane(page: RegisteredPage, crop: FieldCrop) -> Box:
+    """Where a field truly lies, in the millimetres of the flat page: a curled one's fields are not where it says."""
+    assert page.mm_to_px is not None
+    x, y, w, h = crop.field.hull_mm()
+    corners = page.to_px(corners_of((x + crop.shift_mm[0], y + crop.shift_mm[1], w, h)))
+    flat = to_px(np.linalg.inv(page.mm_to_px).astype(np.float64), corners)
+    (x0, y0), (x1, y1) = flat.min(axis=0), flat.max(axis=0)
+    return (float(x0), float(y0), float(x1 - x0), float(y1 - y0))

@@ -55,7 +55,7 @@ def test_a_page_is_booked_to_its_pupil_and_judged(
     assert verdicts["6", 1] is VerdictKind.BLANK
     assert verdicts["1", 1] in {VerdictKind.CORRECT, VerdictKind.REVIEW}
     assert [(f.item, f.blank) for f in page.fields] == [(i.item, i.blank) for i in page.record.items]
-    assert set(page.stages_ms) == {"register", "crop", "read", "who", "ink", "judge"}
+    assert set(page.stages_ms) == {"register", "crop", "read", "marks", "who", "ink", "judge"}
     assert page.elapsed_ms >= sum(page.stages_ms.values()) * 0.99
 
 
