@@ -135,7 +135,12 @@ class _Worker(Generic[U, R]):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(target=_serve, args=(make_work, theirs), daemon=True)
-        self._process.start()
+        # Ctrl-C reaches every process of the terminal; one that is still starting would answer with a traceback.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self._process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.unit: U | None = None
         self.gone = False
@@ -227,6 +232,7 @@ def _unforeseen(unit: Unit, error: Exception) -> WorkerCrashedError:
 def _serve(make_work: Callable[[], Work[Any, Any]], pipe: Connection) -> None:
     """The life of a worker process. It ends when the pipe does, whatever became of the other side."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that waits, which then ends this one
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _bound_memory()
     try:
         try:

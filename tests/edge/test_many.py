@@ -113,6 +113,22 @@ def test_killed_in_the_middle_it_goes_on_where_it_was_and_says_the_same(folder: 
     assert timeless(again.stdout) == timeless(whole)
 
 
+@pytest.mark.parametrize("pages", [0, 1])
+def test_ctrl_c_ends_all_processes_without_a_traceback(folder: Path, pages: int):
+    """While the workers are starting, and in the middle of the pages."""
+    words = [str(CLASSBOX), "grade", "scan.pdf", "--json", "--jobs", "2", "--resume", "done.list"]
+    program = subprocess.Popen(
+        words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    until(lambda: bool(psutil.Process(program.pid).children()) and len(noted(folder / "done.list")) >= pages)
+    children = psutil.Process(program.pid).children(recursive=True)
+    os.killpg(program.pid, signal.SIGINT)
+    _, stderr = program.communicate(timeout=60)
+    assert program.returncode == 1
+    assert stderr.strip() == "Aborted!"
+    assert not psutil.wait_procs(children, timeout=60)[1]
+
+
 def test_a_half_written_line_is_graded_again(folder: Path):
     done = folder / "done.list"
     whole = run(folder, "--json", "--resume", done)
