@@ -259,7 +259,7 @@ def test_heic_is_called_by_its_name(tmp_path: Path) -> None:
     assert "Most Compatible" in caught.value.remedy
 
 
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "GIF", "BMP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
 def test_half_a_file_is_called_incomplete(kind: str, picture: Image, tmp_path: Path) -> None:
     noise = np.random.default_rng(1).integers(0, 255, picture.shape, np.uint8)
     data = saved(rgb(noise), kind)
