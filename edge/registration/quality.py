@@ -17,6 +17,8 @@ from edge.registration.markers import grey_of
 
 PATCH_PX_PER_MM = 16.0
 MARGIN_MM = 1.0
+SHARPENED_BY = 2.0
+MUCH_PAPER = 0.3
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,17 @@ def look_at(image: Image, corners_mm: Points, corners_px: Points) -> MarkerLook:
     # A Gaussian-softened step of height c has its steepest slope c / (σ √(2π)).
     blur = contrast / np.maximum(slope, 1e-6) / np.sqrt(2 * np.pi)
     return MarkerLook(float(np.median(white)), float(np.median(black)), float(np.sort(blur)[-2:].mean()))
+
+
+def sharpened(image: Image, sigma_px: float) -> Image:
+    """A blurred picture with three times the contrast of what is as fine as its blur (an unsharp mask)."""
+    soft = cv2.GaussianBlur(image, (0, 0), sigma_px)
+    return np.asarray(cv2.addWeighted(image, 1 + SHARPENED_BY, soft, -SHARPENED_BY, 0), np.uint8)
+
+
+def like_paper(grey: Image) -> bool:
+    """Whether much of a picture is as bright as its brightest parts."""
+    return float((grey > 0.75 * np.percentile(grey, 98)).mean()) > MUCH_PAPER
 
 
 def sharpness(grey: Image) -> float:

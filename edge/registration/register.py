@@ -16,7 +16,7 @@ from edge.registration.lens import Lens, LensOn
 from edge.registration.markers import ENOUGH_MARKERS, Pyramid, choices, find_markers, seen_in_a_mirror
 from edge.registration.place import Place
 from edge.registration.problems import refusal
-from edge.registration.quality import look_at, sharpness
+from edge.registration.quality import MarkerLook, like_paper, look_at, sharpened, sharpness
 from edge.registration.unmarked import UnmarkedSheet, register_unmarked
 from homework.layout import Box, Page, SheetLayout
 
@@ -29,9 +29,12 @@ MAX_CODE_ERROR_MM = 5.0
 """The code belongs to the markers when it lies where the layout says."""
 
 MIN_PX_PER_MM = 2.3
-"""Of a field: with fewer it is asked. Of 100 answers at 2.4 none was read wrongly, and no more were asked."""
+"""Of a field: with fewer it is asked. Of 100 answers at 2.4 none was read wrongly (simulated hands)."""
 
 MAX_BLUR_MM = 0.45
+SHARPEN_FROM_MM = 0.28
+"""From here on the picture is sharpened before its fields are cut: else half of what is written is asked."""
+
 MARKER_BLUR_MM = 0.32
 """Of markers of 10 mm without a code that can be read: above, blur is why."""
 
@@ -112,7 +115,8 @@ def _place(
     matrix, error_mm, used = found
     start = Place(matrix, lens)
     placed = _placed(named, start, error_mm)
-    code = _why_bad_picture(placed, used)
+    looks = _looks(placed, used)
+    code = _why_bad_picture(placed, looks)
     if code is not None:
         return _refuse(placed, code)
     known = _known(page, used, sighting, placed.capture)
@@ -132,6 +136,10 @@ def _place(
     if by_two and (own < LEAST_FOUND_BY_TWO or _off_mm(settled.place, known) > MAX_MARKER_ERROR_MM):
         return _refuse(placed, "half-sheet")
     placed = replace(placed, shifts_mm=shifts)
+    blur_mm = float(np.median([look.blur_mm for look in looks]))
+    if blur_mm > SHARPEN_FROM_MM:
+        image = sharpened(placed.capture.image, blur_mm * placed.px_per_mm)
+        placed = replace(placed, capture=replace(placed.capture, image=image))
     if len(used) < 4:
         note = "two-corners-missing" if by_two else "corner-missing"
         return replace(placed, problems=(*placed.problems, refusal(note)))
@@ -218,12 +226,14 @@ def _code_agrees(page: Page, code: CodeSighting, place: Place) -> bool:
     return bool(np.hypot(seen[0] - x - width / 2, seen[1] - y - height / 2) <= MAX_CODE_ERROR_MM)
 
 
-def _why_bad_picture(placed: RegisteredPage, used: dict[int, Points]) -> str | None:
+def _looks(placed: RegisteredPage, used: dict[int, Points]) -> list[MarkerLook]:
+    assert placed.page is not None
+    expected = {marker.id: np.array(marker.corners_mm, np.float64) for marker in placed.page.markers}
+    return [look_at(placed.capture.image, expected[i], corners) for i, corners in used.items()]
+
+
+def _why_bad_picture(placed: RegisteredPage, looks: list[MarkerLook]) -> str | None:
     """Why the picture cannot be believed, as a problem's code, or None."""
-    page = placed.page
-    assert page is not None
-    expected = {marker.id: np.array(marker.corners_mm, np.float64) for marker in page.markers}
-    looks = [look_at(placed.capture.image, expected[i], corners) for i, corners in used.items()]
     if min(look.white for look in looks) < MIN_WHITE or min(look.contrast for look in looks) < MIN_CONTRAST:
         return "too-dark" if min(look.white for look in looks) < 128 else "too-bright"
     if max(look.black / max(look.white, 1.0) for look in looks) > MAX_BLACK_SHARE:
@@ -272,7 +282,7 @@ def _why_no_page(pyramid: Pyramid, markers_seen: int, codes: list[CodeSighting])
     if markers_seen == 0 and seen_in_a_mirror(pyramid):
         return "mirrored"
     tiny = pyramid.grey(pyramid.scale_for(500))
-    least = MIN_SHARPNESS_WITH_MARKER if markers_seen or codes else MIN_SHARPNESS
+    least = MIN_SHARPNESS_WITH_MARKER if markers_seen or codes or like_paper(tiny) else MIN_SHARPNESS
     if sharpness(tiny) < least and float(tiny.std()) > 12:
         return "blurred"
     if markers_seen or codes:
