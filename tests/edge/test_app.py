@@ -129,6 +129,24 @@ def test_an_unknown_sheet_keeps_its_picture_and_grades_itself_once_loaded(box: B
     assert status["captured"] == 1
 
 
+def test_pictures_from_a_phone_are_graded_like_a_camera_s(box: Box, scanned_class: Path) -> None:
+    box.load(scanned_class)
+    box.start()
+    assert 'href="/upload"' in box.page("?language=en")
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="chosen"; filename="%s.jpg"\r\n\r\n%s\r\n'
+        % (name.encode(), (scanned_class / "scans" / f"{name}.jpg").read_bytes())
+        for name in ("01", "02", "03")
+    )
+    page = box.page(
+        "upload?language=en",
+        data=body + b"--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x", "Sec-Fetch-Site": "same-origin"},
+    )
+    assert "3 pages were handed over" in page
+    assert box.until(captured=3)["graded"] == 3
+
+
 def test_bad_pictures_cost_nothing_around_them(box: Box, scanned_class: Path) -> None:
     box.load(scanned_class)
     (box.scans / "00-empty.jpg").write_bytes(b"")
