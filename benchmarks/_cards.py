@@ -187,7 +187,8 @@ def draw_card(look: Look) -> DrawnCard:
 
 def _beside(field: Field) -> tuple[float, float]:
     x, y, _, height = field.hull_mm()
-    return (x - 6.0, y + height / 2 + 1.0) if not field.groups else (x, y - 2.5)
+    # A question's number ends two millimetres before its bubbles; a letter of it is 2.2 wide.
+    return (x - 2.0 - 2.2 * len(field.item), y + height / 2 + 1.0) if not field.groups else (x, y - 2.5)
 
 
 def _print_bubble(paper: Picture, bubble: Bubble, look: Look) -> None:
@@ -262,3 +263,26 @@ def _mark(box: Box, writer: Writer, habit: str, rng: Generator) -> list[Stroke]:
         x, y, w, h = box
         return writer.mark_bubble((x, y, w * 0.55, h), rng)
     return writer.mark_bubble(box, rng, style=habit)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class FilledCards:
+    """Filled cards of one look, as `perturb` photographs them: what each says is by item and blank, with its kind."""
+
+    name: str
+    papers: list[Picture]
+    paper_mm: tuple[float, float]
+    truths: list[dict[tuple[str, int], tuple[str, str]]]
+    sheet: UnmarkedSheet
+
+
+def filled_cards(look: Look, pages: int, seed: int) -> FilledCards:
+    """A card filled in by so many simulated hands."""
+    card = draw_card(look)
+    kinds: dict[str, str] = {field.item: field.kind for field in card.layout.pages[0].fields}
+    papers, truths = [], []
+    for n in range(pages):
+        paper, truth = fill_card(card, seed * 1000 + n)
+        papers.append(paper)
+        truths.append({(item, 1): (kinds[item], text) for item, text in truth.items()})
+    return FilledCards(look.name, papers, card.paper_mm, truths, sheet_of(look))

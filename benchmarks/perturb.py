@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks._cards import FilledCards, camera_card, exam_card, filled_cards
 from benchmarks._perturbations import ROWS, Scene, photograph
 from edge.frames import Capture, Image
 from edge.pipeline import Books, GradedPage, grade_capture
@@ -88,7 +89,22 @@ def our_sheets(pages: int, seed: int) -> Kind:
     )
 
 
-KINDS: tuple[Callable[[int, int], Kind], ...] = (our_sheets,)
+def camera_cards(pages: int, seed: int) -> Kind:
+    """Imported answer cards with four markers, found by their bubbles: filled, ticked, crossed, rubbed-out marks."""
+    return _cards(filled_cards(camera_card(), pages, seed))
+
+
+def exam_cards(pages: int, seed: int) -> Kind:
+    """Imported answer cards without markers: sixty choices and a booklet's number."""
+    return _cards(filled_cards(exam_card(), pages, seed))
+
+
+def _cards(cards: FilledCards) -> Kind:
+    books = Books(layout_of=lambda _: None, assignment_of=lambda _: None, unmarked=lambda: (cards.sheet,))
+    return Kind(cards.name, cards.papers, cards.paper_mm, cards.truths, [None] * len(cards.papers), books)
+
+
+KINDS: tuple[Callable[[int, int], Kind], ...] = (our_sheets, camera_cards, exam_cards)
 
 
 def _assignment() -> str:

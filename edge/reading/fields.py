@@ -10,6 +10,7 @@ from edge.reading.bubbles import read_bubble_field
 from edge.reading.crops import WRITING_PX_PER_MM, box_in_crop, crop_field, cut_writing
 from edge.reading.frame_line import upright_on_frame, without_frame
 from edge.reading.ink import PAPER, FieldInk, darkness, field_ink, find_marks, without_outline
+from edge.reading.labels import without_labels
 from edge.reading.recogniser import Kind, Recogniser, Recognition
 from edge.reading.red import RedIs
 from edge.reading.stacked import LEAST_STACKED_MM, StackedFraction, find_stacked, read_stacked
@@ -33,10 +34,11 @@ class FieldReading:
 def crop_fields(page: RegisteredPage, red_is: RedIs = "teacher") -> list[FieldCrop]:
     """A crop of every field, in the page's order; each follows the shift that its own outline showed."""
     assert page.page is not None
-    return [
+    crops = [
         crop_field(page, field, shift or (0.0, 0.0), red_is=red_is)
         for field, shift in zip(page.page.fields, page.shifts_mm, strict=True)
     ]
+    return without_labels(page, crops)
 
 
 def read_fields(page: RegisteredPage, crops: list[FieldCrop], recogniser: Recogniser) -> list[FieldReading]:

@@ -32,6 +32,9 @@ from homework.layout import Box, Bubble, Field, Page, PupilField, SheetLayout
 SEARCH_BUBBLE_PX = 12.5
 """Bubbles are searched at such a size: larger ones cost time, smaller ones run into their letters."""
 
+BLEED_PX = 1.0
+"""An outline looks so much larger than it is printed, in the picture that is searched."""
+
 FILLS = 0.8
 """The share of the picture's long side that the card's takes, as a rule; half of it is tried next."""
 
@@ -49,6 +52,8 @@ EDGE_NEAR, EDGE_CLEARER = 0.045, 0.025
 """Where the edge of the paper must tell: how near it is to the page's, of its diagonal, and how much nearer."""
 
 MIN_PAPER_SHARE = 0.15
+FRAME_PX = 5.0
+"""Corners of an outline so near to the picture's edge, at 500 px, are not seen to be the paper's."""
 
 
 def register_card(capture: Capture, sheet: UnmarkedSheet, pyramid: Pyramid) -> RegisteredPage | None:
@@ -142,7 +147,7 @@ def _as_printed(page: Page, card: CardPoints, pose: Pose) -> tuple[Page, list[bo
     around = (seen * found[:, None])[card.near].sum(axis=1) / np.maximum(weight, 1)[:, None]
     moved = np.where(found[:, None], 0.5 * (seen + around), around)
     middles = card.middles + moved
-    sides = card.sides * np.array(pose.size)
+    sides = card.sides * np.array(pose.size) - BLEED_PX / SEARCH_BUBBLE_PX * BUBBLE_MM
     boxes = np.column_stack([middles - sides / 2, sides]).round(3)
     printed = [_box(box) for box in boxes.tolist()]
     fields, trusted, at = [], [], 0
@@ -204,7 +209,7 @@ def _apart(corners: Points, edge: Points) -> float:
 def _paper_edges(grey: Image) -> list[Points]:
     """Outlines with four corners that may be a sheet of paper, clockwise."""
     scale = 500 / max(grey.shape)
-    small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     soft = cv2.GaussianBlur(small, (5, 5), 0)
     _, bright = cv2.threshold(soft, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     lines = cv2.dilate(cv2.Canny(soft, 20, 60), np.ones((3, 3), np.uint8))
@@ -218,6 +223,15 @@ def _paper_edges(grey: Image) -> list[Points]:
             corners = cv2.approxPolyDP(hull, 0.02 * cv2.arcLength(hull, closed=True), closed=True)
             if len(corners) == 4:
                 points = corners.reshape(4, 2).astype(np.float64)
-                area = np.cross(points[1] - points[0], points[2] - points[0])
-                edges.append((points if area > 0 else points[::-1]) / scale)
+                along, across = points[1] - points[0], points[2] - points[0]
+                clockwise = along[0] * across[1] > along[1] * across[0]
+                if not _is_the_frame(points, small):
+                    edges.append((points if clockwise else points[::-1]) / scale)
     return edges
+
+
+def _is_the_frame(corners: Points, image: Image) -> bool:
+    """Whether an outline is only that of the picture, and no edge of paper."""
+    height, width = image.shape
+    away = np.minimum(corners, np.array([width - 1, height - 1]) - corners).min(axis=1)
+    return bool((away < FRAME_PX).sum() >= 2)

@@ -1,0 +1,107 @@
+"""The letters and digits that cards print inside their bubbles: taken out of those that hold nothing else.
+
+Nobody hands in the empty card. But a card has many bubbles with the same letter, and most of them are empty: what
+stands at the same pixels in two of three of them is print. A bubble that is nowhere darker than that becomes one
+without a letter; any other stays as it is, so that no ink is ever lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.frames import FieldCrop, Image, RegisteredPage
+from edge.reading.ink import disc
+
+LEAST_ALIKE = 4
+"""So many bubbles of a label are needed to tell its print from ink."""
+
+PRINTED = 0.65
+INSIDE = 0.78
+"""The part of a bubble's radius in which its label stands: its outline is left, by it the bubble is read."""
+
+DARKER, MOST_DARKER = 0.1, 0.03
+"""Pixels so much darker than the print, of the paper, may be ink; up to such a share of them is noise."""
+
+MUCH_MORE, SOME_MORE = 1.7, 0.05
+"""A label whose print is so much darker than the others' may be one that was marked nearly everywhere."""
+
+Patches = NDArray[np.float32]
+
+
+def without_labels(page: RegisteredPage, crops: Sequence[FieldCrop]) -> list[FieldCrop]:
+    """The crops of an imported card without what is printed inside empty bubbles; those of other pages, themselves."""
+    if page.layout is None or page.layout.register not in ("page-edge", "marker-image"):
+        return list(crops)
+    places = _by_label(crops)
+    seen = {key: _look_at(crops, at, key[1]) for key, at in places.items()}
+    usual = float(np.median([look.darkness for look in seen.values()])) if seen else 0.0
+    images = [crop.image.copy() for crop in crops]
+    for key, at in places.items():
+        look = seen[key]
+        if look.darkness > MUCH_MORE * usual + SOME_MORE:
+            continue
+        for (index, x, y), only_print, paper in zip(at, look.only_print, look.papers, strict=True):
+            if only_print:
+                _whiten(images[index], look.inside, round(x), round(y), paper)
+    return [replace(crop, image=image) for crop, image in zip(crops, images, strict=True)]
+
+
+_Key = tuple[str, tuple[int, int]]
+_Places = list[tuple[int, float, float]]
+
+
+def _by_label(crops: Sequence[FieldCrop]) -> dict[_Key, _Places]:
+    """Where the bubbles of each label and size are: which crop, and their middles in its pixels."""
+    places: dict[_Key, _Places] = defaultdict(list)
+    for index, crop in enumerate(crops):
+        left, top, _, _ = crop.region_mm
+        for bubble in crop.field.bubbles:
+            x, y, width, height = bubble.box_mm
+            size = (round(width * crop.px_per_mm), round(height * crop.px_per_mm))
+            at_x = (x + width / 2 - left) * crop.px_per_mm - 0.5
+            at_y = (y + height / 2 - top) * crop.px_per_mm - 0.5
+            places[bubble.label, size].append((index, at_x, at_y))
+    return places
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The bubbles of one label: how dark their print is, and which of them show nothing else."""
+
+    darkness: float
+    only_print: NDArray[np.bool_]
+    papers: NDArray[np.float32]
+    inside: NDArray[np.bool_]
+
+
+def _look_at(crops: Sequence[FieldCrop], at: _Places, size: tuple[int, int]) -> _Look:
+    width, height = (side | 1 for side in size)
+    inside = disc((height, width), (0, 0, width, height), INSIDE, 0.0)
+    cut = [cv2.getRectSubPix(crops[index].image, (width, height), (x, y)) for index, x, y in at]
+    patches: Patches = np.asarray(np.stack(cut), np.float32)
+    papers = np.maximum(np.percentile(patches.reshape(len(at), -1), 90, axis=1), 1).astype(np.float32)
+    if len(at) < LEAST_ALIKE:
+        return _Look(0.0, np.zeros(len(at), bool), papers, inside)
+    patches = patches / papers[:, None, None]
+    usual = np.percentile(patches, 100 * PRINTED, axis=0).astype(np.float32)
+    # The label lies a little off from bubble to bubble: it may be as dark as the print is anywhere beside.
+    darkest = cv2.erode(usual, np.ones((5, 5), np.uint8))
+    ink = ((darkest - patches) > DARKER) & inside
+    only_print = ink.sum(axis=(1, 2)) <= MOST_DARKER * inside.sum()
+    return _Look(float((1 - usual)[inside].mean()), only_print, papers, inside)
+
+
+def _whiten(image: Image, inside: NDArray[np.bool_], x: int, y: int, paper: float) -> None:
+    """Make the inside of a bubble paper; what leaves the crop is cut off."""
+    height, width = inside.shape
+    left, top = x - width // 2, y - height // 2
+    x0, y0 = max(left, 0), max(top, 0)
+    part = image[y0 : top + height, x0 : left + width]
+    here = inside[y0 - top : y0 - top + part.shape[0], x0 - left : x0 - left + part.shape[1]]
+    part[here] = np.uint8(min(paper, 255))
