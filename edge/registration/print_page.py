@@ -57,7 +57,7 @@ class _Known:
     page: Page
     empty: Image
     points_mm: Points
-    descriptors: NDArray[np.float32]
+    descriptors: NDArray[np.uint8]
     print: Print
 
 
@@ -104,7 +104,7 @@ def _search(
     if found:
         best = max(found, key=lambda one: one.share)
         tried = {id(one.known) for one in found}
-        others = [one for one in known if id(one) not in tried and one.print.grey.shape == best.known.print.grey.shape]
+        others = [one for one in known if id(one) not in tried and one.print.soft.shape == best.known.print.soft.shape]
         for one in _likest(others, best.proof.flat):
             assert best.page.mm_to_px is not None
             placed = _place(capture, pyramid, one, best.page.mm_to_px)
@@ -241,9 +241,9 @@ def _likest(known: Sequence[_Known], flat: NDArray[np.float32]) -> list[_Known]:
     return sorted(known, key=lambda one: -shares[id(one)])[:LIKEST]
 
 
-def _matches(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
+def _matches(one: NDArray[np.uint8], other: NDArray[np.float32]) -> NDArray[np.int64]:
     """(n, 2) indices of descriptors of which the nearest is clearly nearer than the next."""
-    found = cv2.BFMatcher(cv2.NORM_L2).knnMatch(one, other, k=2)
+    found = cv2.BFMatcher(cv2.NORM_L2).knnMatch(one.astype(np.float32), other, k=2)
     pairs = [(pair[0].queryIdx, pair[0].trainIdx) for pair in found if pair[0].distance < RATIO * pair[-1].distance]
     return np.array(pairs, np.int64).reshape(-1, 2)
 
@@ -258,8 +258,10 @@ def _ready(sheet: UnmarkedSheet) -> tuple[_Known, ...]:
 
 def _known(sheet: UnmarkedSheet, page: Page, image: Image) -> _Known:
     ready = print_of(image, page, sheet.layout.page_mm)
-    points, descriptors = _features(ready.grey)
-    return _Known(sheet, page, image, (points + 0.5) / PX_PER_MM, descriptors, ready)
+    size = (ready.soft.shape[1], ready.soft.shape[0])
+    points, descriptors = _features(np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8))
+    # SIFT's are whole numbers up to 255: kept so, a page takes a quarter of the room.
+    return _Known(sheet, page, image, (points + 0.5) / PX_PER_MM, descriptors.astype(np.uint8), ready)
 
 
 @cache

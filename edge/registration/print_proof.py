@@ -58,9 +58,9 @@ FIELD_REACH_MM = (16.0, 3.0, 9.0, 3.0)
 class Print:
     """An empty page made ready to be compared: (height, width) at `PX_PER_MM`."""
 
-    grey: Image
-    soft: NDArray[np.float32]
-    weight: NDArray[np.float32]
+    soft: Image
+    """As small as can be: a box may know many pages."""
+    weight: NDArray[np.uint8]
     """1 on print and its rim, 0 on empty paper and inside the fields."""
     tiles: NDArray[np.bool_]
     """Which tiles have enough print, on the grid of `TILE_MM`."""
@@ -93,22 +93,23 @@ def print_of(reference: Image, page: Page, page_mm: tuple[float, float]) -> Prin
     """Make an empty page ready; `reference` fills `page_mm`."""
     size = (round(page_mm[0] * PX_PER_MM), round(page_mm[1] * PX_PER_MM))
     grey = np.asarray(cv2.resize(reference, size, interpolation=cv2.INTER_AREA), np.uint8)
-    soft = _softened(grey)
+    soft = np.asarray(np.round(_softened(grey)), np.uint8)
     dark = print_mask(grey, PX_PER_MM)
     for field in page.fields:
         for box in [bubble.box_mm for bubble in field.bubbles] or [field.hull_mm()]:
             grown = 1.0 if field.bubbles or field.round else 0.8
             _slice(dark, box, grown)[:] = False
     rim = round(RIM_MM * PX_PER_MM)
-    weight = cv2.dilate(dark.view(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)).astype(np.float32)
+    weight = np.asarray(cv2.dilate(dark.view(np.uint8), np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)), np.uint8)
     for field in page.fields:
         for box in [bubble.box_mm for bubble in field.bubbles] or [field.hull_mm()]:
             _slice(weight, box, 0.0)[:] = 0
     tiles = _sums(dark.astype(np.float32)) >= LEAST_PRINT_MM2 * PX_PER_MM**2
-    total = np.maximum(_sums(weight), 1e-6)
-    mean = _sums(weight * soft) / total
-    variance = np.maximum(_sums(weight * soft * soft) / total - mean**2, 1e-6)
-    return Print(grey, soft, weight, tiles, (total, mean, variance), _anchors(dark))
+    w, a = weight.astype(np.float32), soft.astype(np.float32)
+    total = np.maximum(_sums(w), 1e-6)
+    mean = _sums(w * a) / total
+    variance = np.maximum(_sums(w * a * a) / total - mean**2, 1e-6)
+    return Print(soft, weight, tiles, (total, mean, variance), _anchors(dark))
 
 
 def print_mask(grey: Image, px_per_mm: float) -> NDArray[np.bool_]:
@@ -140,7 +141,7 @@ def prove(source: Image, mm_to_px: Matrix, known: Print, page: Page) -> Proof | 
     at, off = residuals
     near = np.linalg.norm(off, axis=1) < REACH_MM
     at, off = at[near], off[near]
-    height, width = known.grey.shape
+    height, width = known.soft.shape
     shift_x, shift_y = _smooth_shifts(at, off, (height, width))
     flat = _flattened(source, matrix, known, shifts=(shift_x, shift_y))
     agreeing, likeness = agreement(flat, known)
@@ -192,7 +193,7 @@ def _flattened(
     shifts: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
 ) -> NDArray[np.float32]:
     """The capture in the page's frame, softened; `shifts` are in mm, for each of its pixels."""
-    height, width = known.grey.shape
+    height, width = known.soft.shape
     to_mm = np.array([[1 / PX_PER_MM, 0, 0.5 / PX_PER_MM], [0, 1 / PX_PER_MM, 0.5 / PX_PER_MM], [0, 0, 1.0]])
     if shifts is None:
         flat = cv2.warpPerspective(
@@ -215,7 +216,8 @@ def _residuals(flat: NDArray[np.float32], known: Print) -> tuple[Points, Points]
     at, off = [], []
     for x, y in known.anchors:
         around = flat[y - reach : y + side + reach, x - reach : x + side + reach]
-        score = cv2.matchTemplate(around, known.soft[y : y + side, x : x + side], cv2.TM_CCOEFF_NORMED)
+        empty = known.soft[y : y + side, x : x + side].astype(np.float32)
+        score = cv2.matchTemplate(around, empty, cv2.TM_CCOEFF_NORMED)
         _, peak, _, (px, py) = cv2.minMaxLoc(score)
         if peak < MIN_PEAK or not (0 < px < 2 * reach and 0 < py < 2 * reach):
             continue
@@ -294,7 +296,7 @@ def _field_shift(
     bad = tiles & ~agreeing[y0:y1, x0:x1]
     if bad.sum() > BAD_NEAR_FIELD * tiles.sum():
         return None
-    rows, columns = known.grey.shape
+    rows, columns = known.soft.shape
     at_y = min(max(round((y + height / 2) * PX_PER_MM), 0), rows - 1)
     at_x = min(max(round((x + width / 2) * PX_PER_MM), 0), columns - 1)
     return (round(float(shift_x[at_y, at_x]), 3), round(float(shift_y[at_y, at_x]), 3))
