@@ -23,12 +23,12 @@ PAGE_MM = (210.0, 297.0)
 
 
 @pytest.fixture(scope="module")
-def sheet(print_worksheet: Callable[..., Any]):
+def sheet(print_worksheet: Callable[..., Any]) -> Any:
     return print_worksheet()
 
 
 @pytest.fixture(scope="module")
-def paper(sheet: Any):
+def paper(sheet: Any) -> Any:
     sheet.seat("07")
     sheet.write("1", "92")
     sheet.mark("5", "B")
@@ -36,7 +36,7 @@ def paper(sheet: Any):
 
 
 @pytest.fixture(scope="module")
-def layout_of(sheet: Any):
+def layout_of(sheet: Any) -> LayoutOf:
     return knowing(sheet.layout)
 
 
@@ -65,7 +65,7 @@ def off_by_mm(page: Any, at_mm: Any) -> list[float]:
 @pytest.mark.parametrize("turn_deg", [0, 137])
 def test_two_corners_under_a_hand_do_not_hide_where_the_page_lies(
     paper: Image, layout_of: LayoutOf, corners: tuple[int, int], turn_deg: float
-):
+) -> None:
     capture, at_mm = seen(paper, Scene(wide_px=WIDE_PX, covered=corners, turn_deg=turn_deg))
     page = register(capture, layout_of)
     assert not page.refused
@@ -76,14 +76,14 @@ def test_two_corners_under_a_hand_do_not_hide_where_the_page_lies(
 
 def test_a_page_whose_bottom_lies_outside_the_picture_is_read_while_its_fields_lie_in_it(
     paper: Image, layout_of: LayoutOf
-):
+) -> None:
     capture, at_mm = seen(paper, Scene(wide_px=WIDE_PX, cut_mm=20, tilt_deg=15))
     page = register(capture, layout_of)
     assert not page.refused
     assert max(off_by_mm(page, at_mm)) < 0.25
 
 
-def test_three_corners_under_hands_are_refused(paper: Image, layout_of: LayoutOf):
+def test_three_corners_under_hands_are_refused(paper: Image, layout_of: LayoutOf) -> None:
     page = register(seen(paper, Scene(wide_px=WIDE_PX, covered=(0, 2, 3)))[0], layout_of)
     assert page.refused
     assert page.problems[-1].code == "half-sheet"
@@ -91,7 +91,7 @@ def test_three_corners_under_hands_are_refused(paper: Image, layout_of: LayoutOf
 
 @pytest.mark.parametrize("scene", [Scene(lift_mm=8), Scene(lift_mm=16), Scene(lift_mm=10, folded=True)], ids=str)
 @pytest.mark.parametrize("seed", [3, 4])
-def test_a_curled_page_is_followed_by_its_fields(paper: Image, layout_of: LayoutOf, scene: Scene, seed: int):
+def test_a_curled_page_is_followed_by_its_fields(paper: Image, layout_of: LayoutOf, scene: Scene, seed: int) -> None:
     capture, at_mm = seen(paper, _wide(scene), seed)
     page = register(capture, layout_of)
     assert not page.refused
@@ -104,7 +104,7 @@ def _wide(scene: Scene) -> Scene:
 
 
 @pytest.mark.parametrize("barrel", [-0.03, -0.08])
-def test_a_lens_that_bends_is_told_from_one_picture(paper: Image, layout_of: LayoutOf, barrel: float):
+def test_a_lens_that_bends_is_told_from_one_picture(paper: Image, layout_of: LayoutOf, barrel: float) -> None:
     capture, at_mm = seen(paper, Scene(wide_px=WIDE_PX, barrel=barrel))
     page = register(capture, layout_of)
     assert not page.refused
@@ -112,7 +112,7 @@ def test_a_lens_that_bends_is_told_from_one_picture(paper: Image, layout_of: Lay
     assert max(off_by_mm(page, at_mm)) < 0.3
 
 
-def test_frames_that_are_elsewhere_are_never_bent_into_place(paper: Image, sheet: Any):
+def test_frames_that_are_elsewhere_are_never_bent_into_place(paper: Image, sheet: Any) -> None:
     """The fields of another print run: no curl, lens or hand explains them away."""
     for dx, dy in ((0.0, 5.0), (7.0, 0.0), (-4.0, 4.0)):
         fields = tuple(
@@ -134,18 +134,18 @@ def test_frames_that_are_elsewhere_are_never_bent_into_place(paper: Image, sheet
             assert register(seen(paper, _wide(scene))[0], knowing(other)).refused
 
 
-def test_a_code_is_read_where_the_blur_is_as_wide_as_its_modules(paper: Image, layout_of: LayoutOf):
+def test_a_code_is_read_where_the_blur_is_as_wide_as_its_modules(paper: Image, layout_of: LayoutOf) -> None:
     page = register(seen(paper, Scene(wide_px=2000, blur=1.9))[0], layout_of)
     assert not page.refused
 
 
-def test_a_lens_and_its_way_back_undo_each_other():
+def test_a_lens_and_its_way_back_undo_each_other() -> None:
     lens = LensOn(-0.12, 0.02, (4000, 3000))
     points = np.random.default_rng(1).uniform((0, 0), (4000, 3000), (50, 2))
     assert np.allclose(lens.straightened(lens.bent(points)), points, atol=0.01)
 
 
-def test_a_lens_learned_from_three_pictures_places_the_fields_of_a_fourth(paper: Image, layout_of: LayoutOf):
+def test_a_lens_learned_from_three_pictures_places_the_fields_of_a_fourth(paper: Image, layout_of: LayoutOf) -> None:
     """The error of the plane alone, without following each field, before and after."""
     scene = Scene(wide_px=WIDE_PX, barrel=-0.05)
     found = calibrate_lens([register(seen(paper, scene, seed)[0], layout_of) for seed in (11, 12, 13)])
@@ -159,14 +159,14 @@ def test_a_lens_learned_from_three_pictures_places_the_fields_of_a_fourth(paper:
     assert max(np.hypot(*shift) for shift in page.shifts_mm if shift is not None) < 0.3
 
 
-def test_a_lens_of_another_camera_is_not_applied(paper: Image, layout_of: LayoutOf):
+def test_a_lens_of_another_camera_is_not_applied(paper: Image, layout_of: LayoutOf) -> None:
     capture, _ = seen(paper, Scene(wide_px=WIDE_PX))
     page = register(capture, layout_of, lens=Lens(-0.1, 0.0, 16 / 9))
     assert not page.refused
     assert page.place is None
 
 
-def test_no_lens_is_learned_from_a_picture_without_a_sheet(layout_of: LayoutOf):
+def test_no_lens_is_learned_from_a_picture_without_a_sheet(layout_of: LayoutOf) -> None:
     nothing = register(Capture(np.full((900, 1200, 3), 200, np.uint8), "desk"), layout_of)
     with pytest.raises(ClassboxError):
         calibrate_lens([nothing])
