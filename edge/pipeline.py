@@ -118,6 +118,7 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
         [(one.field, one.reading) for one in readings],
         owner.who,
         problems=(*page.problems, *owner.problems),
+        bound=page.layout.assignment is not None,
         marks=marks,
     )
     fits = not any(problem.code == WRONG_ASSIGNMENT for problem in record.problems)

@@ -67,15 +67,22 @@ def grade_page(
     attempt: int = 1,
     problems: Sequence[Problem] = (),
     marks: Sequence[TeacherMark | None] = (),
+    bound: bool = True,
 ) -> PageRecord:
     """The record of one page (numbered from 1), its fields in the order given; `marks` are the teacher's on them.
 
     Without an assignment every field is READ, BLANK or REVIEW and nothing is scored. The same, with a problem
     `wrong-assignment`, when a field's item is not in the assignment, or is of another kind there, or has fewer
-    blanks: a key that does not fit one field is not trusted with the others.
+    blanks: a key that does not fit one field is not trusted with the others. A layout that was not printed for the
+    assignment (not `bound`) may have more: a card's roll number is READ, and the key judges the rest.
     """
-    fits = assignment is not None and all(_fits(assignment, field) for field, _ in fields)
-    verdicts = _grade_fields(assignment, fields) if assignment is not None and fits else _read_only(fields)
+    named = [bound or (assignment is not None and assignment.item(field.item) is not None) for field, _ in fields]
+    keyed = [pair for pair, has_key in zip(fields, named, strict=True) if has_key]
+    fits = assignment is not None and bool(keyed or bound) and all(_fits(assignment, field) for field, _ in keyed)
+    verdicts = _read_only(fields)
+    if assignment is not None and fits:
+        judged = iter(_grade_fields(assignment, keyed))
+        verdicts = [next(judged) if has_key else read for read, has_key in zip(verdicts, named, strict=True)]
     items = tuple(
         ItemResult(field.item, field.blank, field.kind, reading, verdict, mark)
         for (field, reading), verdict, mark in zip(fields, verdicts, marks or [None] * len(fields), strict=True)
@@ -112,6 +119,7 @@ def regrade(record: PageRecord, assignment: Assignment | None) -> PageRecord:
         record.who,
         attempt=record.attempt,
         problems=record.problems,
+        bound=record.score_hundredths is None or all(i.verdict.kind is not VerdictKind.READ for i in record.items),
         marks=[item.mark for item in record.items],
     )
 

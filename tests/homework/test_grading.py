@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homework.answers import AnswerRule, Credit
-from homework.assignment import Assignment, Item, Layer
+from homework.assignment import Assignment, Item, Layer, parse_assignment
 from homework.grading import WRONG_ASSIGNMENT, grade_item, grade_page, max_score_hundredths, regrade, share_points
 from homework.layout import Bubble, Field, FieldKind
 from homework.results import Doubt, PageRecord, Problem, Reading, Verdict, VerdictKind, WhoWroteIt
@@ -365,3 +365,21 @@ def test_regrading_lifts_the_problem_once_the_right_assignment_is_there() -> Non
     again = regrade(record, assignment(make("number", "92")))
     assert again.problems == ()
     assert again.score_hundredths == 100
+
+
+def test_a_card_may_have_a_column_that_the_key_does_not_know() -> None:
+    """A roll number on an imported card is read, and the key judges the rest; a sheet of ours must fit as a whole."""
+    key = parse_assignment(
+        '[assignment]\nid = "a"\ntitle = "t"\ngrade = 3\n'
+        '[[item]]\nid = "q1"\nkind = "number"\nprompt = "1 + 1 ="\nanswer = 2\n'
+    )
+    fields = [
+        (Field("Roll", 1, "number"), Reading("407", 0.99)),
+        (Field("q1", 1, "number"), Reading("2", 0.99)),
+    ]
+    loose = grade_page(key, "s", 1, fields, WhoWroteIt(), bound=False)
+    assert [item.verdict.kind for item in loose.items] == [VerdictKind.READ, VerdictKind.CORRECT]
+    assert (loose.score_hundredths, loose.max_score_hundredths) == (100, 100)
+    assert regrade(loose, key) == loose
+    assert grade_page(key, "s", 1, fields, WhoWroteIt()).score_hundredths is None
+    assert grade_page(key, "s", 1, fields[:1], WhoWroteIt(), bound=False).score_hundredths is None
