@@ -107,7 +107,7 @@ def _searched(pyramid: Pyramid, layout: SheetLayout, fills: float) -> tuple[floa
     expected = BUBBLE_MM * fills * long_px / max(layout.page_mm)
     scale = min(SEARCH_BUBBLE_PX / expected, 2.0)
     level = min(2.0 ** float(np.ceil(np.log2(scale))), 1.0)
-    grey = pyramid.grey(level)
+    grey = pyramid.glance(level)
     size = [max(round(side * scale), 1) for side in pyramid.image.shape[1::-1]]
     how = cv2.INTER_AREA if scale < level else cv2.INTER_CUBIC
     return scale, np.asarray(cv2.resize(grey, size, interpolation=how), np.uint8)

@@ -51,6 +51,11 @@ def find_codes(pyramid: Pyramid) -> list[CodeSighting]:
     return []
 
 
+def any_code_at_a_glance(pyramid: Pyramid) -> bool:
+    """Whether the smallest picture that is searched shows a code of ours."""
+    return bool(_read(pyramid.glance(pyramid.scale_for(SEARCH_SIDES_PX[0]))))
+
+
 def find_codes_beside(pyramid: Pyramid, markers: list[Points]) -> list[CodeSighting]:
     """The codes beside the sightings of the top right marker, where our sheets have them; blurred ones too.
 

@@ -381,14 +381,16 @@ def _shifts(turned: Points, square: Points, step: float, *, most: int = SHIFTS_A
     """The shifts for which most points land on a blob, the commonest first."""
     if step <= 0:
         return []
-    votes = (square[None] - turned[:, None]).reshape(-1, 2)
-    low = votes.min(axis=0)
     width = 0.2 * step
-    shape = np.floor((votes.max(axis=0) - low) / width).astype(int) + 1
+    # In whole cells a vote is one subtraction, of numbers that hold both coordinates.
+    cells, steps = (np.floor(points / width).astype(np.int64) for points in (square, turned))
+    low = cells.min(axis=0) - steps.max(axis=0)
+    shape = cells.max(axis=0) - steps.min(axis=0) - low + 1
     if shape.prod() > 4_000_000:
         return []
-    cells = np.floor((votes - low) / width).astype(int)
-    counts = np.bincount(cells[:, 0] * shape[1] + cells[:, 1], minlength=int(shape.prod()))
+    here = (cells - low) @ [shape[1], 1]
+    there = steps @ [shape[1], 1]
+    counts = np.bincount((here[None] - there[:, None]).ravel(), minlength=int(shape.prod()))
     raw = counts.reshape(shape).astype(np.float32)
     grid = cv2.blur(raw, (3, 3), borderType=cv2.BORDER_CONSTANT)
     shifts = []
@@ -402,7 +404,7 @@ def _shifts(turned: Points, square: Points, step: float, *, most: int = SHIFTS_A
             max(x - 2, 0) : max(x - 2, 0) + part.shape[0], max(y - 2, 0) : max(y - 2, 0) + part.shape[1]
         ]
         middle = np.array([(across * part).sum(), (down * part).sum()]) / max(part.sum(), 1)
-        shifts.append(low + (middle + 0.5) * width)
+        shifts.append((low + middle) * width)
         grid[max(x - 3, 0) : x + 4, max(y - 3, 0) : y + 4] = 0
     return shifts
 

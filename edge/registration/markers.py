@@ -51,6 +51,7 @@ class Pyramid:
     def __init__(self, image: Image) -> None:
         self.image = image
         self._grey: dict[float, Image] = {}
+        self._glance: dict[float, Image] = {}
 
     def grey(self, scale: float) -> Image:
         """The grey picture at `scale` (1 = as it came)."""
@@ -62,8 +63,11 @@ class Pyramid:
         """The same in two thirds of the time, from a few pixels of each square alone: enough for a first look."""
         if scale in self._grey or scale > 0.5:
             return self.grey(scale)
-        size = [max(round(side * scale), 1) for side in self.image.shape[1::-1]]
-        return grey_of(np.asarray(cv2.resize(self.image, size, interpolation=cv2.INTER_LINEAR), np.uint8))
+        if scale not in self._glance:
+            size = [max(round(side * scale), 1) for side in self.image.shape[1::-1]]
+            small = cv2.resize(self.image, size, interpolation=cv2.INTER_LINEAR)
+            self._glance[scale] = grey_of(np.asarray(small, np.uint8))
+        return self._glance[scale]
 
     def _make(self, scale: float) -> Image:
         if scale == 1.0:
@@ -100,6 +104,12 @@ def find_markers(pyramid: Pyramid) -> dict[int, list[Points]]:
         marker: [_refine(pyramid.image, corners, scale_px=2.0) for corners in sightings]
         for marker, sightings in best.items()
     }
+
+
+def any_marker_at_a_glance(pyramid: Pyramid) -> bool:
+    """Whether the first look of `find_markers` shows a corner marker, as it does of nearly every sheet of ours."""
+    scale = pyramid.scale_for(SEARCH_SIDES_PX[0])
+    return bool(_search(pyramid.glance(scale), scale, thorough=False))
 
 
 def seen_in_a_mirror(pyramid: Pyramid) -> bool:

@@ -10,10 +10,24 @@ from numpy.typing import NDArray
 
 from edge.frames import Capture, RegisteredPage
 from edge.registration.anchors import ENOUGH_FOUND, Known, settle, settle_by_two, trusted_shifts
-from edge.registration.code import CodeSighting, find_codes, find_codes_beside, find_codes_flattened, finder_corners
+from edge.registration.code import (
+    CodeSighting,
+    any_code_at_a_glance,
+    find_codes,
+    find_codes_beside,
+    find_codes_flattened,
+    finder_corners,
+)
 from edge.registration.geometry import Matrix, Points, corners_of, fit, px_per_mm_at
 from edge.registration.lens import Lens, LensOn
-from edge.registration.markers import ENOUGH_MARKERS, Pyramid, choices, find_markers, seen_in_a_mirror
+from edge.registration.markers import (
+    ENOUGH_MARKERS,
+    Pyramid,
+    any_marker_at_a_glance,
+    choices,
+    find_markers,
+    seen_in_a_mirror,
+)
 from edge.registration.place import Place
 from edge.registration.problems import refusal
 from edge.registration.quality import MarkerLook, like_paper, look_at, sharpened, sharpness
@@ -69,11 +83,17 @@ def register(
     """
     pyramid = Pyramid(capture.image)
     nothing = RegisteredPage(capture, None, None, None, None, 0.0, 0.0)
+    foreign: RegisteredPage | None = None
+    if unmarked and not any_marker_at_a_glance(pyramid) and not any_code_at_a_glance(pyramid):
+        # Nothing of ours in sight: looking for it thoroughly costs more than an imported card as a whole.
+        foreign = register_unmarked(capture, unmarked, pyramid)
+        if not foreign.refused:
+            return foreign
     sightings = find_markers(pyramid)
     codes = find_codes_beside(pyramid, sightings.get(CODE_BESIDE, [])) or find_codes(pyramid)
     if len(sightings) < (TWO_MARKERS if codes else ENOUGH_MARKERS):
         if unmarked and not codes:
-            page = register_unmarked(capture, unmarked, pyramid)
+            page = foreign or register_unmarked(capture, unmarked, pyramid)
             if not page.refused or (not sightings and page.problems[-1].code != "not-a-sheet"):
                 return page
         return _refuse(nothing, _why_no_page(pyramid, len(sightings), codes))
