@@ -12,7 +12,7 @@ import numpy as np
 from edge.frames import BoxPx, FieldCrop, Image, Quad, RegisteredPage
 from edge.reading.glare import has_glare
 from edge.reading.paper import WIDEST_FILL_MM, WIDEST_STROKE_MM, evened
-from edge.reading.printed import without_print
+from edge.reading.printed import Writing, without_print, writing_alone
 from edge.reading.red import SOFT_PX, RedIs, looks_red, part_inks
 from edge.registration.geometry import as_point, corners_of, to_px
 from homework.layout import Box, Field
@@ -59,13 +59,13 @@ def crop_field(
 
 def cut_writing(
     page: RegisteredPage, region_mm: Box, shift_mm: tuple[float, float], *, red_ink: bool, red_is: RedIs = "teacher"
-) -> Image:
+) -> Writing:
     """A region as a recogniser looks at it, grey. `red_ink`: whether there is any, to be taken away or to be read."""
     image = cut(page, region_mm, WRITING_PX_PER_MM, shift_mm, all_channels=red_ink)
     if image.ndim == 3:
         soft = _soft(page, region_mm, WRITING_PX_PER_MM, shift_mm, red_is)
         image = part_inks(image, WRITING_PX_PER_MM, soft, red_is).grey
-    return without_print(page, evened(image, WRITING_PX_PER_MM), region_mm, WRITING_PX_PER_MM)
+    return writing_alone(page, evened(image, WRITING_PX_PER_MM), region_mm, WRITING_PX_PER_MM)
 
 
 def _soft(

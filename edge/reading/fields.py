@@ -82,7 +82,8 @@ def writing_of(page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> Image:
 class _Written:
     """A written field that waits for its recogniser; `index` is its place on the page.
 
-    `on_frame`: something upright stands on its frame's line, which may be a digit that nobody can read there.
+    `on_frame`: something upright stands on its frame's line, or along other print, which may be a digit or a part of
+    one that nobody can read there.
     """
 
     index: int
@@ -92,9 +93,10 @@ class _Written:
 
 
 def _written(index: int, page: RegisteredPage, crop: FieldCrop, ink: FieldInk) -> _Written:
-    image = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink, red_is=crop.red_is)
+    writing = cut_writing(page, ink.writing_mm, crop.shift_mm, red_ink=crop.red_ink, red_is=crop.red_is)
+    image = writing.image
     if not crop.framed:
-        return _Written(index, ink, image, on_frame=False)
+        return _Written(index, ink, image, on_frame=writing.hidden)
     box = box_in_crop(crop.field.hull_mm(), ink.writing_mm, WRITING_PX_PER_MM)
     if crop.field.round:
         return _Written(index, ink, without_outline(image, box, WRITING_PX_PER_MM, is_round=True), on_frame=False)

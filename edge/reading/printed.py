@@ -7,6 +7,7 @@ answer, a bracket beside it, the question. All of it stands on the picture of th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -25,8 +26,49 @@ BUBBLE_RIM_MM = 1.2
 INSIDE_SHARE = 0.16
 """What lies so deep in a bubble is its letter, not its outline."""
 
+FADED = 0.88
+"""Print has ended where the paper is so bright again, as a part of clean paper."""
+
+HIDDEN, LONGEST_HIDDEN_MM = 0.7, 1.2
+"""A stroke that ran along print, not across it, and went with it: so dark, and so long. The foot of a 2 is 2 mm."""
+
 _AROUND_MM = 4.0
 """The paper around a crop that tells what is darker than paper in it."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A crop without print; `hidden` tells that a stroke lay along the print, and part of it went with that."""
+
+    image: Image
+    hidden: bool
+
+
+def writing_alone(page: RegisteredPage, image: Image, region_mm: Box, px_per_mm: float) -> Writing:
+    """What a recogniser looks at, without what is printed there on a learned page; of our own sheets, itself.
+
+    The print is looked for in the crop itself and taken out as narrowly as its own softness allows: the foot of a 2
+    often lies on the rule.
+    """
+    if page.empty is None or page.layout is None:
+        return Writing(image, hidden=False)
+    core = _print_in(page.empty, page.layout.page_mm, region_mm, px_per_mm, image.shape, rim_mm=0.0)
+    if not core.any():
+        return Writing(image, hidden=False)
+    paper = float(np.percentile(image, 80))
+    most = round(RIM_MM * px_per_mm)
+    core = _moved(core, image, paper, most)
+    mask = _grown_by(core, most)
+    for rim in range(1, most):
+        narrow = _grown_by(core, rim)
+        if np.median(image[_grown_by(core, rim + 1) & ~narrow]) > FADED * paper:
+            mask = narrow
+            break
+    clean = _bridged_both(image, mask)
+    lost = mask & ~core & (image < HIDDEN * paper) & (clean > FADED * paper)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(lost.view(np.uint8), connectivity=8)
+    longest = int(stats[1:, 2:4].max(initial=0))
+    return Writing(clean, hidden=longest >= LONGEST_HIDDEN_MM * px_per_mm)
 
 
 def without_print(
@@ -39,7 +81,7 @@ def without_print(
     """
     if page.empty is None or page.layout is None:
         return image
-    mask = _print_in(page.empty, page.layout.page_mm, region_mm, px_per_mm, image.shape)
+    mask = _print_in(page.empty, page.layout.page_mm, region_mm, px_per_mm, image.shape, rim_mm=RIM_MM)
     for box in bubbles:
         inner = _part(mask, _grown(box, -INSIDE_SHARE * min(box[2:])), region_mm, px_per_mm)
         letter = inner.copy()
@@ -47,8 +89,7 @@ def without_print(
         inner[:] = letter
     if not mask.any():
         return image
-    along, across = _bridged(image, mask), _bridged(image.T, mask.T).T
-    return np.where(mask, np.minimum(along, across), image)
+    return _bridged_both(image, mask)
 
 
 def _grown(box: Box, by_mm: float) -> Box:
@@ -64,9 +105,15 @@ def _part(mask: NDArray[np.bool_], box: Box, region_mm: Box, px_per_mm: float) -
 
 
 def _print_in(
-    empty: Image, page_mm: tuple[float, float], region_mm: Box, px_per_mm: float, shape: tuple[int, ...]
+    empty: Image,
+    page_mm: tuple[float, float],
+    region_mm: Box,
+    px_per_mm: float,
+    shape: tuple[int, ...],
+    *,
+    rim_mm: float,
 ) -> NDArray[np.bool_]:
-    """Where something is printed in a region of the empty page, on the pixels of a crop of it."""
+    """Where something is printed in a region of the empty page, on the pixels of a crop of it, and so much around."""
     scale = empty.shape[1] / page_mm[0]
     pad = round(_AROUND_MM * px_per_mm)
     x, y = region_mm[0] - pad / px_per_mm, region_mm[1] - pad / px_per_mm
@@ -75,10 +122,32 @@ def _print_in(
     size = (shape[1] + 2 * pad, shape[0] + 2 * pad)
     how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     seen = cv2.warpAffine(empty, to_empty, size, flags=how, borderMode=cv2.BORDER_REPLICATE)
-    rim = round(RIM_MM * px_per_mm)
-    mask = print_mask(np.asarray(seen, np.uint8), px_per_mm).view(np.uint8)
-    grown = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1)))
-    return np.ascontiguousarray(grown[pad : pad + shape[0], pad : pad + shape[1]] > 0)
+    grown = _grown_by(print_mask(np.asarray(seen, np.uint8), px_per_mm), round(rim_mm * px_per_mm))
+    return np.ascontiguousarray(grown[pad : pad + shape[0], pad : pad + shape[1]])
+
+
+def _grown_by(mask: NDArray[np.bool_], rim_px: int) -> NDArray[np.bool_]:
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim_px + 1, 2 * rim_px + 1))
+    return np.asarray(cv2.dilate(mask.view(np.uint8), kernel) > 0, np.bool_)
+
+
+def _moved(core: NDArray[np.bool_], image: Image, paper: float, most_px: int) -> NDArray[np.bool_]:
+    """The print where the crop itself has it darkest, at most so many pixels away."""
+    dark = np.maximum(paper - image.astype(np.float32), 0)
+    around = cv2.copyMakeBorder(dark, most_px, most_px, most_px, most_px, cv2.BORDER_CONSTANT, value=0)
+    score = cv2.matchTemplate(around, core.astype(np.float32), cv2.TM_CCORR)
+    # A rule lies anywhere along itself: of equals, the nearest.
+    far = np.hypot(*np.mgrid[-most_px : most_px + 1, -most_px : most_px + 1])
+    down, right = (int(v) - most_px for v in np.unravel_index(int(np.argmax(score * (1 - 0.02 * far))), score.shape))
+    move = np.array([[1.0, 0, right], [0, 1, down]])
+    size = (image.shape[1], image.shape[0])
+    moved = cv2.warpAffine(core.view(np.uint8), move, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved > 0, np.bool_)
+
+
+def _bridged_both(image: Image, mask: NDArray[np.bool_]) -> Image:
+    along, across = _bridged(image, mask), _bridged(image.T, mask.T).T
+    return np.where(mask, np.minimum(along, across), image)
 
 
 def _bridged(image: Image, mask: NDArray[np.bool_]) -> Image:

@@ -119,7 +119,7 @@ def test_one_printed_number_that_differs_is_never_read_as_certain(photograph: ob
     _, paper = filled(3)
     hull = page(3).layout.pages[0].fields[0].hull_mm()
     x, y = round((hull[0] - 13) * 10), round(hull[1] * 10)
-    other = paper[(31 * 10 + 125) :][:0] if False else page(5).image
+    other = page(5).image
     paper[y : y + 90, x : x + 75] = cv2.LUT(other[y : y + 90, x : x + 75], PAPER)
     found = graded(photograph(paper), learned(3), number=3)  # type: ignore[operator]
     assert found.record is not None
@@ -134,6 +134,26 @@ def test_answers_are_read_and_print_is_not(photograph: object) -> None:
     sure = [(text, truth.text) for (text, doubt), truth in zip(said, done.truth.fields, strict=True) if doubt is None]
     assert all(text == truth for text, truth in sure)
     assert len(sure) >= 0.7 * len(said)
+
+
+def test_the_foot_of_a_2_on_the_printed_rule_is_read_or_asked_and_never_a_7(photograph: object) -> None:
+    """Print is taken out of the crop, and what lies along it would go with it."""
+    said = []
+    for lower_mm in (-0.6, -0.3, -0.1, 0.1, 0.3):
+        paper = np.asarray(cv2.LUT(page(3).image, PAPER), np.uint8).copy()
+        on_rules = [field for field in page(3).layout.pages[0].fields if field.item in {"17", "19"}]
+        for field in on_rules:
+            x, y, _, height = field.hull_mm()
+            two = [(0, 1.2), (0.7, 0.2), (1.8, 0), (2.7, 0.8), (2.6, 2), (1.5, 3.6), (0, 5.4), (1.4, 5.4), (3.1, 5.4)]
+            one = [(4.8, 0.2), (4.6, 4.6)]
+            for stroke in (two, one):
+                at = np.add(stroke, (x + 4, y + height - 5.4 + lower_mm))
+                cv2.polylines(paper, [np.round(at * 10).astype(np.int32)], False, (60, 50, 50), 5, cv2.LINE_AA)
+        found = graded(photograph(paper, size_px=(3000, 2250)), learned(3), number=3)  # type: ignore[operator]
+        assert found.record is not None
+        said += [item.reading for item in found.record.items if item.item in {"17", "19"}]
+    assert all(one.text == "21" for one in said if one.doubt is None), said
+    assert any(one.doubt is None for one in said), "one that stands clear of the rule is read"
 
 
 def test_an_empty_page_is_blank_all_over(photograph: object) -> None:
