@@ -2,7 +2,8 @@
 
 Nobody hands in the empty card. But a card has many bubbles with the same letter, and most of them are empty: what
 stands at the same pixels in two of three of them is print. A bubble that is nowhere darker than that becomes one
-without a letter; any other stays as it is, so that no ink is ever lost.
+without a letter. Of any other the print is divided out where it lies, as light that the ink there had less of: what
+is darker than print stays, and so does a grey that a rubber left.
 """
 
 from __future__ import annotations
@@ -28,10 +29,17 @@ INSIDE = 0.78
 DARKER, MOST_DARKER = 0.1, 0.03
 """Pixels so much darker than the print, of the paper, may be ink; up to such a share of them is noise."""
 
+SHIFTS_PX = np.arange(-2.0, 2.1, 0.5)
+"""How far off a label's print may lie in a bubble, across and down."""
+
+PALEST_PRINT = 0.35
+"""Print is never taken to be darker than this: dividing by less would call anything paper."""
+
 MUCH_MORE, SOME_MORE = 1.7, 0.05
 """A label whose print is so much darker than the others' may be one that was marked nearly everywhere."""
 
 Patches = NDArray[np.float32]
+Print = NDArray[np.float32]
 
 
 def without_labels(page: RegisteredPage, crops: Sequence[FieldCrop]) -> list[FieldCrop]:
@@ -49,6 +57,8 @@ def without_labels(page: RegisteredPage, crops: Sequence[FieldCrop]) -> list[Fie
         for (index, x, y), only_print, paper in zip(at, look.only_print, look.papers, strict=True):
             if only_print:
                 _whiten(images[index], look.inside, round(x), round(y), paper)
+            elif look.usual is not None:
+                _divide(images[index], look.inside, look.usual, (x, y), paper)
     return [replace(crop, image=image) for crop, image in zip(crops, images, strict=True)]
 
 
@@ -78,6 +88,8 @@ class _Look:
     only_print: NDArray[np.bool_]
     papers: NDArray[np.float32]
     inside: NDArray[np.bool_]
+    usual: Print | None
+    """Their print, as a share of the paper's light; None where too few bubbles show it."""
 
 
 def _look_at(crops: Sequence[FieldCrop], at: _Places, size: tuple[int, int]) -> _Look:
@@ -87,14 +99,16 @@ def _look_at(crops: Sequence[FieldCrop], at: _Places, size: tuple[int, int]) -> 
     patches: Patches = np.asarray(np.stack(cut), np.float32)
     papers = np.maximum(np.percentile(patches.reshape(len(at), -1), 90, axis=1), 1).astype(np.float32)
     if len(at) < LEAST_ALIKE:
-        return _Look(0.0, np.zeros(len(at), bool), papers, inside)
+        return _Look(0.0, np.zeros(len(at), bool), papers, inside, None)
     patches = patches / papers[:, None, None]
     usual = np.percentile(patches, 100 * PRINTED, axis=0).astype(np.float32)
     # The label lies a little off from bubble to bubble: it may be as dark as the print is anywhere beside.
     darkest = cv2.erode(usual, np.ones((5, 5), np.uint8))
     ink = ((darkest - patches) > DARKER) & inside
     only_print = ink.sum(axis=(1, 2)) <= MOST_DARKER * inside.sum()
-    return _Look(float((1 - usual)[inside].mean()), only_print, papers, inside)
+    alone = patches[only_print]
+    sharp = np.median(alone, axis=0).astype(np.float32) if len(alone) >= LEAST_ALIKE else None
+    return _Look(float((1 - usual)[inside].mean()), only_print, papers, inside, sharp)
 
 
 def _whiten(image: Image, inside: NDArray[np.bool_], x: int, y: int, paper: float) -> None:
@@ -105,3 +119,26 @@ def _whiten(image: Image, inside: NDArray[np.bool_], x: int, y: int, paper: floa
     part = image[y0 : top + height, x0 : left + width]
     here = inside[y0 - top : y0 - top + part.shape[0], x0 - left : x0 - left + part.shape[1]]
     part[here] = np.uint8(min(paper, 255))
+
+
+def _divide(image: Image, inside: NDArray[np.bool_], usual: Print, at: tuple[float, float], paper: float) -> None:
+    """Take the print out of a bubble that holds more than that, where it fits best: ink can only make it darker."""
+    height, width = inside.shape
+    left, top = round(at[0]) - width // 2, round(at[1]) - height // 2
+    if left < 0 or top < 0 or top + height > image.shape[0] or left + width > image.shape[1]:
+        return
+    part = image[top : top + height, left : left + width]
+    seen = part.astype(np.float32) / np.float32(paper)
+    middle = (at[0] - round(at[0]) + width // 2, at[1] - round(at[1]) + height // 2)
+    best, least = usual, np.inf
+    for across in SHIFTS_PX:
+        for down in SHIFTS_PX:
+            moved = cv2.getRectSubPix(
+                usual, (width, height), (width - 1 - middle[0] + across, height - 1 - middle[1] + down)
+            )
+            paler = float(np.maximum(seen - moved, 0)[inside].sum())
+            if paler < least:
+                best, least = np.asarray(moved, np.float32), paler
+    print_there = np.clip(best, PALEST_PRINT, 1.0)
+    clean = np.minimum(seen / print_there, 1.0) * paper
+    part[inside] = np.maximum(part, clean.astype(np.uint8))[inside]
