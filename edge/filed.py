@@ -19,10 +19,13 @@ from sync.clock import ClockReading
 
 
 class NamedBy(StrEnum):
-    """Who says whose page it is: the page itself, the stack that it lies in, or a person (whose word stands)."""
+    """Who says whose page it is: the page itself, the stack that it lies in, the seat that was called when it came,
+    or a person (whose word stands).
+    """
 
     PAGE = "page"
     STACK = "stack"
+    ORDER = "order"
     PERSON = "person"
 
 

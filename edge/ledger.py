@@ -16,9 +16,11 @@ from pathlib import Path
 import msgspec
 
 from edge.booking import Rival, Standing, assignment_key, decide
+from edge.calling import TABLE, Calling, SlidClass, add_step, beside, calling, turn_of, undo_step
 from edge.database import Database
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, filed_page, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
+from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
 from edge.reading.signature import same_ink
@@ -77,6 +79,7 @@ _MIGRATIONS = (
     ALTER TABLE page ADD COLUMN in_doubt INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX page_in_doubt ON page (capture) WHERE in_doubt = 1;
     """,
+    TABLE,
 )
 
 
@@ -107,10 +110,12 @@ class Ledger:
         digest: str,
         has_picture: bool,
         clock: ClockReading,
+        slid: SlidClass | None = None,
     ) -> FiledPage | None:
         """Book a graded capture, with its record for the school, in one transaction.
 
-        `pupil` is what it is booked under (see `edge.booking.pupil_key`); None when that has to be asked.
+        `pupil` is what it is booked under (see `edge.booking.pupil_key`); None when that has to be asked. `slid`: it
+        names nobody and came in seat order; then it is the pupil's who is called.
         None when a capture of that digest is in the ledger already: nothing is added. Raises `DatabaseError`.
         """
         with self._file.writing() as db:
@@ -121,7 +126,10 @@ class Ledger:
             ).fetchone()
             if row is None:
                 return None
-            self._add(db, row["id"], page, pupil)
+            if slid is not None and page.record is not None and page.status is PageStatus.GRADED:
+                self._take_in_order(db, row["id"], page, slid)
+            else:
+                self._add(db, row["id"], page, pupil)
         return self.page(row["id"])
 
     def regrade(self, capture: int, page: GradedPage, *, pupil: str | None) -> FiledPage:
@@ -147,11 +155,14 @@ class Ledger:
     def withdraw(self, capture: int) -> FiledPage | None:
         """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
         with self._file.writing() as db:
-            row = self._newest(db, capture)
-            if row is not None and row.standing is not Standing.WITHDRAWN:
-                db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
-                self._append(db, msgspec.structs.replace(row, standing=Standing.WITHDRAWN, linked=None))
+            self._withdraw(db, capture)
         return self.page(capture)
+
+    def _withdraw(self, db: sqlite3.Connection, capture: int) -> None:
+        row = self._newest(db, capture)
+        if row is not None and row.standing is not Standing.WITHDRAWN:
+            db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
+            self._append(db, msgspec.structs.replace(row, standing=Standing.WITHDRAWN, linked=None))
 
     def restore(self, capture: int) -> FiledPage | None:
         """Undo `withdraw`: the sheet is booked as if it came now. None when there is no such capture."""
@@ -161,16 +172,83 @@ class Ledger:
                 self._book(db, row)
         return self.page(capture)
 
-    def say_whose(self, capture: int, who: WhoWroteIt, *, pupil: str) -> FiledPage | None:
-        """A person says whose sheet it is; it is booked as if the sheet had said so. None: no such page."""
+    def say_whose(self, capture: int, who: WhoWroteIt, *, pupil: str, in_order: bool = False) -> FiledPage | None:
+        """A person says whose sheet it is; it is booked as if the sheet had said so. None: no such page.
+
+        `in_order`: it is slid in seat order; where nobody knew whose it was, the calling goes on from there.
+        """
         with self._file.writing() as db:
             row = self._newest(db, capture)
             if row is not None and row.record is not None:
+                if in_order and row.pupil is None and who.class_name is not None and who.seat is not None:
+                    step = Step(0, StepKind.TAKEN, row.record.sheet, who.seat, row.record.page, capture)
+                    add_step(db, who.class_name, step)
                 db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
                 record = msgspec.structs.replace(row.record, who=who)
                 named = msgspec.structs.replace(row, record=record, pupil=pupil, named_by=NamedBy.PERSON)
                 self._book(db, named)
         return self.page(capture)
+
+    # --- sheets in the order of the seats ----------------------------------------------------------------
+
+    def calling(self, slid: SlidClass) -> Calling:
+        """Who is called in a class, and what can be undone."""
+        with self._file.reading() as db:
+            return calling(db, slid)
+
+    def skip(self, slid: SlidClass, seat: int) -> bool:
+        """The called pupil is absent; says whether it was `seat` that was called (a second tap skips nobody else)."""
+        with self._file.writing() as db:
+            now = calling(db, slid)
+            if now.call is None or now.call.seat != seat:
+                return False
+            add_step(db, slid.name, Step(0, StepKind.SKIPPED, now.sheet, seat))
+        return True
+
+    def call_seat(self, slid: SlidClass, seat: int) -> bool:
+        """Call a number out of its turn; says whether somebody sits there."""
+        if slid.at(seat) is None:
+            return False
+        with self._file.writing() as db:
+            add_step(db, slid.name, Step(0, StepKind.CALLED, calling(db, slid).sheet, seat))
+        return True
+
+    def call_anew(self, slid: SlidClass) -> None:
+        """Call those who are missing from the first seat on; who was skipped is called again."""
+        with self._file.writing() as db:
+            add_step(db, slid.name, Step(0, StepKind.RESTARTED, calling(db, slid).sheet))
+
+    def undo_step(self, slid: SlidClass, number: int) -> bool:
+        """Undo the last step (its `number`): its sheets go back, and its number is called again.
+
+        Says whether that was the last one: a second tap undoes no other.
+        """
+        with self._file.writing() as db:
+            last = calling(db, slid).last
+            if last is None or last.number != number:
+                return False
+            if last.capture is not None:
+                for capture in (last.capture, *beside(db, slid.name, number)):
+                    self._withdraw(db, capture)
+            undo_step(db, slid.name, last)
+        return True
+
+    def _take_in_order(self, db: sqlite3.Connection, capture: int, page: GradedPage, slid: SlidClass) -> None:
+        """Book a page that names nobody under the pupil who is called."""
+        assert page.record is not None
+        turn = turn_of(db, slid, page.record, page.ink)
+        problems = (*page.record.problems, turn.problem) if turn.problem is not None else page.record.problems
+        record = msgspec.structs.replace(page.record, who=turn.who, problems=problems)
+        row = page_row(capture, page, pupil=turn.who.pupil)
+        named_by = NamedBy.ORDER if turn.who.pupil is not None else NamedBy.PAGE
+        self._book(
+            db,
+            msgspec.structs.replace(row, record=record, problems=problems, named_by=named_by, linked=turn.linked),
+        )
+        if turn.step is not None and turn.who.seat is not None:
+            add_step(db, slid.name, Step(0, turn.step, turn.sheet, turn.who.seat, record.page, capture))
+
+    # --- the stack ---------------------------------------------------------------------------------------
 
     def clear_up(self, roster: Roster) -> bool:
         """Name the doubtful pages that their stack makes clear by now; take back a name that it no longer bears out.
@@ -213,6 +291,8 @@ class Ledger:
             self._append(db, msgspec.structs.replace(row, standing=Standing.NOT_GRADED))
             return
         standing, linked = decide(row.pupil, self._rivals(db, row, record) if row.pupil is not None else ())
+        if row.pupil is None:
+            linked = row.linked  # what it looks like, though nobody says that it is it
         self._append(db, msgspec.structs.replace(row, standing=standing, linked=linked))
         if standing is Standing.COUNTS:
             key = (assignment_key(record), row.pupil, record.page, record.attempt)

@@ -21,6 +21,7 @@ import msgspec
 from edge.annotate import annotate
 from edge.config import default_data_dir
 from edge.documents import FILE_NAME
+from edge.facing import facing_pages, of_one_pupil
 from edge.frames import Capture
 from edge.journal import Entry, Journal, digest_of_file
 from edge.nearby import Shelves, open_shelves
@@ -127,9 +128,17 @@ class PageGrader:
     def _graded(self, unit: PageUnit, capture: Capture) -> Outcome:
         books = self._shelves.books(self._shelves.folder(unit.path.parent))
         page = grade_capture(capture, books, self._recogniser)
+        parts = facing_pages(page, books)
+        graded = of_one_pupil([(part, grade_capture(part, books, self._recogniser)) for part in parts])
+        pages = [one for _, one in graded] or [page]
         if self._marked is not None:
-            _draw(self._marked, unit.drawn_as, capture, page)
-        return outcome_of(capture, page)
+            _draw(self._marked, unit.drawn_as, capture, pages)
+        first, *others = [outcome_of(capture, one) for one in pages]
+        if not others:
+            return first
+        # The whole picture was looked at before its pages were.
+        first = msgspec.structs.replace(first, elapsed_ms=first.elapsed_ms + page.elapsed_ms)
+        return msgspec.structs.replace(first, facing=tuple(others))
 
 
 @dataclass
@@ -213,8 +222,7 @@ class Batches:
             stored = dict(self._journal.pages_of(file.digest, file.known, self._marked))
         source = shown_name(file.path)
         for page, entry in stored.items():
-            outcome = msgspec.structs.replace(entry.outcome, source=source)
-            file.done[page] = PageDone(file.path, page, outcome)
+            file.done[page] = PageDone(file.path, page, entry.outcome.from_source(source))
             file.pages = entry.pages
         if file.pages is None:
             self._units.append(unit)
@@ -318,11 +326,14 @@ def _pages(first: PageUnit, pages: Iterator[int] | range) -> list[PageUnit]:
     return [PageUnit(first.file, first.path, first.stamp, page, first.limit_s, first.drawn_as) for page in pages]
 
 
-def _draw(folder: Path, name: tuple[str, str], capture: Capture, page: GradedPage) -> None:
+def _draw(folder: Path, name: tuple[str, str], capture: Capture, pages: Sequence[GradedPage]) -> None:
     stem, again = name
     number = f"-{capture.page_of_source}" if capture.page_of_source > 1 else ""
     path = folder / f"{stem}{number}{again}.jpg"
-    written, data = cv2.imencode(".jpg", annotate(capture.image, page), [cv2.IMWRITE_JPEG_QUALITY, 90])
+    drawn = capture.image
+    for page in pages:
+        drawn = annotate(drawn, page)
+    written, data = cv2.imencode(".jpg", drawn, [cv2.IMWRITE_JPEG_QUALITY, 90])
     assert written
     beside = path.with_name(f".{path.name}")
     try:

@@ -12,7 +12,7 @@ import msgspec
 
 from edge.frames import Capture, Quad
 from edge.picture_files import shown_name
-from edge.pipeline import GradedPage
+from edge.pipeline import GradedPage, slid_by_order
 from edge.reading.seats import Seat
 from homework.errors import ClassboxError, one_line
 from homework.results import PageRecord, PageStatus, Problem, TeacherMark, VerdictKind, points
@@ -24,7 +24,8 @@ BAD_FILE = "bad-file"
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """A page that was looked at. `quads_px` belong to the record's items, in the contract's pixels.
 
-    `ink` and `seat` are what the rest of the stack needs to say whose page it is (`edge.batch`).
+    `ink` and `seat` are what the rest of the stack needs to say whose page it is (`edge.batch`); `by_order`: the page
+    says nothing of its pupil, it is slid in the order of the seats. `facing` are the other pages in the same picture.
     """
 
     source: str
@@ -39,6 +40,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ink: bytes
     seat: Seat | None
     elapsed_ms: float
+    by_order: bool = False
+    facing: tuple[Outcome, ...] = ()
+
+    def pages(self) -> tuple[Outcome, ...]:
+        """Every page of the picture, each by itself, from left to right."""
+        return (msgspec.structs.replace(self, facing=()), *self.facing)
+
+    def from_source(self, source: str) -> Outcome:
+        """The same picture under another name of its file."""
+        facing = tuple(msgspec.structs.replace(one, source=source) for one in self.facing)
+        return msgspec.structs.replace(self, source=source, facing=facing)
 
     def named(self, record: PageRecord) -> Outcome:
         """The same page, with the name that the stack gave it."""
@@ -65,6 +77,7 @@ def outcome_of(capture: Capture, page: GradedPage) -> Outcome:
         ink=page.ink,
         seat=page.seat,
         elapsed_ms=page.elapsed_ms,
+        by_order=slid_by_order(page.registered),
     )
 
 

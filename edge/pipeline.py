@@ -16,7 +16,7 @@ from edge.reading.seats import Seat
 from edge.reading.signature import ink_signature
 from edge.reading.sticker import TWO_STICKERS, sticker_pupils, who_is_on_stickers
 from edge.reading.teacher import read_marks
-from edge.reading.who import NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
+from edge.reading.who import IN_ORDER_OF_NO_CLASS, NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
 from edge.registration.lens import Lens
 from edge.registration.register import register
 from edge.registration.unmarked_sheet import UnmarkedSheet
@@ -152,8 +152,7 @@ def _seat(page: RegisteredPage, crops: SeatCrops, recogniser: Recogniser) -> Sea
 
 def _owner(page: RegisteredPage, seat: Seat | None, books: Books) -> Owner:
     assert page.page is not None
-    pupil = page.page.pupil
-    if pupil is not None and pupil.kind == "order" and not _named_in_code(page):
+    if slid_by_order(page):
         if books.roster is not None and page.code is None:
             named = sticker_pupils(page, books.roster, books.class_name)
             who = who_is_on_stickers(named)
@@ -161,8 +160,16 @@ def _owner(page: RegisteredPage, seat: Seat | None, books: Books) -> Owner:
                 return Owner(who)
             if named:
                 return Owner(WhoWroteIt(class_name=books.class_name), (TWO_STICKERS,))
-        return Owner(WhoWroteIt(class_name=books.class_name))  # whoever keeps the order of the stack knows
+        # Whoever keeps the order of the stack knows.
+        no_class = books.roster is not None and books.class_name is None and len(books.roster.classes()) > 1
+        return Owner(WhoWroteIt(class_name=books.class_name), (IN_ORDER_OF_NO_CLASS,) if no_class else ())
     return who_wrote_it(page.code, seat or NO_SEAT, books.roster, books.class_name)
+
+
+def slid_by_order(page: RegisteredPage) -> bool:
+    """Whether nothing that is printed or written on the page says whose it is: it comes in the order of the seats."""
+    pupil = page.page.pupil if page.page is not None else None
+    return pupil is not None and pupil.kind == "order" and not _named_in_code(page)
 
 
 def _named_in_code(page: RegisteredPage) -> bool:

@@ -13,20 +13,22 @@ import cv2
 
 from edge import pictures
 from edge.booking import pupil_key
+from edge.calling import SlidClass
 from edge.documents import Documents
-from edge.facing import facing_pages
+from edge.facing import facing_pages, of_one_pupil
 from edge.frames import Capture
 from edge.ledger import FiledPage, Ledger, unsaved_page
 from edge.lenses import lens_of
 from edge.pictures import Pictures
-from edge.pipeline import Books, GradedPage, grade_capture
+from edge.pipeline import Books, GradedPage, grade_capture, slid_by_order
 from edge.reading.recogniser import Recogniser
 from edge.reading.red import RedIs
+from edge.reading.who import WHO_UNKNOWN
 from edge.stack import chosen_class
 from homework.errors import ClassboxError
 from homework.grading import regrade
 from homework.results import PageRecord
-from sync.clock import Clock
+from sync.clock import Clock, ClockReading
 
 log = logging.getLogger(__name__)
 CLASS_SETTING = "class"
@@ -129,14 +131,36 @@ class Worker:
         books = self._books()
         page = grade_capture(capture, books, self._recogniser)
         parts = facing_pages(page, books)
-        if parts:
-            for part in parts:
-                self._take(part)
+        if not parts:
+            self._file(capture, page, picture, books, clock, beside=None)
             return
+        first = None
+        for part, graded in of_one_pupil([(part, grade_capture(part, books, self._recogniser)) for part in parts]):
+            filed = self._file(part, graded, pictures.encoded(part), books, clock, beside=first)
+            first = first or (filed.capture if filed is not None else None)
+
+    def _file(
+        self,
+        capture: Capture,
+        page: GradedPage,
+        picture: bytes,
+        books: Books,
+        clock: ClockReading,
+        *,
+        beside: int | None,
+    ) -> FiledPage | None:
+        """Keep a graded page and show it; None where it was filed before or the disk did not take it."""
+        digest = pictures.digest_of(picture)
         kept = self._keep(digest, picture)
         try:
             filed = self._ledger.file(
-                capture, page, pupil=self._pupil(page), digest=digest, has_picture=kept, clock=clock
+                capture,
+                page,
+                pupil=self._pupil(page),
+                digest=digest,
+                has_picture=kept,
+                clock=clock,
+                slid=self._slid(page, books, beside),
             )
         except ClassboxError as error:
             log.error("%s", error)  # noqa: TRY400 - its words say all
@@ -148,7 +172,7 @@ class Worker:
                 ),
             )
             self._on_page(Shown(capture, unsaved_page(capture, page, digest=digest, clock=clock)))
-            return
+            return None
         if kept:
             self._on_trouble("disk", None)
         self._on_trouble("grading", None)
@@ -156,6 +180,16 @@ class Worker:
             # Before it is shown: the sheets before it may make it clear, and it may make those clear.
             self._clear_up()
             self._on_page(Shown(capture, self._ledger.page(filed.capture) or filed))
+        return filed
+
+    def _slid(self, page: GradedPage, books: Books, beside: int | None) -> SlidClass | None:
+        """The class in whose order a page was slid; None when it says itself whose it is, or there is no class."""
+        record, layout = page.record, page.registered.layout
+        if record is None or layout is None or not slid_by_order(page.registered):
+            return None
+        said = record.who.pupil is not None or any(problem.code == WHO_UNKNOWN for problem in record.problems)
+        pupils = books.roster.of_class(books.class_name) if books.roster is not None and books.class_name else ()
+        return SlidClass(pupils, layout, self._documents.layout, beside) if pupils and not said else None
 
     def _clear_up(self) -> bool:
         """Let the stack say whose its doubtful sheets are. What a disk does not take now is tried again later."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,11 +15,12 @@ from edge.batch import Batch
 from edge.journal import Journal
 from edge.many import LIMIT_S, Batches, Setup, cannot_draw, knowledge_digest
 from edge.nearby import Shelves, open_shelves
+from edge.order_in_batch import OrderOfBatch, parse_seats
 from edge.outcomes import Outcome, as_failed_json, as_json, as_line
 from edge.picture_files import files_of
 from edge.reading.red import RedIs
 from edge.sets import missing_pages
-from homework.errors import ClassboxError
+from homework.errors import ClassboxError, UsageError
 from homework.results import PageRecord, PageStatus
 from homework.roster import Roster
 from ui.language import terminal_language, translator
@@ -36,6 +38,10 @@ NOT_ALL_GRADED = 3
     the others say whose it can be. Ends with 0 when every page was graded, 3 when some could not be, 1 when none
     could be opened.
 
+    Sheets that name nobody (learned pages, pupil_id = "order") are taken in the order of the seats: the n-th is the
+    n-th seat's. That needs --class, and --absent for who is not there; where sheets and pupils do not come out even,
+    nobody is named.
+
     With --resume, pages are noted in a file as they are done. Cut short, the same command goes on where it stopped,
     and prints all; more pictures later cost only themselves. A changed key or class list has all graded anew.
 
@@ -44,6 +50,7 @@ NOT_ALL_GRADED = 3
       classbox grade photos/ --class 3-1
       classbox grade scan.pdf --layout out/layout.json --assignment out/assignment.toml --json
       classbox grade term.pdf --resume term.done --json > term.jsonl
+      classbox grade page12.pdf --roster class.csv --class 3-1 --absent 7,12
       classbox grade IMG_0001.jpg --annotate marked/
     """,
 )
@@ -52,6 +59,7 @@ NOT_ALL_GRADED = 3
 @click.option("--layout", type=click.Path(path_type=Path), help="The layout of the sheets (JSON).")
 @click.option("--roster", type=click.Path(path_type=Path), help="The class list (CSV: class,seat,name).")
 @click.option("--class", "class_name", help="Whose sheets these are.")
+@click.option("--absent", help="Seats without a sheet in a stack in seat order: 7,12 or 20-25.")
 @click.option(
     "--red",
     "red_is",
@@ -78,6 +86,7 @@ def command(
     roster: Path | None,
     *,
     class_name: str | None,
+    absent: str | None,
     red_is: RedIs,
     marked: Path | None,
     jobs: int | None,
@@ -86,6 +95,9 @@ def command(
     as_objects: bool,
 ) -> None:
     """Grade every page; one that fails costs none of the others."""
+    away = parse_seats(absent) if absent is not None else frozenset()
+    if away and class_name is None:
+        raise UsageError("Who is absent can be said of one class only.", remedy="Name it with --class.")
     shelves = open_shelves(layout=layout, assignment=assignment, roster=roster, class_name=class_name, red_is=red_is)
     if marked is not None:
         _make_folder(marked)
@@ -105,7 +117,7 @@ def command(
             journal=journal,
             known=_remembered(shelves),
         )
-        opened, ungraded = _grade(batches, shelves, as_objects=as_objects)
+        opened, ungraded = _grade(batches, shelves, OrderOfBatch(class_name, away), as_objects=as_objects)
     finally:
         if journal is not None:
             journal.close()
@@ -113,7 +125,16 @@ def command(
         raise SystemExit(NOT_ALL_GRADED if opened else 1)
 
 
-def _grade(batches: Batches, shelves: Shelves, *, as_objects: bool) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Waits:
+    """A page whose line comes at the end; `in_order`: it is named by its place in the stack, else by the others."""
+
+    in_order: bool
+    roster: Roster | None
+    pages: int
+
+
+def _grade(batches: Batches, shelves: Shelves, order: OrderOfBatch, *, as_objects: bool) -> tuple[int, int]:
     """Print every page in order; how many could be opened, and how many were not graded."""
     translate = translator(terminal_language()).gettext
     opened = ungraded = 0
@@ -122,27 +143,36 @@ def _grade(batches: Batches, shelves: Shelves, *, as_objects: bool) -> tuple[int
     def line_of(one: Outcome, pupils: Roster | None) -> str:
         return as_json(one) if as_objects else as_line(one, pupils, translate)
 
+    waiting: list[Waits] = []
     for done in watched(batches.run(), total=lambda: batches.expected):
-        one = done.outcome
-        if one is not None:
+        if done.outcome is not None:
             opened += 1
-            ungraded += one.status is not PageStatus.GRADED
-            pupils = _roster_of(done.path, shelves)
-            pages = _pages_of(done.path, shelves, one)
-            waits = batch.waits(one, pupils, pages)
-            if not waits:
-                sets.add(one, pupils, pages)
-            lines.say(None if waits else line_of(one, pupils))
+            parts, pupils = done.outcome.pages(), _roster_of(done.path, shelves)
+            ungraded += any(one.status is not PageStatus.GRADED for one in parts)
+            for one, in_order in zip(parts, order.waits(parts, pupils), strict=True):
+                pages = _pages_of(done.path, shelves, one)
+                in_doubt = not one.by_order and batch.waits(one, pupils, pages)
+                if in_order or in_doubt:
+                    waiting.append(Waits(in_order, pupils, pages))
+                    lines.say(None)
+                else:
+                    sets.add(one, pupils, pages)
+                    lines.say(line_of(one, pupils))
         elif done.error is not None:
             ungraded += 1
             batch.lost()
+            order.lost()
             say_error(done.error)
             if as_objects:
                 lines.say(as_failed_json(done.path, done.page, done.error))
-    named = list(batch.named())
-    for late in named:
-        sets.add(late.outcome, late.roster, late.pages)
-    lines.end(line_of(late.outcome, late.roster) for late in named)
+    by_order, why_not = order.named()
+    by_stack = (late.outcome for late in batch.named())
+    late = [(next(by_order if was.in_order else by_stack), was) for was in waiting]
+    for outcome, was in late:
+        sets.add(outcome, was.roster, was.pages)
+    lines.end(line_of(outcome, was.roster) for outcome, was in late)
+    if why_not is not None:
+        say_error(why_not)
     for line in sets.missing(translate):
         print(line, file=sys.stderr)
     return opened, ungraded

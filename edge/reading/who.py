@@ -30,6 +30,8 @@ CLASS_UNKNOWN = Problem(
     "class-unknown", "The seat number was read, but not whose class: choose the class of this stack."
 )
 
+IN_ORDER_OF_NO_CLASS = Problem(WHO_UNKNOWN, "Sheets in seat order need a class: choose the class of this stack.")
+
 
 @dataclass(frozen=True)
 class Owner:

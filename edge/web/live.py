@@ -10,6 +10,7 @@ from edge.booking import Standing
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.stack import Stack, owner_of, stack_of
+from edge.web.calling import CallView, call_view, slid_class
 from edge.web.key import may_be_key
 from edge.web.whose import WrittenCrop, likely_pupils, written_crops
 from homework.errors import ClassboxError
@@ -64,6 +65,8 @@ class SheetView:
     counts: dict[VerdictKind, int]
     problems: tuple[Problem, ...]
     previous: int | None = None
+    named_by_order: bool = False
+    """It was given to the seat that was called when it came."""
     named_by_stack: bool = False
     """Its number was hard to read, and the other sheets made it clear."""
     crops: tuple[WrittenCrop, ...] = ()
@@ -91,6 +94,8 @@ class LiveView:
     """The class, for “whose sheet is this?”: those who have not handed in come first."""
     ready: bool
     """Whether any worksheet is loaded."""
+    call: CallView | None = None
+    """Who is called, where sheets are slid in seat order."""
 
 
 def tone_of(status: PageStatus, standing: Standing, record: PageRecord | None) -> Tone:
@@ -130,6 +135,7 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
         counts={kind: kinds.count(kind) for kind in VerdictKind},
         # On a box without a class list it is no news that the class list does not say whose it is.
         may_be_key=filed.standing is not Standing.WITHDRAWN and may_be_key(filed, documents) is not None,
+        named_by_order=filed.named_by is NamedBy.ORDER,
         named_by_stack=filed.named_by is NamedBy.STACK and filed.pupil is not None,
         problems=tuple(p for p in filed.problems if filed.standing is not Standing.COUNTS or p.code != "who-unknown"),
     )
@@ -143,17 +149,22 @@ def with_question(
     *,
     pupils: Sequence[Pupil],
     missing: Collection[int],
+    called: int | None = None,
 ) -> SheetView:
-    """A sheet with what a person needs to say whose it is; as it was when that is not asked and not in doubt."""
+    """A sheet with what a person needs to say whose it is; as it was when that is not asked and not in doubt.
+
+    `called` is the seat that is called now: a page in seat order that nobody knows is likely that pupil's.
+    """
     if filed.standing is not Standing.ASK:
         return replace(sheet, crops=written_crops(filed, documents)) if sheet.named_by_stack else sheet
     other = ledger.page(filed.linked) if filed.linked is not None else None
     # It names a pupil whose other sheet was there first; when that has gone to somebody else, the way is free.
     claimed = tuple(pupil for pupil in pupils if pupil.pupil_id == filed.pupil and pupil.seat in missing)
+    likely = tuple(pupil for pupil in pupils if pupil.seat == called) if filed.seat is None else ()
     return replace(
         sheet,
         crops=written_crops(filed, documents),
-        likely=likely_pupils(filed.seat, pupils, missing) if filed.pupil is None else claimed,
+        likely=(likely or likely_pupils(filed.seat, pupils, missing)) if filed.pupil is None else claimed,
         linked=filed.linked,
         linked_crops=written_crops(other, documents) if other is not None else (),
     )
@@ -187,8 +198,11 @@ def live_view(
         pages_a_pupil=_pages_of(current, documents),
     )
     pupils = roster.of_class(class_name) if class_name is not None else ()
+    slid = slid_class(documents, class_name, ledger.newest_graded())
+    call = call_view(slid, ledger, documents, missing=bool(stack.missing)) if slid is not None else None
     if sheet is not None and newest is not None:
-        sheet = with_question(sheet, newest, ledger, documents, pupils=pupils, missing=stack.missing)
+        called = call.seat if call is not None else None
+        sheet = with_question(sheet, newest, ledger, documents, pupils=pupils, missing=stack.missing, called=called)
     return LiveView(
         title=assignment.title if assignment is not None else None,
         stack=stack,
@@ -200,6 +214,7 @@ def live_view(
         waiting=waiting,
         troubles=troubles,
         ready=bool(documents.layouts()),
+        call=call,
     )
 
 

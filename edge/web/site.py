@@ -27,6 +27,7 @@ from edge.registration.unmarked_sheet import UnmarkedSheet
 from edge.stack import chosen_class
 from edge.web import drawing, learned
 from edge.web.bus import Bus
+from edge.web.calling import add_calling, in_seat_order
 from edge.web.key import keep_key, key_fields, may_be_key
 from edge.web.live import LiveView, live_view, sheet_view, with_question
 from edge.web.review import review_list
@@ -148,6 +149,14 @@ def make_site(site: Site) -> web.Application:
     app.router.add_get(r"/learned/{sheet:[A-Za-z0-9_-]{1,32}}/{page:\d{1,3}}/picture.jpg", _learned_picture)
     app.router.add_get("/static/{name}", _static)
     add_upload(app, take=site.take, guard=_refuse_strangers)
+    add_calling(
+        app,
+        ledger=site.ledger,
+        documents=site.documents,
+        chosen_class=site.chosen_class,
+        publish=site.bus.publish,
+        guard=_refuse_strangers,
+    )
     return app
 
 
@@ -211,7 +220,8 @@ async def _one_sheet(request: web.Request) -> web.Response:
     before = await asyncio.to_thread(site.ledger.newest_page, filed.capture)
     sheet = replace(sheet, previous=before.capture if before is not None else None)
     view: LiveView = values["view"]
-    ask = partial(with_question, pupils=view.pupils, missing=view.stack.missing)
+    called = view.call.seat if view.call is not None else None
+    ask = partial(with_question, pupils=view.pupils, missing=view.stack.missing, called=called)
     sheet = await asyncio.to_thread(ask, sheet, filed, site.ledger, site.documents)
     return render(request, "sheet.html", **{**values, "one": True}, sheet=sheet)
 
@@ -354,7 +364,11 @@ async def _say_whose(request: web.Request) -> web.StreamResponse:
     if pupil is None:
         raise UsageError("Nobody of that name is on the class list.", remedy="Choose one of the list.")
     who = WhoWroteIt(pupil.class_name, pupil.seat, pupil.pupil_id, 1.0)
-    if await asyncio.to_thread(partial(site.ledger.say_whose, capture, who, pupil=pupil.pupil_id)) is None:
+    filed = await asyncio.to_thread(site.ledger.page, capture)
+    layout = site.documents.layout(filed.record.sheet) if filed is not None and filed.record is not None else None
+    in_order = layout is not None and in_seat_order(layout)
+    say = partial(site.ledger.say_whose, capture, who, pupil=pupil.pupil_id, in_order=in_order)
+    if await asyncio.to_thread(say) is None:
         raise web.HTTPNotFound
     site.bus.publish()
     raise web.HTTPSeeOther(await _place_of(site, capture))

@@ -55,8 +55,11 @@ function show(message) {
     const place = document.getElementById(name);
     if (!place || seen.get(name) === html) continue;
     seen.set(name, html);
-    if (name === "side" && place.contains(document.activeElement) && document.activeElement.tagName === "SELECT") continue;
+    const busy = place.contains(document.activeElement) && document.activeElement;
+    if (name === "side" && busy && busy.tagName === "SELECT") continue;
+    const digits = name === "side" && busy && "digits" in busy.dataset ? busy.value : null;
     place.innerHTML = html;
+    if (digits !== null) typeDigits(digits);
   }
   if (!state.tone) return;
   sound(state.tone);
@@ -64,6 +67,37 @@ function show(message) {
   void body.offsetWidth; // starts the animation anew
   body.classList.add("blink");
 }
+
+// A number that is called is answered without leaving the page: the sound and the half-typed number stay.
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.closest(".calling")) return;
+  event.preventDefault();
+  const values = new URLSearchParams(new FormData(form, event.submitter));
+  if (document.activeElement) document.activeElement.blur();
+  fetch(form.action, { method: "POST", body: values, redirect: "manual" }).then((answer) => {
+    if (answer.type !== "opaqueredirect") HTMLFormElement.prototype.submit.call(form); // shows what is wrong
+  }).catch(() => { offline.hidden = false; });
+});
+
+function typeDigits(text) {
+  const input = document.querySelector("input[data-digits]");
+  if (!input) return;
+  input.value = text;
+  input.focus();
+}
+
+// → skips, ← undoes, digits and Enter go to a number.
+addEventListener("keydown", (event) => {
+  const at = document.activeElement;
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
+  if (at && ["INPUT", "SELECT", "TEXTAREA"].includes(at.tagName)) return;
+  const button = document.querySelector(`.calling [data-key="${CSS.escape(event.key)}"]`);
+  if (button) button.click();
+  else if (/^[0-9]$/.test(event.key) && document.querySelector("input[data-digits]")) typeDigits(event.key);
+  else return;
+  event.preventDefault();
+});
 
 function connect() {
   if (events && events.readyState !== EventSource.CLOSED) return;
