@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache, lru_cache
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 from edge.frames import BoxPx, FieldCrop, Image
@@ -30,6 +32,16 @@ FULL_DARKNESS = 0.26
 EMPTY_COVER = 0.09
 """Fill over the emptiest bubble's of the field: whose printed letter is in all of them alike."""
 
+CORE = 0.55
+"""The part of a bubble's radius that no thick outline reaches."""
+
+BARE_CORE, BARE_MEAN, BARE_COVER, PALE_MEAN = 0.09, 0.015, 0.08, 0.06
+"""A bubble is bare when nothing in its core is so dark, half of what the palest pencil leaves, and when it is hardly
+darker, in the mean and by its cover, than the emptiest of its column, which is pale itself."""
+
+COMPANIONS = 3
+"""So many bare bubbles are shown to the network with those that are not: it looks at what is different."""
+
 RING_FROM_MM = 0.5
 RING_TO_MM = 1.6
 LEAKED = 0.22
@@ -41,6 +53,10 @@ DARKEST_PAPER = 24
 CERTAIN = 0.999
 LIKELY = 0.9
 UNLIKELY = 0.5
+
+
+EMPTY_LOOK = Look("empty", CERTAIN, True, False, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+"""Of a bubble that is bare."""
 
 
 class Mark(Enum):
@@ -60,11 +76,12 @@ class Mark(Enum):
 
 @dataclass(frozen=True)
 class Fill:
-    """One bubble's measures: covered share and mean darkness inside, and covered share just outside."""
+    """One bubble's measures: covered share and mean darkness inside, covered share just outside, most in its core."""
 
     cover: float
     dark: float
     leak: float
+    darkest: float = 1.0
 
 
 @cache
@@ -95,14 +112,40 @@ def read_columns(
     outside = any(x < 0 or y < 0 or x + w > width or y + h > height for x, y, w, h in every)
     if outside or int(crop.image.max()) < DARKEST_PAPER:
         return [Reading(None, 0.0, Doubt.UNSURE)] * len(columns)
+    fill_of = dict(zip(every, measure(dark, every, crop.px_per_mm), strict=True))
     readings = []
     for column, of_column in zip(columns, boxes, strict=True):
-        fills = [measure(dark, box, [b for b in every if b is not box], crop.px_per_mm) for box in of_column]
-        looks = (reader or shipped_reader()).read(dark, of_column)
+        fills = [fill_of[box] for box in of_column]
+        looks = _looks(dark, of_column, fills, reader or shipped_reader())
         marks = [agreed(mark, look) for mark, look in zip(judge(fills), looks, strict=True)]
         sure = min(math.prod(look.confidence for look in looks), CERTAIN)
         readings.append(interpret([bubble.label for bubble in column], marks, sure, several=several))
     return readings
+
+
+def _looks(dark: Image, boxes: Sequence[BoxPx], fills: Sequence[Fill], reader: BubbleReader) -> list[Look]:
+    """The network's look at each bubble of a column, but for those that are bare: they are only its companions."""
+    bare = _bare(fills)
+    if len(bare) == len(boxes):
+        return [EMPTY_LOOK] * len(boxes)
+    shown = sorted({*range(len(boxes))} - set(bare[COMPANIONS:]))
+    seen = dict(zip(shown, reader.read(dark, [boxes[n] for n in shown]), strict=True))
+    return [EMPTY_LOOK if n in bare else seen[n] for n in range(len(boxes))]
+
+
+def _bare(fills: Sequence[Fill]) -> list[int]:
+    """Which bubbles of a column have nothing at all in them or near: no look is needed to call that empty."""
+    dark, cover = min(fill.dark for fill in fills), min(fill.cover for fill in fills)
+    if dark > PALE_MEAN:
+        return []
+    return [
+        n
+        for n, fill in enumerate(fills)
+        if fill.leak == 0
+        and fill.darkest <= BARE_CORE
+        and fill.dark - dark <= BARE_MEAN
+        and fill.cover - cover <= BARE_COVER
+    ]
 
 
 def read_bubble_field(crop: FieldCrop, *, reader: BubbleReader | None = None) -> Reading:
@@ -133,37 +176,50 @@ def joined(readings: Sequence[Reading], *, empty: str, leading_may_be_empty: boo
     return Reading(text, sure, doubt)
 
 
-def measure(dark: Image, box: BoxPx, others: Sequence[BoxPx], px_per_mm: float) -> Fill:
-    """How much of a bubble is ink, and of the ring outside it that is not another bubble's."""
-    x, y, width, height = box
+def measure(dark: Image, boxes: Sequence[BoxPx], px_per_mm: float) -> list[Fill]:
+    """How much of each of a field's bubbles is ink, and of the ring round it that is not another bubble's."""
     reach = math.ceil(RING_TO_MM * px_per_mm) + 1
-    x0, y0 = max(x - reach, 0), max(y - reach, 0)
-    part = dark[y0 : y + height + reach, x0 : x + width + reach]
-    near = tuple(
-        (other[0] - x0, other[1] - y0, other[2], other[3])
-        for other in others
-        if abs(other[0] - x) < width + 2 * reach and abs(other[1] - y) < height + 2 * reach
-    )
-    within, ring = _masks((part.shape[0], part.shape[1]), (x - x0, y - y0, width, height), near, px_per_mm)
-    inside = part[within]
-    return Fill(
-        cover=float((inside > PAPER + INK * FULL).mean()),
-        dark=(float(inside.mean()) - PAPER) / FULL,
-        leak=float((part[ring] > PAPER + FAINTEST * FULL).mean()) if ring.any() else 0.0,
-    )
+    pad = reach + max(max(width, height) for _, _, width, height in boxes)
+    padded = cv2.copyMakeBorder(dark, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=PAPER)
+    free = np.zeros(padded.shape, bool)
+    free[pad : pad + dark.shape[0], pad : pad + dark.shape[1]] = True
+    for x, y, width, height in boxes:
+        own = _masks(width, height, px_per_mm, reach).own
+        free[y + pad - reach : y + pad + height + reach, x + pad - reach : x + pad + width + reach] &= ~own
+    inky = padded > PAPER + FAINTEST * FULL
+    fills = []
+    for x, y, width, height in boxes:
+        masks = _masks(width, height, px_per_mm, reach)
+        around = np.s_[y + pad - reach : y + pad + height + reach, x + pad - reach : x + pad + width + reach]
+        inside = padded[around][masks.inside]
+        there = masks.near & free[around]
+        counted = np.count_nonzero(there)
+        fills.append(
+            Fill(
+                cover=np.count_nonzero(inside > PAPER + INK * FULL) / len(inside),
+                dark=(float(inside.mean()) - PAPER) / FULL,
+                leak=np.count_nonzero(there & inky[around]) / counted if counted else 0.0,
+                darkest=(int(padded[around][masks.core].max()) - PAPER) / FULL,
+            )
+        )
+    return fills
 
 
-@lru_cache(maxsize=1024)
-def _masks(shape: tuple[int, int], box: BoxPx, others: tuple[BoxPx, ...], px_per_mm: float) -> tuple[Mask, Mask]:
-    """The inside of a bubble and the ring round it. Kept: every copy of a sheet has the same."""
+class _Masks(NamedTuple):
+    """Of a bubble and what is around it: itself with its outline, its inside, its core, and all that is near it."""
 
-    def around(of: BoxPx, grow_mm: float, scale: float = 1.0) -> Mask:
-        return disc(shape, of, scale, grow_mm * px_per_mm)
+    own: Mask
+    inside: Mask
+    core: Mask
+    near: Mask
 
-    ring = around(box, RING_TO_MM) & ~around(box, RING_FROM_MM)
-    for other in others:
-        ring &= ~around(other, RING_FROM_MM)
-    return around(box, 0.0, INSIDE), ring
+
+@lru_cache(maxsize=256)
+def _masks(width: int, height: int, px_per_mm: float, reach: int) -> _Masks:
+    """In a picture with `reach` pixels around the bubble."""
+    shape, box = (height + 2 * reach, width + 2 * reach), (reach, reach, width, height)
+    own, near = (disc(shape, box, 1.0, mm * px_per_mm) for mm in (RING_FROM_MM, RING_TO_MM))
+    return _Masks(own, disc(shape, box, INSIDE, 0.0), disc(shape, box, CORE, 0.0), near)
 
 
 def judge(fills: Sequence[Fill]) -> list[Mark]:

@@ -114,11 +114,13 @@ def _read_bubble_field(crop: FieldCrop) -> Reading:
 def _ink_round_bubbles(crop: FieldCrop) -> bool:
     """Ink outside the hull of the bubbles; between them the options themselves may be printed."""
     scale = crop.px_per_mm
-    dark = darkness(crop.image, scale)
     x, y, width, height = crop.box_px
-    clear = round(1.2 * scale)
+    clear, edge = round(1.2 * scale), round(0.5 * scale)
+    beyond = (x, y, crop.image.shape[1] - x - width, crop.image.shape[0] - y - height)
+    if max(beyond) <= clear + edge:
+        return False
+    dark = darkness(crop.image, scale)
     dark[max(y - clear, 0) : y + height + clear, max(x - clear, 0) : x + width + clear] = PAPER
-    edge = round(0.5 * scale)
     _, ink = find_marks(dark[edge:-edge, edge:-edge], scale)
     return bool(ink.any())
 

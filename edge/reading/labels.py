@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -57,8 +58,8 @@ def without_labels(page: RegisteredPage, crops: Sequence[FieldCrop]) -> list[Fie
         for (index, x, y), only_print, paper in zip(at, look.only_print, look.papers, strict=True):
             if only_print:
                 _whiten(images[index], look.inside, round(x), round(y), paper)
-            elif look.usual is not None:
-                _divide(images[index], look.inside, look.usual, (x, y), paper)
+            elif look.print_ is not None:
+                _divide(images[index], look.inside, look.print_, (round(x), round(y)), paper)
     return [replace(crop, image=image) for crop, image in zip(crops, images, strict=True)]
 
 
@@ -88,27 +89,50 @@ class _Look:
     only_print: NDArray[np.bool_]
     papers: NDArray[np.float32]
     inside: NDArray[np.bool_]
-    usual: Print | None
-    """Their print, as a share of the paper's light; None where too few bubbles show it."""
+    print_: Print | None
+    """Their print as a share of the paper's light, in each place where it may lie; None where too few show it."""
 
 
 def _look_at(crops: Sequence[FieldCrop], at: _Places, size: tuple[int, int]) -> _Look:
     width, height = (side | 1 for side in size)
-    inside = disc((height, width), (0, 0, width, height), INSIDE, 0.0)
+    inside = _inside(width, height)
     cut = [cv2.getRectSubPix(crops[index].image, (width, height), (x, y)) for index, x, y in at]
-    patches: Patches = np.asarray(np.stack(cut), np.float32)
-    papers = np.maximum(np.percentile(patches.reshape(len(at), -1), 90, axis=1), 1).astype(np.float32)
+    patches: Patches = np.stack(cut).astype(np.float32)
+    papers = np.maximum(_ranked(patches.reshape(len(at), -1), 0.9, axis=1), 1).astype(np.float32)
     if len(at) < LEAST_ALIKE:
         return _Look(0.0, np.zeros(len(at), bool), papers, inside, None)
     patches = patches / papers[:, None, None]
-    usual = np.percentile(patches, 100 * PRINTED, axis=0).astype(np.float32)
+    usual = _ranked(patches, PRINTED, axis=0)
     # The label lies a little off from bubble to bubble: it may be as dark as the print is anywhere beside.
     darkest = cv2.erode(usual, np.ones((5, 5), np.uint8))
     ink = ((darkest - patches) > DARKER) & inside
     only_print = ink.sum(axis=(1, 2)) <= MOST_DARKER * inside.sum()
     alone = patches[only_print]
-    sharp = np.median(alone, axis=0).astype(np.float32) if len(alone) >= LEAST_ALIKE else None
+    sharp = _moved(_ranked(alone, 0.5, axis=0)) if len(alone) >= LEAST_ALIKE and not only_print.all() else None
     return _Look(float((1 - usual)[inside].mean()), only_print, papers, inside, sharp)
+
+
+@lru_cache(maxsize=64)
+def _inside(width: int, height: int) -> NDArray[np.bool_]:
+    return disc((height, width), (0, 0, width, height), INSIDE, 0.0)
+
+
+def _ranked(values: Patches, share: float, axis: int) -> Print:
+    """The value that such a share of the others does not exceed."""
+    rank = round(share * (values.shape[axis] - 1))
+    return np.asarray(np.partition(values, rank, axis=axis).take(rank, axis=axis), np.float32)
+
+
+def _moved(print_: Print) -> Print:
+    """The print in every place in which it may lie in a bubble: (places, height, width)."""
+    height, width = print_.shape
+    middle = ((width - 1) / 2, (height - 1) / 2)
+    moved = [
+        cv2.getRectSubPix(print_, (width, height), (middle[0] - across, middle[1] - down))
+        for across in SHIFTS_PX
+        for down in SHIFTS_PX
+    ]
+    return np.asarray(np.stack(moved), np.float32)
 
 
 def _whiten(image: Image, inside: NDArray[np.bool_], x: int, y: int, paper: float) -> None:
@@ -121,24 +145,15 @@ def _whiten(image: Image, inside: NDArray[np.bool_], x: int, y: int, paper: floa
     part[here] = np.uint8(min(paper, 255))
 
 
-def _divide(image: Image, inside: NDArray[np.bool_], usual: Print, at: tuple[float, float], paper: float) -> None:
+def _divide(image: Image, inside: NDArray[np.bool_], print_: Print, at: tuple[int, int], paper: float) -> None:
     """Take the print out of a bubble that holds more than that, where it fits best: ink can only make it darker."""
     height, width = inside.shape
-    left, top = round(at[0]) - width // 2, round(at[1]) - height // 2
+    left, top = at[0] - width // 2, at[1] - height // 2
     if left < 0 or top < 0 or top + height > image.shape[0] or left + width > image.shape[1]:
         return
     part = image[top : top + height, left : left + width]
-    seen = part.astype(np.float32) / np.float32(paper)
-    middle = (at[0] - round(at[0]) + width // 2, at[1] - round(at[1]) + height // 2)
-    best, least = usual, np.inf
-    for across in SHIFTS_PX:
-        for down in SHIFTS_PX:
-            moved = cv2.getRectSubPix(
-                usual, (width, height), (width - 1 - middle[0] + across, height - 1 - middle[1] + down)
-            )
-            paler = float(np.maximum(seen - moved, 0)[inside].sum())
-            if paler < least:
-                best, least = np.asarray(moved, np.float32), paler
-    print_there = np.clip(best, PALEST_PRINT, 1.0)
-    clean = np.minimum(seen / print_there, 1.0) * paper
-    part[inside] = np.maximum(part, clean.astype(np.uint8))[inside]
+    seen = part[inside] / np.float32(paper)
+    moved = print_[:, inside]
+    best = moved[np.maximum(seen - moved, 0).sum(axis=1).argmin()]
+    clean = np.minimum(seen / np.clip(best, PALEST_PRINT, 1.0), 1.0) * paper
+    part[inside] = np.maximum(part[inside], clean.astype(np.uint8))

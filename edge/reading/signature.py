@@ -7,6 +7,7 @@ Two photos of one sheet agree but for light and blur; two pupils' sheets differ 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -53,11 +54,19 @@ def _grid(crop: FieldCrop) -> NDArray[np.uint8]:
     ink = cv2.subtract(dark, np.full_like(dark, PAPER + LEAST_DARKNESS * FULL))
     if crop.field.bubbles:  # what is printed between and around them is in every copy
         boxes = [box_in_crop(b.box_mm, crop.region_mm, crop.px_per_mm) for b in crop.field.bubbles]
-        inside = [disc(dark.shape, (bx - x, by - y, bw, bh), INSIDE, 0.0) for bx, by, bw, bh in boxes]
-        ink = np.where(np.logical_or.reduce(inside), ink, np.uint8(0))
+        inside = np.zeros(dark.shape, bool)
+        for bx, by, bw, bh in boxes:
+            part = inside[max(by - y, 0) : by - y + bh, max(bx - x, 0) : bx - x + bw]
+            part |= _inside(bw, bh)[max(y - by, 0) :, max(x - bx, 0) :][: part.shape[0], : part.shape[1]]
+        ink = np.where(inside, ink, np.uint8(0))
     rows, columns = GRID
     coarse = cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.convertScaleAbs(coarse, alpha=2.0), np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _inside(width: int, height: int) -> NDArray[np.bool_]:
+    return disc((height, width), (0, 0, width, height), INSIDE, 0.0)
 
 
 def _softened(signature: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -187,6 +187,7 @@ class Search:
     def __init__(self, card: CardPoints, blobs: Blobs, square_to_px: Matrix) -> None:
         """`square_to_px` takes a plane in which the paper is roughly square and in millimetres to the picture."""
         self.card, self.blobs, self._square_to_px = card, blobs, square_to_px
+        self._told: tuple[Pose, tuple[float, list[tuple[Matrix, float]]]] | None = None
 
     def best(self) -> Pose | None:
         """The pose in which most bubbles are found, of all places that look like it; None when none does."""
@@ -204,6 +205,11 @@ class Search:
 
         Where these are is known of the card alone: its pattern laid on itself, a step aside or turned round.
         """
+        if self._told is None or self._told[0] is not pose:
+            self._told = pose, self._elsewhere(pose)
+        return self._told[1]
+
+    def _elsewhere(self, pose: Pose) -> tuple[float, list[tuple[Matrix, float]]]:
         card, found = self.card, pose.blob >= 0
         if not found.any():
             return 0.0, []
