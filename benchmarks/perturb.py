@@ -104,7 +104,11 @@ def _cards(cards: FilledCards) -> Kind:
     return Kind(cards.name, cards.papers, cards.paper_mm, cards.truths, [None] * len(cards.papers), books)
 
 
-KINDS: tuple[Callable[[int, int], Kind], ...] = (our_sheets, camera_cards, exam_cards)
+KINDS: dict[str, Callable[[int, int], Kind]] = {
+    "our sheets": our_sheets,
+    "card with markers": camera_cards,
+    "card found by its edge": exam_cards,
+}
 
 
 def _assignment() -> str:
@@ -226,6 +230,7 @@ def main() -> int:
     parser.add_argument("--pages", type=int, default=40, help="pages a row")
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--only", help="rows whose name holds this")
+    parser.add_argument("--sheets", help="kinds of sheets whose name holds this, such as card")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -233,7 +238,7 @@ def main() -> int:
     recogniser = Recognisers.load()
     scenes = [(name, scene) for name, scene in ROWS if options.only is None or options.only in name]
     rows = []
-    for make in KINDS:
+    for make in [make for name, make in KINDS.items() if options.sheets is None or options.sheets in name]:
         rows += rows_of(make(4 if options.quick else options.pages, options.seed), recogniser, scenes, options.seed)
     if options.json:
         print(json.dumps({"rows": rows}, ensure_ascii=False))
