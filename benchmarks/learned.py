@@ -30,7 +30,7 @@ from models.simulation.paper import written_page
 from models.simulation.pupil import FilledPage, Habits, fill_pupil
 from models.simulation.workbook import WorkbookPage, workbook_page
 
-PHOTO_PX = (2800, 2100)
+PHOTO_PX = (2100, 2800)
 ROWS: tuple[tuple[str, dict[str, float]], ...] = (
     ("straight", {}),
     ("turn 10", {"turn": 10}),
@@ -85,7 +85,8 @@ def photo(
     )
     image = np.asarray(seen, np.float32)
     if how.get("blur"):
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), how["blur"] * max(PHOTO_PX) / 1000), np.float32)
+        sigma_px = how["blur"] * width / 1000  # of the picture's width, as in `perturb`
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma_px), np.float32)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     light = np.full((height, width), how.get("bright", 1.0), np.float32)
     if "light" in how:

@@ -19,8 +19,18 @@ from numpy.typing import NDArray
 from edge.frames import Capture, Image, RegisteredPage
 from edge.registration.geometry import Matrix, Points, corners_of, px_per_mm_at, to_px, turned_over
 from edge.registration.markers import Pyramid
-from edge.registration.print_proof import PX_PER_MM, Print, Proof, agreement, print_of, prove
+from edge.registration.print_proof import (
+    MIN_LIKENESS,
+    PX_PER_MM,
+    Print,
+    Proof,
+    agreement,
+    print_of,
+    prove,
+    quick_likeness,
+)
 from edge.registration.problems import refusal
+from edge.registration.quality import sharpened
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.layout import Page
 
@@ -28,22 +38,31 @@ SEARCH_SIDE_PX = 1300
 FEATURES, COARSE_FEATURES = 1100, 300
 RATIO = 0.8
 LIKELIEST, LIKEST = 3, 2
-"""How many pages are laid in place: chosen by the matches of a few strong features, and then, of the same size, by
-their print in the place of the first."""
+"""How many pages are laid in place at most: chosen by the matches of a few strong features, and then, of the same
+size, by their print in the place of the first."""
+
+NEARLY = 0.12
+"""What a page's share may gain when it is laid in place itself."""
 
 MIN_MATCHES = 14
 ANOTHER_PAGE, MOST_FACING = 200, 2
 """Features beyond the first page from which on another one is looked for beside it; two pages face each other."""
 
-MIN_SHARE = 0.88
-"""The share of the page's print that must agree: of another page of the same book it is 0.65 to 0.85."""
+MIN_SHARE = 0.9
+"""The share of the page's print that must agree: of another page of the same book it is 0.63 to 0.83."""
 
-MIN_LIKENESS = 0.9
-"""What blur and noise must leave: a Gaussian blur of 0.4 mm (σ) leaves 0.94, one of 0.57 mm 0.87."""
+MAX_BLUR_MM = 0.5
+"""The blur (σ, beyond that of the empty page) up to which fields are read."""
 
 MIN_FIELDS = 0.6
 CLEARLY_BETTER = 0.04
 """A page must agree so much better than any other on the same place."""
+
+SHARPEN_FROM_MM = 0.25
+"""From here on the picture is sharpened before its fields are cut."""
+
+MAX_BEND_MM = 0.15
+"""Print that lies so far off (root mean square) after its shifts are smoothed: the page is bent, not blurred."""
 
 MIN_PX_PER_MM = 3.0
 MIN_WHITE, MIN_CONTRAST = 45.0, 30.0
@@ -97,20 +116,25 @@ def _search(
     """The likeliest pages laid in place, proven or refused."""
     found: list[_Placed] = []
     for one in _likeliest(known, descriptors):
+        if any(_tells_of(other, one) for other in found):
+            continue
         rough = _rough(one, points, descriptors)
         placed = _place(capture, pyramid, one, rough) if rough is not None else None
-        if placed is not None:
-            found.append(placed)
-    if found:
-        best = max(found, key=lambda one: one.share)
-        tried = {id(one.known) for one in found}
-        others = [one for one in known if id(one) not in tried and one.print.soft.shape == best.known.print.soft.shape]
-        for one in _likest(others, best.proof.flat):
-            assert best.page.mm_to_px is not None
-            placed = _place(capture, pyramid, one, best.page.mm_to_px)
-            if placed is not None:
-                found.append(placed)
+        if placed is None:
+            continue
+        found.append(placed)
+        assert placed.page.mm_to_px is not None
+        rivals = [other for other in known if other is not one and _tells_of(placed, other)]
+        for rival in _likest(rivals, placed):
+            another = _place(capture, pyramid, rival, placed.page.mm_to_px)
+            if another is not None:
+                found.append(another)
     return found
+
+
+def _tells_of(placed: _Placed, other: _Known) -> bool:
+    """Whether a page lies so well in place that another one's print can be looked for there: heads and rules do."""
+    return placed.proof.likeness >= MIN_LIKENESS and placed.known.print.soft.shape == other.print.soft.shape
 
 
 def page_quad(page: RegisteredPage) -> Points:
@@ -149,8 +173,16 @@ def _decide(found: Sequence[_Placed]) -> list[RegisteredPage]:
             unclear = [other for other in rivals if other.share - one.share < CLEARLY_BETTER]
             kept = [other for other in kept if other not in unclear]
             kept += [replace(other, page=_refuse(other.page, "two-pages-fit")) for other in unclear]
-    proven = [one.page for one in kept if not one.page.refused]
+    proven = [_sharpened(one) for one in kept if not one.page.refused]
     return proven or [one.page for one in kept[:1]]
+
+
+def _sharpened(placed: _Placed) -> RegisteredPage:
+    page = placed.page
+    if placed.proof.blur_mm < SHARPEN_FROM_MM:
+        return page
+    image = sharpened(page.capture.image, placed.proof.blur_mm * page.px_per_mm)
+    return replace(page, capture=replace(page.capture, image=image))
 
 
 def _same_place(one: RegisteredPage, other: RegisteredPage) -> bool:
@@ -197,7 +229,9 @@ def _why_not(page: RegisteredPage, proof: Proof) -> str | None:
         return "too-dark" if proof.white < 128 else "too-bright"
     if float(px_per_mm_at(page.mm_to_px, corners_of((0, 0, *page.layout.page_mm))).min()) < MIN_PX_PER_MM:
         return "too-small"
-    if proof.likeness < MIN_LIKENESS:
+    if proof.likeness < MIN_LIKENESS and proof.error_mm > MAX_BEND_MM:
+        return "not-flat"
+    if proof.likeness < MIN_LIKENESS or proof.blur_mm > MAX_BLUR_MM:
         return "blurred"
     if page.page.fields:
         at = to_px(page.mm_to_px, np.concatenate([corners_of(field.hull_mm()) for field in page.page.fields]))
@@ -235,10 +269,11 @@ def _likeliest(known: Sequence[_Known], descriptors: NDArray[np.float32]) -> lis
     return [known[i] for i in order[:LIKELIEST]]
 
 
-def _likest(known: Sequence[_Known], flat: NDArray[np.float32]) -> list[_Known]:
-    """The pages that agree most with what lies in the place of one of their size."""
-    shares = {id(one): float(agreement(flat, one.print)[0].sum() / max(one.print.tiles.sum(), 1)) for one in known}
-    return sorted(known, key=lambda one: -shares[id(one)])[:LIKEST]
+def _likest(known: Sequence[_Known], best: _Placed) -> list[_Known]:
+    """The pages that agree most with what lies in the place of one of their size, if they may be there at all."""
+    likest = sorted(known, key=lambda one: -quick_likeness(best.proof.seen, one.print))[:LIKEST]
+    least = max(best.share, MIN_SHARE) - NEARLY
+    return [one for one in likest if agreement(best.proof.seen, one.print, one.page).share >= least]
 
 
 def _matches(one: NDArray[np.uint8], other: NDArray[np.float32]) -> NDArray[np.int64]:

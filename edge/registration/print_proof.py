@@ -42,9 +42,24 @@ LEAST_PRINT_MM2 = 0.5
 MISSES, MORE_MISSES = 3.0, 0.08
 """A tile agrees when it misses full correlation by at most so many times what the median tile misses, and so much more.
 
-Blur and noise take from all tiles alike. Measured on photos of 30 pages of one book: with the right page 99 in 100
-tiles lie within a third of this, with another page a fifth of the tiles lie far beyond.
+Noise takes from all tiles alike, other signs from some.
 """
+
+MIN_LIKENESS = 0.95
+"""A page of which the median tile agrees less cannot be told from another one."""
+
+PAPER_MM = 4.25
+"""The paper around print is the brightest within so much: a disc that reaches it from any sign, and is no wider, so
+that the edge of a shadow stays sharp."""
+
+PAST = 0.02
+"""Where likeness has fallen so far below the best, more blur does not help."""
+
+LEAST_LEFT = 0.8
+"""A tile is judged when so much of its print is clear of the pupil's ink."""
+
+BLURS_MM = (0.0, 0.15, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""How much more blurred than the empty page a capture may be (σ): that which agrees best is the picture's own."""
 
 SMOOTH_MM = 22.0
 BAD_NEAR_FIELD = 0.04
@@ -64,28 +79,39 @@ class Print:
     """1 on print and its rim, 0 on empty paper and inside the fields."""
     tiles: NDArray[np.bool_]
     """Which tiles have enough print, on the grid of `TILE_MM`."""
-    sums: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-    """Of each tile the sum of weights, and the weighted mean and variance of the empty page."""
+    coarse: NDArray[np.int8]
+    """What is fine on the page, at half of `PX_PER_MM`: by this the likest of many pages are found."""
     anchors: NDArray[np.int64]
     """(n, 2) x, y of the corners of larger patches with print, by which the page is laid in place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A capture in a page's frame, its light evened out: what is finer than its blur, at `PX_PER_MM` and at half."""
+
+    fine: NDArray[np.float32]
+    coarse: NDArray[np.float32]
+    blur_mm: float
 
 
 @dataclass(frozen=True)
 class Proof:
     """How a capture agrees with a page.
 
-    `share` is that of the tiles with print that agree, `likeness` the median tile's correlation (blur and noise lower
-    it); `shifts_mm` is how far the paper lies off at each field, None where the print around it does not agree.
+    `share` is that of the tiles with print that agree, `likeness` the median tile's correlation (noise lowers it),
+    `blur_mm` how much more blurred the capture is than the empty page (σ); `shifts_mm` is how far the paper lies off
+    at each field, None where the print around it does not agree.
     """
 
     mm_to_px: Matrix
     error_mm: float
     share: float
     likeness: float
+    blur_mm: float
     shifts_mm: tuple[tuple[float, float] | None, ...]
     white: float
     contrast: float
-    flat: NDArray[np.float32]
+    seen: Seen
     """The capture in the page's frame, for comparing other pages of the same size with it."""
 
 
@@ -105,11 +131,8 @@ def print_of(reference: Image, page: Page, page_mm: tuple[float, float]) -> Prin
         for box in [bubble.box_mm for bubble in field.bubbles] or [field.hull_mm()]:
             _slice(weight, box, 0.0)[:] = 0
     tiles = _sums(dark.astype(np.float32)) >= LEAST_PRINT_MM2 * PX_PER_MM**2
-    w, a = weight.astype(np.float32), soft.astype(np.float32)
-    total = np.maximum(_sums(w), 1e-6)
-    mean = _sums(w * a) / total
-    variance = np.maximum(_sums(w * a * a) / total - mean**2, 1e-6)
-    return Print(soft, weight, tiles, (total, mean, variance), _anchors(dark))
+    coarse = np.asarray(np.clip(_halved(_fine(_evened(soft, 0.0), 0.0)), -127, 127), np.int8)
+    return Print(soft, weight, tiles, coarse, _anchors(dark))
 
 
 def print_mask(grey: Image, px_per_mm: float) -> NDArray[np.bool_]:
@@ -127,16 +150,15 @@ def prove(source: Image, mm_to_px: Matrix, known: Print, page: Page) -> Proof | 
     matrix = mm_to_px
     residuals: tuple[Points, Points] | None = None
     for _ in range(2):
-        flat = _flattened(source, matrix, known)
-        residuals = _residuals(flat, known)
+        residuals = _residuals(_softened(_flattened(source, matrix, known)), known)
         if len(residuals[0]) < 12:
             return None
         at, off = residuals
-        found, inside = cv2.findHomography(at, at + off, cv2.RANSAC, 0.6)
-        if found is None or int(inside.sum()) < max(12, 0.5 * len(at)):
+        moved, inside = cv2.findHomography(at, at + off, cv2.RANSAC, 0.6)
+        if moved is None or int(inside.sum()) < max(12, 0.5 * len(at)):
             return None
-        matrix = matrix @ np.asarray(found, np.float64)
-        residuals = (at, at + off - to_px(np.asarray(found, np.float64), at))
+        matrix = matrix @ np.asarray(moved, np.float64)
+        residuals = (at, at + off - to_px(np.asarray(moved, np.float64), at))
     assert residuals is not None
     at, off = residuals
     near = np.linalg.norm(off, axis=1) < REACH_MM
@@ -144,15 +166,15 @@ def prove(source: Image, mm_to_px: Matrix, known: Print, page: Page) -> Proof | 
     height, width = known.soft.shape
     shift_x, shift_y = _smooth_shifts(at, off, (height, width))
     flat = _flattened(source, matrix, known, shifts=(shift_x, shift_y))
-    agreeing, likeness = agreement(flat, known)
-    share = float(agreeing.sum() / max(int(known.tiles.sum()), 1))
-    fields = tuple(_field_shift(field.hull_mm(), known, agreeing, shift_x, shift_y) for field in page.fields)
+    seen = _seen(flat, known)
+    found = agreement(seen, known, page)
+    fields = tuple(_field_shift(field.hull_mm(), found, shift_x, shift_y) for field in page.fields)
     white, contrast = _look(flat, known)
     error = float(np.sqrt(np.mean(np.sum(off**2, axis=1)))) if len(off) else 0.0
-    return Proof(matrix, error, share, likeness, fields, white, contrast, flat)
+    return Proof(matrix, error, found.share, found.likeness, seen.blur_mm, fields, white, contrast, seen)
 
 
-def _softened(grey: Image) -> NDArray[np.float32]:
+def _softened(grey: NDArray[np.generic]) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(grey.astype(np.float32), (0, 0), SOFT_MM * PX_PER_MM), np.float32)
 
 
@@ -162,9 +184,9 @@ def _slice(mask: NDArray[np.generic], box: Box, grown_mm: float) -> NDArray[np.g
     return mask[y0:y1, x0:x1]
 
 
-def _sums(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def _sums(values: NDArray[np.float32], px_per_mm: float = PX_PER_MM) -> NDArray[np.float64]:
     """Sums over the tiles; what is left at the right and lower edge is dropped."""
-    side = round(TILE_MM * PX_PER_MM)
+    side = round(TILE_MM * px_per_mm)
     rows, columns = (n // side for n in values.shape)
     cut = values[: rows * side, : columns * side].reshape(rows, side, columns, side)
     return np.asarray(cut.sum(axis=(1, 3), dtype=np.float64), np.float64)
@@ -191,8 +213,8 @@ def _flattened(
     known: Print,
     *,
     shifts: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
-) -> NDArray[np.float32]:
-    """The capture in the page's frame, softened; `shifts` are in mm, for each of its pixels."""
+) -> Image:
+    """The capture in the page's frame; `shifts` are in mm, for each of its pixels."""
     height, width = known.soft.shape
     to_mm = np.array([[1 / PX_PER_MM, 0, 0.5 / PX_PER_MM], [0, 1 / PX_PER_MM, 0.5 / PX_PER_MM], [0, 0, 1.0]])
     if shifts is None:
@@ -207,7 +229,7 @@ def _flattened(
         map_x = ((full[0, 0] * x + full[0, 1] * y + full[0, 2]) / depth).astype(np.float32)
         map_y = ((full[1, 0] * x + full[1, 1] * y + full[1, 2]) / depth).astype(np.float32)
         flat = cv2.remap(source, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    return _softened(np.asarray(flat, np.uint8))
+    return np.asarray(flat, np.uint8)
 
 
 def _residuals(flat: NDArray[np.float32], known: Print) -> tuple[Points, Points]:
@@ -260,49 +282,121 @@ def _smooth_shifts(at: Points, off: Points, shape: tuple[int, int]) -> tuple[NDA
     return shift_x, shift_y
 
 
-def agreement(flat: NDArray[np.float32], known: Print) -> tuple[NDArray[np.bool_], float]:
-    """Which tiles of a flattened capture agree with a page, and the median tile's correlation."""
-    correlation = tile_correlations(flat, known)
-    if not known.tiles.any():
-        return known.tiles, 0.0
-    likeness = float(np.median(correlation[known.tiles]))
-    least = 1 - MISSES * (1 - likeness) - MORE_MISSES
-    return np.asarray((correlation >= least) & known.tiles, np.bool_), likeness
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """Which tiles of a page were judged, which of them agree, and the median one's correlation."""
+
+    judged: NDArray[np.bool_]
+    agreeing: NDArray[np.bool_]
+    likeness: float
+
+    @property
+    def share(self) -> float:
+        """The share of the judged tiles that agree."""
+        return float(self.agreeing.sum() / max(int(self.judged.sum()), 1))
 
 
-def tile_correlations(flat: NDArray[np.float32], known: Print) -> NDArray[np.float64]:
-    """The correlation of print in each tile."""
-    b = known.weight * flat
-    total, mean_a, var_a = known.sums
-    mean_b = _sums(b) / total
-    cross = _sums(known.soft * b) / total - mean_a * mean_b
-    var_b = np.maximum(_sums(b * flat) / total - mean_b**2, 1e-6)
+def agreement(seen: Seen, known: Print, page: Page) -> Agreement:
+    """How a flattened capture agrees with a page that is as blurred as it is."""
+    weight, judged = known.weight.astype(np.float32), known.tiles
+    if seen.blur_mm:  # what is written in a field shades into the print beside it
+        before = _sums(weight)
+        for field in page.fields:
+            for box in [bubble.box_mm for bubble in field.bubbles] or [field.hull_mm()]:
+                _slice(weight, box, 1.5 * seen.blur_mm)[:] = 0
+        judged = judged & (_sums(weight) >= LEAST_LEFT * before)
+    if not judged.any():
+        return Agreement(judged, judged, 0.0)
+    empty = _fine(_evened(_blurred(known.soft, seen.blur_mm), seen.blur_mm), seen.blur_mm)
+    correlation = _correlations(empty, seen.fine, weight, PX_PER_MM)
+    likeness = float(np.median(correlation[judged]))
+    least = 1 - MISSES * (1 - max(likeness, MIN_LIKENESS)) - MORE_MISSES
+    return Agreement(judged, np.asarray((correlation >= least) & judged, np.bool_), likeness)
+
+
+def quick_likeness(seen: Seen, known: Print) -> float:
+    """How like a page what lies in its place is: to rank pages, not to prove them."""
+    weight = cv2.resize(known.weight, known.coarse.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.float32)
+    correlation = _correlations(known.coarse.astype(np.float32), seen.coarse, weight, PX_PER_MM / 2)
+    return float(np.mean(correlation[known.tiles])) if known.tiles.any() else 0.0
+
+
+def _seen(flat: Image, known: Print) -> Seen:
+    blur_mm = _own_blur(_softened(_evened(flat, 0.0)), known)
+    fine = _fine(_softened(_evened(flat, blur_mm)), blur_mm)
+    return Seen(fine, _halved(fine), blur_mm)
+
+
+def _own_blur(soft: NDArray[np.float32], known: Print) -> float:
+    """How much more blurred the capture is than the empty page."""
+    size = (soft.shape[1] // 2, soft.shape[0] // 2)
+    capture, empty = (cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (soft, known.soft))
+    weight = cv2.resize(known.weight, size, interpolation=cv2.INTER_NEAREST).astype(np.float32)
+    found: list[float] = []
+    for blur_mm in BLURS_MM:
+        softer = cv2.GaussianBlur(empty, (0, 0), blur_mm * PX_PER_MM / 2) if blur_mm else empty
+        correlation = _correlations(softer.astype(np.float32), capture.astype(np.float32), weight, PX_PER_MM / 2)
+        found.append(float(np.median(correlation[known.tiles])) if known.tiles.any() else 0.0)
+        if found[-1] < max(found) - PAST:
+            break
+    return BLURS_MM[int(np.argmax(found))]
+
+
+def _correlations(
+    one: NDArray[np.float32], other: NDArray[np.float32], weight: NDArray[np.float32], px_per_mm: float
+) -> NDArray[np.float64]:
+    """The weighted correlation in each tile."""
+    total = np.maximum(_sums(weight, px_per_mm), 1e-6)
+    a, b = weight * one, weight * other
+    mean_a, mean_b = _sums(a, px_per_mm) / total, _sums(b, px_per_mm) / total
+    var_a = np.maximum(_sums(a * one, px_per_mm) / total - mean_a**2, 1e-6)
+    var_b = np.maximum(_sums(b * other, px_per_mm) / total - mean_b**2, 1e-6)
+    cross = _sums(a * other, px_per_mm) / total - mean_a * mean_b
     return np.asarray(cross / np.sqrt(var_a * var_b), np.float64)
 
 
+def _evened(flat: Image, blur_mm: float) -> NDArray[np.float32]:
+    """The picture with white paper all over, up to the edges of shadows."""
+    side = round((PAPER_MM + 3 * blur_mm) * PX_PER_MM) | 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    paper = cv2.morphologyEx(flat, cv2.MORPH_CLOSE, disc)
+    return np.asarray(flat * (np.float32(200) / np.maximum(paper, 1).astype(np.float32)), np.float32)
+
+
+def _fine(evened: NDArray[np.float32], blur_mm: float) -> NDArray[np.float32]:
+    """What is finer than the picture is blurred: there pages differ most."""
+    coarser = cv2.GaussianBlur(evened, (0, 0), float(np.hypot(blur_mm, SOFT_MM)) * PX_PER_MM)
+    return np.asarray(evened - coarser, np.float32)
+
+
+def _blurred(soft: Image, blur_mm: float) -> Image:
+    return np.asarray(cv2.GaussianBlur(soft, (0, 0), blur_mm * PX_PER_MM), np.uint8) if blur_mm else soft
+
+
+def _halved(fine: NDArray[np.float32]) -> NDArray[np.float32]:
+    size = (fine.shape[1] // 2, fine.shape[0] // 2)
+    return np.asarray(cv2.resize(fine, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
 def _field_shift(
-    hull: Box,
-    known: Print,
-    agreeing: NDArray[np.bool_],
-    shift_x: NDArray[np.float32],
-    shift_y: NDArray[np.float32],
+    hull: Box, found: Agreement, shift_x: NDArray[np.float32], shift_y: NDArray[np.float32]
 ) -> tuple[float, float] | None:
     """How far the paper lies off at a field; None when what is printed around it does not agree."""
     left, above, right, below = FIELD_REACH_MM
     x, y, width, height = hull
     x0, y0 = (max(int(v // TILE_MM), 0) for v in (x - left, y - above))
     x1, y1 = (int((v) // TILE_MM) + 1 for v in (x + width + right, y + height + below))
-    tiles = known.tiles[y0:y1, x0:x1]
-    bad = tiles & ~agreeing[y0:y1, x0:x1]
+    tiles = found.judged[y0:y1, x0:x1]
+    bad = tiles & ~found.agreeing[y0:y1, x0:x1]
     if bad.sum() > BAD_NEAR_FIELD * tiles.sum():
         return None
-    rows, columns = known.soft.shape
+    rows, columns = shift_x.shape
     at_y = min(max(round((y + height / 2) * PX_PER_MM), 0), rows - 1)
     at_x = min(max(round((x + width / 2) * PX_PER_MM), 0), columns - 1)
     return (round(float(shift_x[at_y, at_x]), 3), round(float(shift_y[at_y, at_x]), 3))
 
 
-def _look(flat: NDArray[np.float32], known: Print) -> tuple[float, float]:
+def _look(flat: Image, known: Print) -> tuple[float, float]:
     """White paper, and how much darker the print is."""
     on = known.weight > 0
     if not on.any():

@@ -75,8 +75,9 @@ def overlap(one: Box, other: Box) -> float:
         {"turn_deg": 200, "tilt": 0.3, "fill": 0.75, "size_px": (3000, 2250)},
         {"falloff": 0.6},
         {"brightness": 0.4, "noise": 10},
+        {"blur_px": 3.0},
     ],
-    ids=["flat", "turned", "tilted", "uneven-light", "dark"],
+    ids=["flat", "turned", "tilted", "uneven-light", "dark", "blurred"],
 )
 def test_a_filled_page_is_found_by_its_print_to_half_a_millimetre(how: dict, photograph: object) -> None:
     _, paper = filled(3)
@@ -106,6 +107,18 @@ def test_another_page_of_the_same_book_is_never_graded(blur_px: float, photograp
     found = register(photograph(paper, blur_px=blur_px), lambda _: None, known)  # type: ignore[operator]
     assert found.refused
     assert found.problems[-1].code in {"unknown-page", "blurred", "not-a-sheet"}
+
+
+@pytest.mark.parametrize("shadow", [0.6, 0.4])
+def test_every_field_under_the_edge_of_a_shadow_is_proven(shadow: float, photograph: object) -> None:
+    capture = photograph(filled(3)[1])  # type: ignore[operator]
+    height, width = capture.image.shape[:2]
+    y, x = np.mgrid[0:height, 0:width]
+    light = np.where(x + 0.4 * y > 0.7 * width, shadow, 1.0)
+    image = np.asarray(capture.image * (light[..., None] if capture.image.ndim == 3 else light), np.uint8)
+    found = register(Capture(image, "shadow"), lambda _: None, (learned(2), learned(3), learned(7)))
+    assert not found.refused
+    assert None not in found.shifts_mm
 
 
 def test_a_page_that_was_not_learned_waits_for_its_layout(photograph: object) -> None:
