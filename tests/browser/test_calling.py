@@ -1,0 +1,223 @@
+"""Sheets in seat order on the live page: the number is called, skipped, undone, jumped to, and survives kill -9."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CLASSBOX = str(Path(sys.executable).parent / "classbox")
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+WAIT_MS = 30_000
+EXPECTED = ("ERR_CONNECTION", "INCOMPLETE", "400 (Bad Request)", "ERR_FAILED")
+SHOTS = os.environ.get("CLASSBOX_SCREENSHOTS")
+
+
+def shot(page: Page, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/{name}.png")
+
+
+class Box:
+    """A box with a worksheet that names nobody and a class of six; `slide` gives it the n-th pupil's sheet."""
+
+    def __init__(self, folder: Path, made: Path) -> None:
+        self.made, self.scans, self.data = made, folder / "scans", folder / "data"
+        self.scans.mkdir()
+        words = ["load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data]
+        subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
+        self.config = folder / "box.toml"
+        self.listen = "127.0.0.1:0"
+        self.start()
+
+    def start(self) -> None:
+        self.config.write_text(
+            f'data = "{self.data}"\n[web]\nlisten = "{self.listen}"\n[camera]\nsource = "folder:{self.scans}"\n'
+        )
+        self.process = subprocess.Popen(
+            [CLASSBOX, "run", "--config", str(self.config)], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[1]
+        self.listen = self.url.removeprefix("http://").rstrip("/")
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+    def slide(self, number: int) -> None:
+        shutil.copy(self.made / "scans" / f"{number:02}.jpg", self.scans)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("ordered")
+    words = [sys.executable, "-m", "benchmarks._scans", str(out), "--pupils", "6", "--pupil-id", "order"]
+    subprocess.run(words, check=True, cwd=ROOT, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path, made: Path) -> Iterator[Box]:
+    running = Box(tmp_path, made)
+    yield running
+    if running.process.poll() is None:
+        running.kill()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    complaints: list[str] = []
+    contexts = []
+
+    def opened(*, locale: str = "en", phone: bool = False) -> Page:
+        size = {"width": 390, "height": 844} if phone else {"width": 1366, "height": 900}
+        context = browser.new_context(viewport=size, locale=locale, has_touch=phone)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        expect.set_options(timeout=WAIT_MS)
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [text for text in complaints if all(known not in text for known in EXPECTED)] == []
+
+
+def called(page: Page, number: str) -> None:
+    expect(page.locator(".calling-seat")).to_have_text(number)
+
+
+@pytest.mark.timeout(200)
+def test_a_stack_is_called_through_with_an_absent_pupil_an_undo_and_a_late_one(
+    box: Box, open_page: Callable[..., Page]
+) -> None:
+    page = open_page()
+    page.goto(box.url)
+    called(page, "01")
+    expect(page.locator(".calling-name")).to_contain_text("学生01")
+    shot(page, "call-first")
+    box.slide(1)
+    called(page, "02")
+    expect(page.locator(".person h1")).to_contain_text("No. 1")
+    page.keyboard.press("ArrowRight")
+    called(page, "03")
+    expect(page.get_by_text("Absent: 02")).to_be_visible()
+    box.slide(3)
+    called(page, "04")
+    shot(page, "call-middle")
+    page.keyboard.press("ArrowLeft")
+    called(page, "03")
+    expect(page.get_by_text("Taken back: it counts nowhere.")).to_be_visible()
+    page.get_by_role("button", name="No. 2 is here").click()
+    called(page, "02")
+    box.slide(2)
+    called(page, "03")
+    page.keyboard.press("5")
+    expect(page.locator("input[data-digits]")).to_have_value("5")
+    page.keyboard.press("Enter")
+    called(page, "05")
+    box.slide(5)
+    called(page, "06")
+    box.slide(6)
+    expect(page.get_by_text("Everybody was called")).to_be_visible()
+    expect(page.locator(".missing b")).to_have_text("03 04 ")
+    page.get_by_role("button", name="Call those who are missing").click()
+    called(page, "03")
+    expect(page.locator(".handed-in .big")).to_have_text("4 / 6")
+
+
+@pytest.mark.timeout(200)
+def test_a_number_of_nobody_says_so_and_changes_nothing(box: Box, open_page: Callable[..., Page]) -> None:
+    page = open_page()
+    page.goto(box.url)
+    called(page, "01")
+    page.locator("input[data-digits]").fill("44")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Go to number").click()
+    expect(page.get_by_text("Nobody in class 3-1 sits at 44.")).to_be_visible()
+    page.goto(box.url)
+    called(page, "01")
+
+
+@pytest.mark.timeout(200)
+def test_a_killed_box_calls_the_right_number_again(box: Box, open_page: Callable[..., Page]) -> None:
+    page = open_page(locale="zh-CN", phone=True)
+    page.goto(box.url)
+    box.slide(1)
+    called(page, "02")
+    page.get_by_role("button", name="没来，跳过").tap()
+    called(page, "03")
+    box.slide(3)
+    called(page, "04")
+    box.kill()
+    expect(page.locator("#offline")).to_be_visible()
+    box.slide(4)
+    box.start()
+    called(page, "05")
+    expect(page.locator(".handed-in .big")).to_have_text("3 / 6")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    small = page.evaluate(
+        "[...document.querySelectorAll('.calling button, .calling input')]"
+        ".filter((e) => e.getBoundingClientRect().height < 44).length"
+    )
+    assert small == 0
+    top = page.locator(".calling").bounding_box()
+    assert top is not None
+    assert top["y"] < 300, "the number stands above the sheet"
+    shot(page, "call-phone-zh")
+
+
+@pytest.mark.timeout(200)
+def test_the_same_sheet_twice_is_asked_and_the_called_pupil_is_one_tap_away(
+    box: Box, open_page: Callable[..., Page]
+) -> None:
+    page = open_page(locale="zh-CN")
+    page.goto(box.url)
+    box.slide(1)
+    called(page, "02")
+    again = box.scans.parent / "again.jpg"
+    shutil.copy(box.made / "scans" / "01.jpg", again)
+
+    cv2.imwrite(str(again), np.asarray(cv2.imread(str(again))), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    shutil.move(again, box.scans)
+    expect(page.get_by_text("和前一张一样")).to_be_visible()
+    called(page, "02")
+    shot(page, "call-twice-zh")
+    page.get_by_role("button", name="放了两次：撤回").click()
+    expect(page.get_by_role("button", name="恢复")).to_be_visible()
+    called(page, "02")
+    page.get_by_role("button", name="恢复").click()
+    page.get_by_role("button", name="2号 学生02").click()
+    called(page, "03")
+
+
+@pytest.mark.timeout(200)
+def test_the_screen_for_the_class_shows_the_number_and_no_name(box: Box, open_page: Callable[..., Page]) -> None:
+    page = open_page(locale="zh-CN")
+    page.goto(f"{box.url}?screen=class")
+    expect(page.locator(".next-count")).to_have_text("01")
+    box.slide(1)
+    expect(page.locator(".next-count")).to_have_text("02")
+    assert "学生" not in page.locator("main").inner_text()
+    assert page.locator(".calling").count() == 0
+    shot(page, "call-class-zh")
