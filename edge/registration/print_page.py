@@ -34,8 +34,10 @@ from edge.registration.quality import sharpened
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.layout import Page
 
-SEARCH_SIDE_PX = 1300
-FEATURES, COARSE_FEATURES = 1100, 300
+SEARCH_SIDES_PX = (1000, 1500)
+"""Long sides at which features are looked for: the second where no page is found at the first."""
+
+FEATURES, COARSE_FEATURES = 1100, 200
 RATIO = 0.8
 LIKELIEST, LIKEST = 3, 2
 """How many pages are laid in place at most: chosen by the matches of a few strong features, and then, of the same
@@ -89,10 +91,18 @@ def print_pages(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid: Pyra
     Empty when nothing looks like any of them.
     """
     known = [one for sheet in sheets for one in _ready(sheet)]
-    points, descriptors = _features(_reduced(pyramid))
-    if not known or len(points) < MIN_MATCHES:
+    for side in SEARCH_SIDES_PX if known else ():
+        found = _pages_at(side, capture, known, pyramid)
+        if found or max(pyramid.image.shape[:2]) <= side:
+            return found
+    return []
+
+
+def _pages_at(side_px: int, capture: Capture, known: Sequence[_Known], pyramid: Pyramid) -> list[RegisteredPage]:
+    points, descriptors = _features(_reduced(pyramid, side_px))
+    if len(points) < MIN_MATCHES:
         return []
-    points = (points + 0.5) / _reduction(pyramid) - 0.5
+    points = (points + 0.5) / _reduction(pyramid, side_px) - 0.5
     proven: list[RegisteredPage] = []
     while True:
         found = _decide(_search(capture, pyramid, known, points, descriptors))
@@ -314,13 +324,13 @@ def _features(grey: Image) -> tuple[Points, NDArray[np.float32]]:
     return points[order], np.asarray(descriptors, np.float32)[order]
 
 
-def _reduction(pyramid: Pyramid) -> float:
-    return float(min(1.0, SEARCH_SIDE_PX / max(pyramid.image.shape[:2])))
+def _reduction(pyramid: Pyramid, side_px: int) -> float:
+    return float(min(1.0, side_px / max(pyramid.image.shape[:2])))
 
 
-def _reduced(pyramid: Pyramid) -> Image:
+def _reduced(pyramid: Pyramid, side_px: int) -> Image:
     """The grey picture at the size at which features are looked for."""
-    scale = _reduction(pyramid)
+    scale = _reduction(pyramid, side_px)
     height, width = pyramid.image.shape[:2]
     source = pyramid.grey(float(min(1.0, 2.0 ** np.ceil(np.log2(scale)))))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
