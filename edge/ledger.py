@@ -415,6 +415,11 @@ class Ledger:
         """Whether a capture of that digest is in the ledger."""
         return bool(self._file.read("SELECT 1 FROM capture WHERE digest = ?", (digest,)))
 
+    def capture_of(self, digest: str) -> int | None:
+        """The capture of that digest, or None."""
+        found = self._file.read("SELECT id FROM capture WHERE digest = ?", (digest,))
+        return found[0]["id"] if found else None
+
     def digests(self) -> frozenset[str]:
         """The digest of every capture."""
         return frozenset(row["digest"] for row in self._file.read("SELECT digest FROM capture"))

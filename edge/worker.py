@@ -136,8 +136,10 @@ class Worker:
             return
         first = None
         for part, graded in of_one_pupil([(part, grade_capture(part, books, self._recogniser)) for part in parts]):
-            filed = self._file(part, graded, pictures.encoded(part), books, clock, beside=first)
-            first = first or (filed.capture if filed is not None else None)
+            picture = pictures.encoded(part)
+            self._file(part, graded, picture, books, clock, beside=first)
+            # Also where it was filed before a kill that came between the two.
+            first = first or self._ledger.capture_of(pictures.digest_of(picture))
 
     def _file(
         self,
@@ -148,8 +150,8 @@ class Worker:
         clock: ClockReading,
         *,
         beside: int | None,
-    ) -> FiledPage | None:
-        """Keep a graded page and show it; None where it was filed before or the disk did not take it."""
+    ) -> None:
+        """Keep a graded page and show it, unless it was filed before."""
         digest = pictures.digest_of(picture)
         kept = self._keep(digest, picture)
         try:
@@ -172,7 +174,7 @@ class Worker:
                 ),
             )
             self._on_page(Shown(capture, unsaved_page(capture, page, digest=digest, clock=clock)))
-            return None
+            return
         if kept:
             self._on_trouble("disk", None)
         self._on_trouble("grading", None)
@@ -180,7 +182,6 @@ class Worker:
             # Before it is shown: the sheets before it may make it clear, and it may make those clear.
             self._clear_up()
             self._on_page(Shown(capture, self._ledger.page(filed.capture) or filed))
-        return filed
 
     def _slid(self, page: GradedPage, books: Books, beside: int | None) -> SlidClass | None:
         """The class in whose order a page was slid; None when it says itself whose it is, or there is no class."""

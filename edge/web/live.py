@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from edge.booking import Standing
+from edge.booking import Standing, assignment_key
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.stack import Stack, owner_of, stack_of
@@ -221,18 +221,23 @@ def live_view(
 def _current_assignment(newest: FiledPage | None, ledger: Ledger, documents: Documents) -> str | None:
     """The assignment of the last sheet that was graded; before any, the one loaded last."""
     if newest is not None and newest.record is not None:
-        layout = documents.layout(newest.record.sheet)
-        known = newest.record.assignment or (layout.assignment if layout is not None else None)
-        if known is not None:
-            return known
+        return _assignment_of(newest.record, documents)
     if newest is not None and (graded := ledger.newest_graded()) is not None and graded.record is not None:
-        return graded.record.assignment
+        return _assignment_of(graded.record, documents)
     assignments = documents.assignments()
     return assignments[-1].id if assignments else None
 
 
+def _assignment_of(record: PageRecord, documents: Documents) -> str:
+    """What its pages are booked under; a learned sheet whose key is not known goes by itself."""
+    layout = documents.layout(record.sheet)
+    return record.assignment or (layout.assignment if layout is not None else None) or assignment_key(record)
+
+
 def _pages_of(assignment: str | None, documents: Documents) -> int:
-    layouts: list[SheetLayout] = [found for found in documents.layouts() if found.assignment == assignment]
+    layouts: list[SheetLayout] = [
+        found for found in documents.layouts() if assignment in (found.assignment, f"sheet:{found.sheet}")
+    ]
     return len(layouts[-1].pages) if layouts else 1
 
 
