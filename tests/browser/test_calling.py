@@ -161,6 +161,7 @@ def test_a_number_of_nobody_says_so_and_changes_nothing(box: Box, open_page: Cal
 
 @pytest.mark.timeout(200)
 def test_a_killed_box_calls_the_right_number_again(box: Box, open_page: Callable[..., Page]) -> None:
+    """D-B6"""
     page = open_page(locale="zh-CN", phone=True)
     page.goto(box.url)
     box.slide(1)

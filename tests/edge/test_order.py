@@ -321,6 +321,7 @@ def test_a_ledger_that_is_opened_anew_calls_the_same_number(box: Box) -> None:
 
 
 def test_a_page_and_its_step_are_durable_together_or_not_at_all(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    """D-B6"""
     box.slide(1)
 
     def cut(*_: object) -> None:
