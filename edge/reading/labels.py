@@ -36,6 +36,12 @@ SHIFTS_PX = np.arange(-2.0, 2.1, 0.5)
 PALEST_PRINT = 0.35
 """Print is never taken to be darker than this: dividing by less would call anything paper."""
 
+HIDDEN = 0.65
+"""An outline with less than this share of the darker ones' darkness is drowned in light, and a pencil's with it."""
+
+MORE_IN_ALL = 0.05
+"""So much darker in the mean than print is no print, even where nothing is darker than it: a pale filling."""
+
 MUCH_MORE, SOME_MORE = 1.7, 0.05
 """A label whose print is so much darker than the others' may be one that was marked nearly everywhere."""
 
@@ -51,6 +57,7 @@ def without_labels(page: RegisteredPage, crops: Sequence[FieldCrop]) -> list[Fie
     seen = {key: _look_at(crops, at, key[1]) for key, at in places.items()}
     usual = float(np.median([look.darkness for look in seen.values()])) if seen else 0.0
     images = [crop.image.copy() for crop in crops]
+    hidden = _hidden(places, seen)
     for key, at in places.items():
         look = seen[key]
         if look.darkness > MUCH_MORE * usual + SOME_MORE:
@@ -60,7 +67,10 @@ def without_labels(page: RegisteredPage, crops: Sequence[FieldCrop]) -> list[Fie
                 _whiten(images[index], look.inside, round(x), round(y), paper)
             elif look.print_ is not None:
                 _divide(images[index], look.inside, look.print_, (round(x), round(y)), paper)
-    return [replace(crop, image=image) for crop, image in zip(crops, images, strict=True)]
+    return [
+        replace(crop, image=image, glare=crop.glare or n in hidden)
+        for n, (crop, image) in enumerate(zip(crops, images, strict=True))
+    ]
 
 
 _Key = tuple[str, tuple[int, int]]
@@ -88,9 +98,20 @@ class _Look:
     darkness: float
     only_print: NDArray[np.bool_]
     papers: NDArray[np.float32]
+    outlines: NDArray[np.float32]
+    """How dark their outlines are, as a share of the paper's light."""
     inside: NDArray[np.bool_]
     print_: Print | None
     """Their print as a share of the paper's light, in each place where it may lie; None where too few show it."""
+
+
+def _hidden(places: dict[_Key, _Places], seen: dict[_Key, _Look]) -> set[int]:
+    """The crops of which light hides a part: a bubble's outline there is much paler than the card's usually are."""
+    if not seen:
+        return set()
+    outlines = np.concatenate([look.outlines for look in seen.values()])
+    crops = np.array([index for at in places.values() for index, _, _ in at])
+    return {int(n) for n in crops[outlines < HIDDEN * np.percentile(outlines, 75)]}
 
 
 def _look_at(crops: Sequence[FieldCrop], at: _Places, size: tuple[int, int]) -> _Look:
@@ -99,22 +120,31 @@ def _look_at(crops: Sequence[FieldCrop], at: _Places, size: tuple[int, int]) -> 
     cut = [cv2.getRectSubPix(crops[index].image, (width, height), (x, y)) for index, x, y in at]
     patches: Patches = np.stack(cut).astype(np.float32)
     papers = np.maximum(_ranked(patches.reshape(len(at), -1), 0.9, axis=1), 1).astype(np.float32)
-    if len(at) < LEAST_ALIKE:
-        return _Look(0.0, np.zeros(len(at), bool), papers, inside, None)
     patches = patches / papers[:, None, None]
+    outlines = 1 - _ranked(patches[:, _inside(width, height, 1.0) & ~inside], 0.3, axis=1)
+    if len(at) < LEAST_ALIKE:
+        return _Look(0.0, np.zeros(len(at), bool), papers, outlines, inside, None)
     usual = _ranked(patches, PRINTED, axis=0)
-    # The label lies a little off from bubble to bubble: it may be as dark as the print is anywhere beside.
-    darkest = cv2.erode(usual, np.ones((5, 5), np.uint8))
-    ink = ((darkest - patches) > DARKER) & inside
-    only_print = ink.sum(axis=(1, 2)) <= MOST_DARKER * inside.sum()
+    # The label lies a little off from bubble to bubble: it may be as dark as the print is just beside.
+    inner = patches[:, inside]
+    moved = _moved(usual, SHIFTS_PX[np.abs(SHIFTS_PX) <= 1])
+    within = moved[:, inside]
+    best = [np.maximum(one - within, 0).sum(axis=1).argmin() for one in inner]
+    dark = np.stack([cv2.erode(one, np.ones((3, 3), np.uint8))[inside] for one in moved])[best]
+    ink = (dark - inner) > DARKER
+    print_mean = float((1 - usual)[inside].mean())
+    more = (1 - inner).mean(axis=1) - print_mean
+    only_print = (ink.mean(axis=1) <= MOST_DARKER) & (more <= MORE_IN_ALL)
     alone = patches[only_print]
-    sharp = _moved(_ranked(alone, 0.5, axis=0)) if len(alone) >= LEAST_ALIKE and not only_print.all() else None
-    return _Look(float((1 - usual)[inside].mean()), only_print, papers, inside, sharp)
+    sharp = (
+        _moved(_ranked(alone, 0.5, axis=0), SHIFTS_PX) if len(alone) >= LEAST_ALIKE and not only_print.all() else None
+    )
+    return _Look(print_mean, only_print, papers, outlines, inside, sharp)
 
 
 @lru_cache(maxsize=64)
-def _inside(width: int, height: int) -> NDArray[np.bool_]:
-    return disc((height, width), (0, 0, width, height), INSIDE, 0.0)
+def _inside(width: int, height: int, part: float = INSIDE) -> NDArray[np.bool_]:
+    return disc((height, width), (0, 0, width, height), part, 0.0)
 
 
 def _ranked(values: Patches, share: float, axis: int) -> Print:
@@ -123,14 +153,14 @@ def _ranked(values: Patches, share: float, axis: int) -> Print:
     return np.asarray(np.partition(values, rank, axis=axis).take(rank, axis=axis), np.float32)
 
 
-def _moved(print_: Print) -> Print:
+def _moved(print_: Print, shifts: NDArray[np.float64]) -> Print:
     """The print in every place in which it may lie in a bubble: (places, height, width)."""
     height, width = print_.shape
     middle = ((width - 1) / 2, (height - 1) / 2)
     moved = [
         cv2.getRectSubPix(print_, (width, height), (middle[0] - across, middle[1] - down))
-        for across in SHIFTS_PX
-        for down in SHIFTS_PX
+        for across in shifts
+        for down in shifts
     ]
     return np.asarray(np.stack(moved), np.float32)
 

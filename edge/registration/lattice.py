@@ -43,6 +43,8 @@ MOST_SQUEEZED = 0.3
 """A bubble may look so much wider or taller than in the layout (natural logarithm)."""
 
 MIN_ELSEWHERE = 0.4
+MOST_SHIFTS, MOST_ASIDE = 60, 2
+"""So many ways to lay a card on itself are looked at for each turn; so many in each direction are kept."""
 
 MIN_SEED = 0.55
 """Somewhere, a bubble and its neighbours must lie on blobs to such a share, or a shift is not followed."""
@@ -276,17 +278,29 @@ class Search:
 
 
 def _others(card: CardPoints) -> list[Matrix]:
-    """The ways to lay the card's bubbles on themselves, but for the one that moves nothing: mm → mm."""
+    """The ways to lay the card's bubbles on themselves, but for the one that moves nothing: mm → mm.
+
+    Of each turn the best, and from there the best ones up, down, left and right: a long column of rows fits a step down
+    better than a step aside, and yet it is a step aside that a slanted picture may be off.
+    """
     step = min(s for s in (*card.steps, float(np.median(card.pitch))) if s > 0)
     others = []
     for quarter in range(4):
         turn = _quarter(quarter)
         turned = card.middles @ turn.T
-        for shift in _shifts(turned[card.voters], card.middles, step, most=8):
+        fits: list[tuple[float, Points]] = []
+        for shift in _shifts(turned[card.voters], card.middles, step, most=MOST_SHIFTS):
             moved = turned + shift
             away = np.linalg.norm(card.middles[card.nearest(moved)] - moved, axis=1)
+            fits.append((float((away < 0.35 * card.pitch).mean()), shift))
+        fits.sort(key=lambda fit: -fit[0])
+        taken: dict[int, int] = {}
+        for share, shift in fits:
+            way = shift - fits[0][1]
+            side = 0 if not way.any() else 1 + round(float(np.arctan2(way[1], way[0])) / (np.pi / 2)) % 4
+            taken[side] = taken.get(side, 0) + 1
             same = quarter == 0 and np.linalg.norm(shift) < 0.3 * step
-            if not same and (away < 0.35 * card.pitch).mean() >= MIN_ELSEWHERE:
+            if share >= MIN_ELSEWHERE and taken[side] <= MOST_ASIDE and not same:
                 others.append(np.vstack([np.column_stack([turn, shift]), [0, 0, 1]]))
     return others
 

@@ -213,3 +213,38 @@ def test_what_columns_say_together(texts: list[str], leading: bool, expected: tu
     readings = [Reading(text, SURE, Doubt.TWO_MARKS if len(text) > 1 else None) for text in texts]
     reading = joined(readings, empty="", leading_may_be_empty=leading)
     assert (reading.text, reading.doubt) == expected
+
+
+@pytest.mark.parametrize("tilt", [20, 30])
+def test_a_slanted_card_is_not_taken_for_one_a_column_aside(tilt: float) -> None:
+    card, sheet = card_of("exam")
+    marks = {f"q{n}": ["ABCD"[n % 4]] for n in range(1, 61)}
+    page = graded(taken(card, marked(card, marks), Scene(tilt_deg=tilt)), sheet)
+    assert page.record is not None, page.problems
+    sure = {item.item: item.reading.text for item in page.record.items if item.reading.doubt is None}
+    assert sure == {item: "".join(marks.get(item, [""])) for item in sure}
+    assert len(sure) > 50
+
+
+def test_a_mark_as_pale_as_the_printed_letter_is_never_taken_for_it() -> None:
+    card, sheet = card_of("exam")
+    paper = card.paper.copy()
+    for field in card.layout.pages[0].fields:
+        if field.item.startswith("q"):
+            x, y, w, h = (round(v * PX_PER_MM) for v in drawn_box(field.bubbles[1].box_mm, card.look))
+            part = paper[y + h // 6 : y + h - h // 6, x + w // 6 : x + w - w // 6]
+            np.minimum(part, 180, out=part)  # no darker than the letter
+    page = graded(taken(card, paper, Scene()), sheet)
+    assert page.record is not None, page.problems
+    items = [item.reading for item in page.record.items if item.item.startswith("q")]
+    assert not [reading for reading in items if reading.doubt is None and reading.text != "B"]
+
+
+def test_what_glare_pales_is_asked() -> None:
+    card, sheet = card_of("camera")
+    marks = {f"q{n}": ["ABCD"[n % 4]] for n in (*range(1, 5), *range(8, 19))}
+    page = graded(taken(card, marked(card, marks), Scene(glare=0.75)), sheet)
+    assert page.record is not None, page.problems
+    sure = {item.item: item.reading.text for item in page.record.items if item.reading.doubt is None}
+    assert sure == {item: "".join(marks.get(item, [""])) for item in sure}
+    assert len(sure) < len(page.record.items)
