@@ -15,7 +15,7 @@ import msgspec
 from homework.errors import ClassboxError
 
 MANIFEST_NAME = "manifest.json"
-VERSION = 2
+VERSION = 3
 REMEDY = "Put the released models back: reinstall Classbox, or `git checkout -- models`."
 
 
@@ -30,8 +30,8 @@ class Source(msgspec.Struct, frozen=True):
     licence: str
 
 
-Picture = Literal["line", "body", "glyph"]
-"""What a model looks at: `line_picture`, `body_picture` or `glyph_picture` of `models.preprocess`."""
+Picture = Literal["line", "glyph"]
+"""What a model looks at: `line_picture` or `glyph_picture` of `models.preprocess`."""
 
 
 class ModelFile(msgspec.Struct, frozen=True):
@@ -45,24 +45,25 @@ class ModelFile(msgspec.Struct, frozen=True):
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What one kind of field reads from the output of its models; where there are several, they must agree.
+    """What one kind of field reads from the output of its model.
 
     `symbols` name the outputs `start`, `start + 1`, …; `""` is the mark that belongs to no answer (a line
     model has the blank of CTC as its last output, unnamed). `temperature` divides the logits so that
     probabilities are honest; a reading under `threshold` is for a person. `other_weight` is how likely the
     mark that is no answer is, against one of the answers, in a box of this kind. `rare` names symbols that pupils
-    write so many times as often as the composites hold them: texts with one count that much. `weights` say how much
-    the word of each model counts; without them all count alike.
+    write so many times as often as the composites hold them: texts with one count that much. `pointed` is how often a
+    small low mark of its own is found in the ink of a text, by the text's signs that consist of such (`.`, `……`, `%`;
+    "" without any).
     """
 
-    models: tuple[str, ...]
+    model: str
     start: int
     symbols: tuple[str, ...]
     temperature: float
     threshold: float
     other_weight: float = 1.0
     rare: dict[str, float] = {}
-    weights: tuple[float, ...] = ()
+    pointed: dict[str, float] = {}
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -93,7 +94,7 @@ def read_manifest(directory: Path) -> Manifest:
             version=manifest.version,
         )
     for kind, head in manifest.heads.items():
-        if not head.models or any(name not in manifest.models for name in head.models):
+        if head.model not in manifest.models:
             raise ModelError("The list of models {file} names no file for {kind}.", remedy=REMEDY, file=path, kind=kind)
     return manifest
 

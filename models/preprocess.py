@@ -38,9 +38,6 @@ _MOST_GROWTH = 2.0  # a speck is not blown up into a digit
 _MARGIN_PX = 4  # empty columns left of a line, and at least so many right of it
 _RULED_SHARE = 0.9
 _RULE_PX = 7  # a ruled line is thinner
-_BODY_PX = 24  # how tall the second look makes the body of a line
-_BODY_SPREADS = 3.3  # the height of upright digits, in standard deviations of their ink's rows
-_STEEP = np.clip((np.arange(256) - 70.0) / 90.0 * 255, 0, 255).astype(np.uint8)
 
 
 class CropError(ClassboxError):
@@ -108,25 +105,6 @@ def line_picture(ink: Ink) -> Image:
     scale = min((LINE_HEIGHT_PX - 4) / ink.image.shape[0], _room(LINE_WIDTHS_PX[-1]) / ink.image.shape[1], _MOST_GROWTH)
     image = _scaled(ink.image, scale)
     return _in_line(image, (LINE_HEIGHT_PX - len(image)) // 2)
-
-
-def body_picture(ink: Ink) -> Image:
-    """The same line looked at in another way: sized and centred by where most of the ink is, and nearly black or white.
-
-    A speck above the line, or a stroke that goes far below it, makes the tight picture's digits small; here it does
-    not. The steep step takes blur and pressure away.
-    """
-    rows = ink.image.sum(axis=1, dtype=np.float64)
-    at = np.arange(len(rows)) + 0.5
-    total = max(float(rows.sum()), 1.0)
-    middle = float((rows * at).sum()) / total
-    spread = float(np.sqrt(max((rows * (at - middle) ** 2).sum() / total, 0.05)))
-    scale = min(_BODY_PX / (_BODY_SPREADS * spread), _room(LINE_WIDTHS_PX[-1]) / ink.image.shape[1], _MOST_GROWTH)
-    image = cv2.LUT(_scaled(ink.image, scale), _STEEP)
-    # What lies far from the body is left out; where all of it has room, all of it is shown.
-    top = round(LINE_HEIGHT_PX / 2 - middle * scale)
-    top = int(np.clip(top, min(0, LINE_HEIGHT_PX - len(image)), max(0, LINE_HEIGHT_PX - len(image))))
-    return _in_line(np.asarray(image[max(-top, 0) :][:LINE_HEIGHT_PX], np.uint8), max(top, 0))
 
 
 def glyph_picture(ink: Ink) -> Image:

@@ -3,15 +3,13 @@
     recognisers = Recognisers.load()
     [reading] = recognisers.read("number", [crop])
 
-Three int8 networks serve all kinds. Numbers are read as whole lines (CTC) by two of them that look at the ink in
-different ways and must agree: `line` at the ink cut tight, `body` at where most of it is. `marks` looks at one mark
-and has a head for each other kind, each with its own "none of these". Every reading carries the probability that it
-is right, calibrated on writers whom the networks never saw; under `threshold(kind)` a person looks.
+Two int8 networks serve all kinds. Numbers are read as whole lines (CTC) by `line`. `marks` looks at one mark and has a
+head for each other kind, each with its own "none of these". Every reading carries the probability that it is right,
+calibrated on writers whom the networks never saw; under `threshold(kind)` a person looks.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from homework.results import Candidate
-from models.ctc import Text, likeliest_texts, probability_of, softmax
+from models.ctc import likeliest_texts, softmax
 from models.manifest import Head, Manifest, ModelFile, Picture, read_manifest, verified_bytes
-from models.preprocess import Image, Ink, body_picture, find_ink, glyph_picture, line_picture
+from models.preprocess import Image, Ink, find_ink, glyph_picture, line_picture
 from models.runtime import Network, open_network
 
 Kind = Literal["number", "letter", "judge", "compare", "digit"]
@@ -39,12 +37,20 @@ NUMBER: Final = re.compile(
 
 Logits = NDArray[np.float32]
 
-_DOTTED: Final = frozenset(".…%")
+_DOTTED: Final = (".", "……", "%")
 _MOST_BARS: Final = 2  # a comparison sign is written with at most so many marks
 _DOUBT: Final = 0.5
 _SHOWN: Final = 4
-_FLOOR: Final = 1e-5
-_PICTURES: Final = {"line": line_picture, "body": body_picture, "glyph": glyph_picture}
+_PICTURES: Final = {"line": line_picture, "glyph": glyph_picture}
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a network answered to one crop, and what the ink shows besides (see `models.preprocess.Ink`)."""
+
+    logits: Logits
+    points: int = 0
+    left_out: int = 0
+    marks: int = 1
 
 
 class Recognition(msgspec.Struct, frozen=True):
@@ -97,25 +103,18 @@ class Recognisers:
         """
         return [self._read_one(kind, crop) for crop in crops]
 
-    def logits(self, kind: Kind, crop: Image) -> tuple[Logits, ...]:
-        """What each network of the kind answers to one crop, for calibration; nothing when the crop holds no ink."""
-        ink = find_ink(crop)
-        return () if ink is None else tuple(self._look(name, ink) for name in self.manifest.heads[kind].models)
-
-    def _read_one(self, kind: Kind, crop: Image) -> Recognition:
+    def look(self, kind: Kind, crop: Image) -> Look | None:
+        """What the network of the kind answers to one crop, for calibration; None when the crop holds no ink."""
         ink = find_ink(crop)
         if ink is None:
-            return NOTHING
-        head = self.manifest.heads[kind]
-        said = interpret(kind, head, tuple(self._look(name, ink) for name in head.models))
-        # A point that stands close to a digit is overlooked now and then, and a 1 on the frame's line: 1.70 becomes
-        # 170, 41 becomes 4.
-        overlooked = ink.left_out > 0 or (ink.points > 0 and not set(said.text or "") & _DOTTED)
-        # Three bars are no equals sign, however alike they look at this size.
-        too_many = kind == "compare" and ink.marks > _MOST_BARS
-        return _doubted(said) if (kind == "number" and overlooked) or too_many else said
+            return None
+        name = self.manifest.heads[kind].model
+        return Look(self._answer(name, ink), ink.points, ink.left_out, ink.marks)
 
-    def _look(self, name: str, ink: Ink) -> Logits:
+    def _read_one(self, kind: Kind, crop: Image) -> Recognition:
+        return interpret(kind, self.manifest.heads[kind], self.look(kind, crop))
+
+    def _answer(self, name: str, ink: Ink) -> Logits:
         picture: Picture = self.manifest.models[name].picture
         return self._network(name)(_PICTURES[picture](ink))
 
@@ -126,53 +125,57 @@ class Recognisers:
         return self._networks[name]
 
 
-def interpret(kind: Kind, head: Head, logits: Sequence[Logits]) -> Recognition:
-    """The recognition of the networks' raw answers; `NOTHING` when they were not asked."""
-    if not logits:
+def interpret(kind: Kind, head: Head, look: Look | None) -> Recognition:
+    """The recognition of a network's raw answer; `NOTHING` when it was not asked."""
+    if look is None:
         return NOTHING
-    return interpret_line(logits, head) if kind == "number" else interpret_mark(logits, head)
+    if kind != "number":
+        said = interpret_mark(look.logits, head)
+        # Three bars are no equals sign, however alike they look at this size.
+        return _doubted(said) if kind == "compare" and look.marks > _MOST_BARS else said
+    said = interpret_line(look, head)
+    # A point that stands close to a digit is overlooked now and then, and a 1 on the frame's line: 1.70 becomes 170,
+    # 41 becomes 4.
+    overlooked = look.left_out > 0 or (look.points > 0 and not dotted(said.text or ""))
+    return _doubted(said) if overlooked else said
 
 
-def interpret_line(logits: Sequence[Logits], head: Head) -> Recognition:
-    """The texts of one line's logits, each (steps, symbols + blank), one from every network that looked.
+def interpret_line(look: Look, head: Head) -> Recognition:
+    """The texts of one line's logits, (steps, symbols + blank).
 
-    A text's probability is the geometric mean of what the networks give it, made to sum to one with that of all
-    other texts: where they differ, nothing is sure. Texts with a rare sign count less (a slanted 1 is no fraction bar;
-    the shift of a prior: Saerens, Latinne and Decaestecker 2002). Texts with a mark that belongs to no number, or that
-    spell no number, are left out; the probability that they hold lowers everyone's confidence.
+    Texts count by how often pupils write them, against the composites (a slanted 1 is no fraction bar), and by how well
+    they fit to whether the ink holds a point: the shift of a prior (Saerens, Latinne and Decaestecker 2002). Texts with
+    a mark that belongs to no number, or that spell no number, are left out; the probability that they hold lowers
+    everyone's confidence.
     """
-    steps = [softmax(one, head.temperature) for one in logits]
-    found = [dict(likeliest_texts(one)) for one in steps]
-    texts = {text for some in found for text in some}
+    found = likeliest_texts(softmax(look.logits, head.temperature))
     often = [head.rare.get(symbol, 1.0) for symbol in head.symbols]
-    pooled: dict[Text, float] = {
-        text: _pool(
-            [some.get(text) or probability_of(text, one) for some, one in zip(found, steps, strict=True)], head.weights
-        )
-        * min((often[symbol] for symbol in text), default=1.0)
-        for text in texts
-    }
-    rest = _pool([max(1.0 - sum(some.values()), 0.0) for some in found], head.weights)
-    total = sum(pooled.values()) + rest
-    candidates = []
-    for sequence, p in sorted(pooled.items(), key=lambda item: -item[1]):
-        parts = [head.symbols[index] for index in sequence]
-        text = "".join(parts)
-        if "" not in parts and NUMBER.fullmatch(text):
-            candidates.append(Candidate(text=text, confidence=min(p / total, 1.0)))
-    return _recognition(candidates)
+    weighed = []
+    for sequence, p in found:
+        text = "".join(head.symbols[index] for index in sequence)
+        spells = "" not in (head.symbols[index] for index in sequence) and NUMBER.fullmatch(text) is not None
+        prior = min((often[index] for index in sequence), default=1.0) * _fits(look.points, dotted(text), head)
+        weighed.append((p * prior, text, spells))
+    rest = max(1.0 - sum(p for _, p in found), 0.0) * _fits(look.points, "", head)
+    total = sum(p for p, _, _ in weighed) + rest
+    weighed.sort(key=lambda item: -item[0])
+    return _recognition([Candidate(text=text, confidence=min(p / total, 1.0)) for p, text, spells in weighed if spells])
 
 
-def _pool(probabilities: Sequence[float], weights: Sequence[float]) -> float:
-    """The geometric mean."""
-    each = weights or [1 / len(probabilities)] * len(probabilities)
-    return math.exp(sum(weight * math.log(max(p, _FLOOR)) for weight, p in zip(each, probabilities, strict=True)))
+def dotted(text: str) -> str:
+    """The signs of a text that consist of small marks of their own."""
+    return "".join(sign for sign in _DOTTED if sign in text)
 
 
-def interpret_mark(logits: Sequence[Logits], head: Head) -> Recognition:
+def _fits(points: int, dotted: str, head: Head) -> float:
+    """The chance that the ink of a text with these signs shows a point, or none, as it does."""
+    chance = head.pointed.get(dotted, 0.5)
+    return chance if points > 0 else 1.0 - chance
+
+
+def interpret_mark(logits: Logits, head: Head) -> Recognition:
     """The marks of a head's logits; "none of these" counts `other_weight` times and is no candidate."""
-    part = np.mean([one[head.start : head.start + len(head.symbols)] for one in logits], axis=0)
-    p = softmax(part, head.temperature)
+    p = softmax(logits[head.start : head.start + len(head.symbols)], head.temperature)
     p = p * np.array([1.0 if symbol else head.other_weight for symbol in head.symbols])
     p = p / p.sum()
     order = np.argsort(-p, kind="stable")

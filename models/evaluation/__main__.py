@@ -40,8 +40,8 @@ def composites(recognisers: Recognisers, hands: Sequence[Hand], *, n: int, seed:
     """The outcomes of composed crops of those hands, by kind."""
     found: dict[Kind, list[Outcome]] = {}
     for kind, cases in cases_of(list(hands), n, seed).items():
-        logits = [recognisers.logits(kind, case.crop) for case in cases]
-        found[kind] = outcomes(kind, recognisers.manifest.heads[kind], cases, logits)
+        looks = [recognisers.look(kind, case.crop) for case in cases]
+        found[kind] = outcomes(kind, recognisers.manifest.heads[kind], cases, looks)
     return found
 
 

@@ -27,12 +27,12 @@ def write_cards(directory: Path, manifest: Manifest, report: Report, pictures: P
     With `pictures` also draw what its thresholds buy and whether its confidences are honest, as `reading-NAME.svg` and
     `reliability-NAME.svg` in that folder.
     """
-    for name in sorted({head.models[0] for head in manifest.heads.values()}):
+    for name in sorted({head.model for head in manifest.heads.values()}):
         path = directory / f"{name}.md"
         text = path.read_text(encoding="utf-8")
         before, rest = text.split(BEGIN)
         after = rest.split(END)[1]
-        kinds = [kind for kind, head in manifest.heads.items() if head.models[0] == name]
+        kinds = [kind for kind, head in manifest.heads.items() if head.model == name]
         parts = _parts(manifest, report, kinds)
         if pictures is not None:
             curves = {kind: report.curves[kind] for kind in kinds if kind in report.curves}

@@ -11,7 +11,7 @@ import msgspec
 
 from models.manifest import Head
 from models.preprocess import Image
-from models.recognisers import Kind, Logits, interpret
+from models.recognisers import Kind, Look, interpret
 
 
 @dataclass(frozen=True)
@@ -54,11 +54,11 @@ class Row(msgspec.Struct, frozen=True):
     strangers_taken: float
 
 
-def outcomes(kind: Kind, head: Head, cases: Sequence[Case], logits: Sequence[tuple[Logits, ...]]) -> list[Outcome]:
+def outcomes(kind: Kind, head: Head, cases: Sequence[Case], looks: Sequence[Look | None]) -> list[Outcome]:
     """One outcome a case."""
     results = []
-    for case, raw in zip(cases, logits, strict=True):
-        recognition = interpret(kind, head, raw)
+    for case, look in zip(cases, looks, strict=True):
+        recognition = interpret(kind, head, look)
         right = case.text is not None and recognition.text == case.text
         results.append(Outcome(recognition.confidence, right, case.text is None))
     return results

@@ -43,8 +43,8 @@ def foreign_rows(recognisers: Recognisers, data: Path) -> list[Row]:
 
 def _row(recognisers: Recognisers, kind: Kind, name: str, cases: list[Case]) -> Row:
     head = recognisers.manifest.heads[kind]
-    logits = [recognisers.logits(kind, case.crop) for case in cases]
-    return row(kind, name, outcomes(kind, head, cases, logits), head.threshold)
+    looks = [recognisers.look(kind, case.crop) for case in cases]
+    return row(kind, name, outcomes(kind, head, cases, looks), head.threshold)
 
 
 def _paper(image: NDArray[np.uint8]) -> Image:

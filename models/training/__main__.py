@@ -25,10 +25,10 @@ from models.manifest import VERSION, Head, Manifest, ModelFile, Picture, Source,
 from models.preprocess import GLYPH_SIDE_PX, LINE_HEIGHT_PX, LINE_WIDTHS_PX
 from models.recognisers import KINDS, Recognisers
 from models.training.answers import LINE_SYMBOLS
-from models.training.calibrate import with_temperature, with_threshold
+from models.training.calibrate import with_points, with_temperature, with_threshold
 from models.training.hands import EMNIST_SOURCE, MNIST_SOURCE, UNIPEN_SOURCE, load_hands
 from models.training.marks import HEADS
-from models.training.sets import LineSet, MarkSet, line_sets, mark_set
+from models.training.sets import LineSet, MarkSet, line_set, mark_set
 
 OTHER_WEIGHT = 0.3
 """How likely a mark that is no answer is in a box that asks for one, against the share that was learned with."""
@@ -40,11 +40,8 @@ An estimate: Chinese primary schools write fractions one above the other, and wo
 is then not taken for a fraction bar, nor a 9 for a g.
 """
 
-WEIGHTS = (0.65, 0.35)
-"""How much `line` and `body` count: the steep second look reads a little worse by itself."""
-
 LINES, MARKS = 400_000, 220_000
-ROUNDS = {"line": 9, "body": 8, "marks": 5}
+ROUNDS = {"line": 9, "marks": 5}
 
 console = Console(stderr=True)
 
@@ -54,7 +51,7 @@ console = Console(stderr=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
 @click.option("--seed", default=1)
 @click.option("--threads", default=2, help="for making data and for learning")
-@click.option("--only", type=click.Choice(["line", "body", "marks", "calibrate"]), help="make one part, keep the rest")
+@click.option("--only", type=click.Choice(["line", "marks", "calibrate"]), help="make one part, keep the rest")
 @click.option(
     "--pages", type=click.Path(path_type=Path, exists=True), help="crops of photographed pages to calibrate by"
 )
@@ -67,26 +64,25 @@ def main(*, data: Path, out: Path, seed: int, threads: int, only: str | None, pa
     hands = load_hands(data)
     share = 12 if quick else 1
     # All pictures are made before TensorFlow starts its threads: a process that has them cannot be forked.
-    lines: dict[str, LineSet] = {}
+    lines: LineSet | None = None
     marks: MarkSet | None = None
-    if only in (None, "line", "body"):
-        tight, body = line_sets(hands["train"], LINES // share, seed, processes=threads)
-        lines = {name: some for name, some in (("line", tight), ("body", body)) if only in (None, name)}
+    if only in (None, "line"):
+        lines = line_set(hands["train"], LINES // share, seed, processes=threads)
     if only in (None, "marks"):
         marks = mark_set(hands["train"], MARKS // share, seed + 100, processes=threads)
     cases = cases_of(hands["calibrate"], 2000 if quick else 8000, seed + 500, processes=threads)
     console.print(f"pictures after {time.monotonic() - started:.0f} s")
-    for name, some in lines.items():
+    if lines is not None:
         nets = _networks(threads)
-        model = nets.fit_lines(name, some, epochs=ROUNDS[name], seed=seed)
-        (out / f"{name}.tflite").write_bytes(nets.lines_to_int8(name, model, some.pictures[LINE_WIDTHS_PX[0]][:600]))
-        console.print(f"{name}.tflite after {time.monotonic() - started:.0f} s")
+        model = nets.fit_lines(lines, epochs=ROUNDS["line"], seed=seed)
+        (out / "line.tflite").write_bytes(nets.lines_to_int8(model, lines.pictures[LINE_WIDTHS_PX[0]][:600]))
+        console.print(f"line.tflite after {time.monotonic() - started:.0f} s")
     if marks is not None:
         nets = _networks(threads)
         model = nets.fit_marks(marks, epochs=ROUNDS["marks"], seed=seed)
         (out / "marks.tflite").write_bytes(nets.marks_to_int8(model, marks.pictures[:600]))
         console.print(f"marks.tflite after {time.monotonic() - started:.0f} s")
-    if all((out / f"{name}.tflite").exists() for name in ("line", "body", "marks")):
+    if all((out / f"{name}.tflite").exists() for name in ("line", "marks")):
         _calibrate(out, seed, {kind: list(some) for kind, some in cases.items()}, pages)
     console.print(f"done after {time.monotonic() - started:.0f} s")
 
@@ -101,14 +97,16 @@ def _calibrate(out: Path, seed: int, cases: dict[str, list[Case]], pages: Path |
     for kind in KINDS:
         composed = cases[kind]
         on_pages = [Case(one.crop, one.text) for one in photographed if one.kind == kind]
-        composed_logits = [recognisers.logits(kind, case.crop) for case in composed]
-        page_logits = [recognisers.logits(kind, case.crop) for case in on_pages]
-        mixed = [*on_pages[:2000], *composed], [*page_logits[:2000], *composed_logits]
+        composed_looks = [recognisers.look(kind, case.crop) for case in composed]
+        page_looks = [recognisers.look(kind, case.crop) for case in on_pages]
+        if kind == "number":
+            heads[kind] = with_points(heads[kind], on_pages or composed, page_looks or composed_looks)
+        mixed = [*on_pages[:2000], *composed], [*page_looks[:2000], *composed_looks]
         head = with_temperature(kind, heads[kind], *mixed)
         strangers = [i for i, case in enumerate(composed) if case.text is None]
         judged = (
             [*on_pages, *(composed[i] for i in strangers)] if on_pages else composed,
-            [*page_logits, *(composed_logits[i] for i in strangers)] if on_pages else composed_logits,
+            [*page_looks, *(composed_looks[i] for i in strangers)] if on_pages else composed_looks,
         )
         heads[kind] = with_threshold(kind, head, *judged)
         console.print(f"{kind}: temperature {heads[kind].temperature}, threshold {heads[kind].threshold}")
@@ -134,17 +132,16 @@ def _manifest(out: Path, seed: int) -> Manifest:
         height = GLYPH_SIDE_PX if picture == "glyph" else LINE_HEIGHT_PX
         return ModelFile(f"{name}.tflite", digest, (1, height, width, 1), sources, picture)
 
-    heads = {"number": Head(("line", "body"), 0, LINE_SYMBOLS, 1.0, 0.9, rare=RARE, weights=WEIGHTS)}
+    heads = {"number": Head("line", 0, LINE_SYMBOLS, 1.0, 0.9, rare=RARE)}
     starts = np.cumsum([0, *(len(symbols) for symbols in HEADS.values())])
     for (kind, symbols), start in zip(HEADS.items(), starts, strict=False):
-        heads[kind] = Head(("marks",), int(start), symbols, 1.0, 0.9, other_weight=OTHER_WEIGHT)
+        heads[kind] = Head("marks", int(start), symbols, 1.0, 0.9, other_weight=OTHER_WEIGHT)
     numbers = (MNIST_SOURCE, UNIPEN_SOURCE)
     return Manifest(
         version=VERSION,
         seed=seed,
         models={
             "line": file("line", LINE_WIDTHS_PX[0], "line", numbers),
-            "body": file("body", LINE_WIDTHS_PX[0], "body", numbers),
             "marks": file("marks", GLYPH_SIDE_PX, "glyph", (MNIST_SOURCE, EMNIST_SOURCE, UNIPEN_SOURCE)),
         },
         heads=heads,

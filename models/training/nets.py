@@ -6,7 +6,6 @@ Convolutions only (LSTM and GRU do not survive the int8 converter). TensorFlow i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import cv2
 import keras
@@ -26,30 +25,15 @@ _PEAK_RATE = 2.5e-3
 console = Console(stderr=True)
 
 
-@dataclass(frozen=True)
-class LineShape:
-    """The filters of a line network's layers, and how far its last two look along the line, in steps of 2 px."""
-
-    filters: tuple[int, int, int, int, int]
-    reach: tuple[int, int]
-
-
-LINE_SHAPES: Mapping[str, LineShape] = {
-    "line": LineShape((24, 48, 80, 112, 112), (7, 5)),
-    "body": LineShape((20, 44, 72, 96, 96), (9, 3)),
-}
-
-
-def line_network(shape: LineShape, width: int | None = None, batch: int | None = None) -> keras.Model:
+def line_network(width: int | None = None, batch: int | None = None) -> keras.Model:
     """32 × width → 1 × width / 2 steps × (symbols + blank) logits: fine enough for a 1 that touches its neighbour."""
     take = keras.Input((LINE_HEIGHT_PX, width, 1), batch_size=batch)
-    first, second, third, fourth, fifth = shape.filters
-    x = _conv(take, first, (5, 5), (2, 2))
-    x = _conv(x, second, (3, 3), (2, 1))
-    x = _conv(x, third, (3, 3), (2, 1))
-    x = _conv(x, fourth, (4, 3), (4, 1))
-    x = _conv(x, fifth, (1, shape.reach[0]), (1, 1))
-    x = _conv(x, fifth, (1, shape.reach[1]), (1, 1))
+    x = _conv(take, 24, (5, 5), (2, 2))
+    x = _conv(x, 48, (3, 3), (2, 1))
+    x = _conv(x, 80, (3, 3), (2, 1))
+    x = _conv(x, 112, (4, 3), (4, 1))
+    x = _conv(x, 112, (1, 7), (1, 1))
+    x = _conv(x, 112, (1, 5), (1, 1))
     x = layers.Dropout(0.15)(x)
     return keras.Model(take, layers.Conv2D(len(LINE_SYMBOLS) + 1, 1)(x))
 
@@ -69,10 +53,10 @@ def mark_network(batch: int | None = None) -> keras.Model:
     return keras.Model(take, x)
 
 
-def fit_lines(name: str, data: LineSet, *, epochs: int, seed: int) -> keras.Model:
-    """A line network of `LINE_SHAPES[name]` that has seen the set `epochs` times, one width a batch."""
+def fit_lines(data: LineSet, *, epochs: int, seed: int) -> keras.Model:
+    """A line network that has seen the set `epochs` times, one width a batch."""
     keras.utils.set_random_seed(seed)
-    model = line_network(LINE_SHAPES[name])
+    model = line_network()
     sizes = {width: len(pictures) for width, pictures in data.pictures.items()}
     optimizer = _optimizer(epochs * sum(n // _BATCH for n in sizes.values()))
     optimizer.build(model.trainable_variables)
@@ -102,7 +86,7 @@ def fit_lines(name: str, data: LineSet, *, epochs: int, seed: int) -> keras.Mode
         for width, some in _batches(sizes, rng):
             pictures = _jiggle(data.pictures[width][some], rng)
             losses.append(float(step(pictures, data.symbols[width][some].astype(np.int32))))
-        console.print(f"{name}: round {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}")
+        console.print(f"line: round {epoch + 1} of {epochs}, loss {np.mean(losses):.3f}")
     return model
 
 
@@ -140,9 +124,9 @@ def fit_marks(data: MarkSet, *, epochs: int, seed: int) -> keras.Model:
     return model
 
 
-def lines_to_int8(name: str, model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
+def lines_to_int8(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:
     """A line network as an int8 `.tflite` of batch 1 and the narrowest width; it can be resized to the others."""
-    return to_int8(model, line_network(LINE_SHAPES[name], LINE_WIDTHS_PX[0], 1), samples)
+    return to_int8(model, line_network(LINE_WIDTHS_PX[0], 1), samples)
 
 
 def marks_to_int8(model: keras.Model, samples: NDArray[np.uint8]) -> bytes:

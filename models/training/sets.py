@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from models.preprocess import Image, body_picture, find_ink, glyph_picture, line_picture
+from models.preprocess import Image, find_ink, glyph_picture, line_picture
 from models.training import answers, marks
 from models.training.answers import Written
 from models.training.hands import Hand
@@ -50,12 +50,9 @@ def drawn_marks(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> 
     return _in_chunks(partial(_some_marks, hands), n, seed, processes)
 
 
-def line_sets(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> tuple[LineSet, LineSet]:
-    """What the two line networks see of about `n` answers: the tight pictures, and those of the body."""
-    seen = _in_chunks(partial(_some_lines, hands), n, seed, processes)
-    return _by_width([(tight, symbols) for tight, _, symbols in seen]), _by_width(
-        [(body, symbols) for _, body, symbols in seen]
-    )
+def line_set(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> LineSet:
+    """What the line network sees of about `n` answers."""
+    return _by_width(_in_chunks(partial(_some_lines, hands), n, seed, processes))
 
 
 def mark_set(hands: list[Hand], n: int, seed: int, *, processes: int = 2) -> MarkSet:
@@ -74,12 +71,12 @@ def _by_width(seen: Sequence[tuple[Image, tuple[int, ...]]]) -> LineSet:
     return LineSet(pictures, symbols)
 
 
-def _some_lines(hands: list[Hand], n: int, rng: Generator) -> list[tuple[Image, Image, tuple[int, ...]]]:
+def _some_lines(hands: list[Hand], n: int, rng: Generator) -> list[tuple[Image, tuple[int, ...]]]:
     seen = []
     for one in _some_answers(hands, n, rng):
         ink = find_ink(one.crop)
         if ink is not None and len(one.symbols) <= MOST_SYMBOLS:
-            seen.append((line_picture(ink), body_picture(ink), one.symbols))
+            seen.append((line_picture(ink), one.symbols))
     return seen
 
 

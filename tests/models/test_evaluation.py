@@ -43,7 +43,7 @@ def test_figures_count_what_their_names_say():
 
 def test_cards_keep_their_words_and_change_their_figures(tmp_path):
     manifest = Recognisers.load().manifest
-    for name in {head.models[0] for head in manifest.heads.values()}:
+    for name in {head.model for head in manifest.heads.values()}:
         (tmp_path / f"{name}.md").write_text(f"before\n{BEGIN}\nstale figures\n{END}\nafter\n")
     rows = [row("judge", "made up", [Outcome(0.9, right=True, stranger=False)], 0.8)]
     write_cards(tmp_path, manifest, report_of(rows, [], {}))

@@ -183,19 +183,19 @@ def test_the_worst_are_wrong_and_the_most_confident_first(tmp_path):
 
 def test_cards_show_pages_curves_and_honesty_and_draw_them(tmp_path):
     manifest = Recognisers.load().manifest
-    for name in {head.models[0] for head in manifest.heads.values()}:
+    for name in {head.model for head in manifest.heads.values()}:
         (tmp_path / f"{name}.md").write_text(f"{BEGIN}\n{END}\n")
     reads = [judge(a_crop("13", key="18"), "18", 0.9995, 0.9), judge(a_crop("18", "18"), "18", 0.97, 0.9)]
     write_cards(tmp_path, manifest, report_of([], page_rows(reads), {"pages": by_kind(reads)}), tmp_path)
-    card = (tmp_path / f"{manifest.heads['number'].models[0]}.md").read_text(encoding="utf-8")
+    card = (tmp_path / f"{manifest.heads['number'].model}.md").read_text(encoding="utf-8")
     assert "| number | pages | 2 | 50.00%" in card
     assert "1 of 1" in card
     assert "0.95 to 0.98" in card
-    picture = tmp_path / f"reading-{manifest.heads['number'].models[0]}.svg"
+    picture = tmp_path / f"reading-{manifest.heads['number'].model}.svg"
     assert f"]({picture.name})" in card
     svg = ET.fromstring(picture.read_text(encoding="utf-8"))
     assert len(svg.findall("{http://www.w3.org/2000/svg}polyline")) == 1
-    honesty = tmp_path / f"reliability-{manifest.heads['number'].models[0]}.svg"
+    honesty = tmp_path / f"reliability-{manifest.heads['number'].model}.svg"
     assert f"]({honesty.name})" in card
     dots = ET.fromstring(honesty.read_text(encoding="utf-8")).findall("{http://www.w3.org/2000/svg}circle")
     sure_and_wrong, right = (float(dot.attrib["cy"]) for dot in reversed(dots))

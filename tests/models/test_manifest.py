@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import models
-from models.manifest import ModelError, read_manifest
+from models.manifest import VERSION, ModelError, read_manifest
 from models.recognisers import KINDS, Recognisers
 
 SHIPPED = Path(models.__file__).parent
@@ -50,14 +50,14 @@ def test_a_damaged_manifest_is_one_line_and_a_remedy(copy: Path, content: bytes)
 
 def test_a_manifest_of_another_version_is_refused(copy: Path):
     path = copy / "manifest.json"
-    path.write_text(path.read_text().replace('"version": 2', '"version": 3'))
-    with pytest.raises(ModelError, match="version 3"):
+    path.write_text(path.read_text().replace(f'"version": {VERSION}', f'"version": {VERSION + 1}'))
+    with pytest.raises(ModelError, match=f"version {VERSION + 1}"):
         Recognisers.load(copy)
 
 
 def test_a_manifest_that_names_a_model_it_does_not_have_is_refused(copy: Path):
     path = copy / "manifest.json"
-    path.write_text(path.read_text().replace('"marks"\n', '"remarks"\n'))
+    path.write_text(path.read_text().replace('"model": "marks"', '"model": "remarks"'))
     with pytest.raises(ModelError, match="names no file"):
         Recognisers.load(copy)
 

@@ -11,7 +11,6 @@ from models.preprocess import (
     LINE_HEIGHT_PX,
     LINE_WIDTHS_PX,
     CropError,
-    body_picture,
     find_ink,
     glyph_picture,
     line_picture,
@@ -86,9 +85,9 @@ def test_any_crop_of_any_size_gives_pictures_of_the_networks_size(height: int, w
     crop = cv2.blur(crop, (5, 5)) if seed % 2 else crop
     ink = find_ink(crop)
     if ink is not None:
-        for picture in (line_picture(ink), body_picture(ink)):
-            assert picture.shape[0] == LINE_HEIGHT_PX
-            assert picture.shape[1] in LINE_WIDTHS_PX
+        picture = line_picture(ink)
+        assert picture.shape[0] == LINE_HEIGHT_PX
+        assert picture.shape[1] in LINE_WIDTHS_PX
         assert glyph_picture(ink).shape == (GLYPH_SIDE_PX, GLYPH_SIDE_PX)
 
 
@@ -131,23 +130,6 @@ def test_a_bar_that_ends_inside_the_box_is_the_pupils():
     ink = find_ink(crop)
     assert ink is not None
     assert ink.box_px[2] > 130
-
-
-def test_a_speck_above_the_line_makes_the_digits_of_the_second_look_hardly_smaller():
-    crop = paper(noise=0.0)
-    for x in (60, 100, 140):
-        cv2.ellipse(crop, (x, 70), (12, 18), 0, 0, 360, 60, 4, cv2.LINE_AA)
-    alone = find_ink(crop)
-    cv2.circle(crop, (60, 20), 2, 90, -1, cv2.LINE_AA)
-    with_speck = find_ink(crop)
-    assert alone is not None
-    assert with_speck is not None
-
-    def height(picture: np.ndarray) -> int:
-        return int(np.count_nonzero(picture[:, 30:].max(axis=1) > 128))
-
-    assert height(line_picture(with_speck)) < 0.75 * height(line_picture(alone))
-    assert height(body_picture(with_speck)) > 0.85 * height(body_picture(alone))
 
 
 @pytest.mark.parametrize(

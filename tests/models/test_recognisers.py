@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import models
 from models.ctc import likeliest_texts, probability_of, softmax
 from models.manifest import Head
-from models.recognisers import KINDS, NUMBER, Kind, Recognisers, Recognition, interpret_line
+from models.recognisers import KINDS, NUMBER, Kind, Look, Recognisers, Recognition, interpret, interpret_line
 
 # Plain signs as polylines in a square of 100, drawn for these tests alone.
 SIGNS: dict[str, list[list[tuple[int, int]]]] = {
@@ -102,7 +102,7 @@ def test_a_point_in_the_ink_that_the_text_does_not_have_is_asked_about(
     plain = crop_of("354", dark=30)
     with_point = cv2.circle(plain.copy(), (72, 76), 3, 40, -1, cv2.LINE_AA)
     for text, crop, asked in (("354", plain, False), ("354", with_point, True), ("3.54", with_point, False)):
-        monkeypatch.setattr(recognisers, "_look", lambda _name, _ink, text=text: sees(text))
+        monkeypatch.setattr(recognisers, "_answer", lambda _name, _ink, text=text: sees(text))
         said = read_one(recognisers, "number", crop)
         assert said.text == text
         assert (said.confidence < recognisers.threshold("number")) is asked
@@ -234,41 +234,55 @@ def test_the_probability_of_a_text_is_that_of_all_its_alignments(length: int, se
         assert probability_of(text, steps) == pytest.approx(p, rel=2e-2, abs=1e-3)
 
 
-HEAD = Head(models=("one", "other"), start=0, symbols=("1", "7", ""), temperature=1.0, threshold=0.9)
+HEAD = Head(model="one", start=0, symbols=("1", "7", ".", ""), temperature=1.0, threshold=0.9)
+
+
+ONE, SEVEN, POINT, STRANGER, BLANK = range(5)
 
 
 def says(*symbols: int, sure: float = 12.0) -> np.ndarray:
-    """The logits of a network that reads these symbols (3 is the blank)."""
-    steps = np.zeros((2 * len(symbols) + 1, 4), np.float32)
-    steps[::2, 3] = sure
+    """The logits of a network that reads these symbols."""
+    steps = np.zeros((2 * len(symbols) + 1, 5), np.float32)
+    steps[::2, BLANK] = sure
     for i, symbol in enumerate(symbols):
         steps[2 * i + 1, symbol] = sure
     return steps
 
 
-def test_networks_that_agree_are_sure_and_networks_that_differ_are_not():
-    agreed = interpret_line([says(0, 1), says(0, 1)], HEAD)
-    assert agreed.text == "17"
-    assert agreed.confidence > 0.999
-    differing = interpret_line([says(0, 1), says(1, 1)], HEAD)
-    assert differing.text in ("17", "77")
-    assert differing.confidence < 0.6
-    assert {candidate.text for candidate in differing.candidates} == {"17", "77"}
-
-
 def test_a_sign_that_pupils_hardly_write_must_be_seen_plainly():
-    slanted = says(1, 1)
-    slanted[1, 0] = slanted[1, 1] + 0.5  # a little more like the 1 than like the 7
-    assert interpret_line([slanted, slanted], HEAD).text == "17"
+    slanted = says(SEVEN, SEVEN)
+    slanted[1, ONE] = slanted[1, SEVEN] + 0.5  # a little more like the 1 than like the 7
+    assert interpret_line(Look(slanted), HEAD).text == "17"
     rare = msgspec.structs.replace(HEAD, rare={"1": 0.25})
-    assert interpret_line([slanted, slanted], rare).text == "77"
-    assert interpret_line([says(0, 1), says(0, 1)], rare).text == "17"
-    assert interpret_line([says(0, 1), says(0, 1)], rare).confidence > 0.99
+    assert interpret_line(Look(slanted), rare).text == "77"
+    assert interpret_line(Look(says(ONE, SEVEN)), rare).text == "17"
+    assert interpret_line(Look(says(ONE, SEVEN)), rare).confidence > 0.99
 
 
-def test_a_network_that_sees_no_number_takes_the_others_confidence():
-    assert interpret_line([says(0, 1), says(0, 2)], HEAD).confidence < 0.6
-    assert interpret_line([says(2), says(2)], HEAD).text is None
+def test_whether_the_ink_holds_a_point_weighs_in_where_the_network_hesitates():
+    hesitant = says(ONE, POINT, SEVEN)
+    hesitant[3, BLANK] = hesitant[3, POINT] + 1.0  # rather no point
+    head = msgspec.structs.replace(HEAD, pointed={"": 0.01, ".": 0.9})
+    assert interpret_line(Look(hesitant), HEAD).text == "17"
+    assert interpret_line(Look(hesitant, points=1), head).text == "1.7"
+    assert interpret_line(Look(hesitant, points=0), head).text == "17"
+    plainly = says(ONE, SEVEN)
+    assert interpret_line(Look(plainly, points=1), head).text == "17", "a crumb makes no point where none was read"
+
+
+def test_a_point_that_was_not_read_and_a_stroke_that_was_left_out_halve_the_confidence():
+    sure = interpret("number", HEAD, Look(says(ONE, SEVEN))).confidence
+    for look in (Look(says(ONE, SEVEN), points=1), Look(says(ONE, SEVEN), left_out=1)):
+        assert interpret("number", HEAD, look).confidence == pytest.approx(sure / 2)
+    with_point = Look(says(ONE, POINT, SEVEN), points=1)
+    assert interpret("number", HEAD, with_point).confidence > 0.99
+
+
+def test_what_may_be_no_number_takes_confidence_and_what_is_none_is_not_read():
+    torn = says(ONE, SEVEN)
+    torn[3, STRANGER] = torn[3, SEVEN]
+    assert interpret_line(Look(torn), HEAD).confidence < 0.6
+    assert interpret_line(Look(says(STRANGER)), HEAD).text is None
 
 
 @pytest.mark.parametrize("text", ["12cm", "5kg", "2.5m", "36cm²", "8m³", "250mL", "3t", "45min", "-3", "7……3", "75%"])
