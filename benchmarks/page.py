@@ -1,4 +1,4 @@
-"""What a page costs, by stage: CPU milliseconds from a frame of 2, 8 and 12 MP, and from a JPEG of it, on one thread."""
+"""What a page costs, by stage: CPU ms from a frame of 2, 8 and 12 MP, and from a JPEG of it, on one thread."""
 
 from __future__ import annotations
 

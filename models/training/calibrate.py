@@ -24,8 +24,8 @@ MOST_REVIEW = 0.2
 WORTH = 45
 """So many questions are worth one silent error, where the goal is out of reach.
 
-The goal weighs them 30 to 1 (3 in 100 asked against 1 in 1,000 silent); half as much again, since a question costs a second and
-a wrong cross a pupil's trust.
+The goal weighs them 30 to 1 (3 in 100 asked against 1 in 1,000 silent); half as much again, since a question costs a
+second and a wrong cross a pupil's trust.
 """
 
 STRANGERS_GOAL = 0.1

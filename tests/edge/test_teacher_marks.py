@@ -15,7 +15,7 @@ from edge.frames import Capture
 from edge.pipeline import Books, GradedPage, grade_capture
 from homework.layout import Field
 from homework.marks import MARKS_DIFFER
-from homework.results import Doubt, ItemResult, MarkKind, VerdictKind
+from homework.results import ItemResult, MarkKind, VerdictKind
 from homework.sheets import make_sheets
 from models.recognisers import Recognisers
 from models.simulation.desk import Desk, Sheet
