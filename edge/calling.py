@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge.order import Call, Row, Step, StepKind, absent, call_of
@@ -70,6 +70,13 @@ class Calling:
     call: Call | None
     absent: frozenset[int]
     last: Step | None
+    lacking: Mapping[int, tuple[int, ...]]
+    """The pages that are not there of each seat that lacks any."""
+
+    def likely(self, page: int) -> int | None:
+        """Whose a page of that number may be that came out of turn: the called one's, or the next one's."""
+        first = self.call.seat if self.call is not None else 1
+        return next((seat for seat, pages in self.lacking.items() if seat >= first and page in pages), None)
 
 
 @dataclass(frozen=True)
@@ -119,8 +126,9 @@ def calling(db: sqlite3.Connection, slid: SlidClass) -> Calling:
     layout = (slid.layout_of(steps[-1].sheet) if steps else None) or slid.layout
     own = [step for step in steps if step.sheet == layout.sheet]
     undoable = [step for step in own if step.kind is not StepKind.BESIDE]
-    call = call_of(own, _row(db, slid, layout))
-    return Calling(layout.sheet, call, absent(own), undoable[-1] if undoable else None)
+    row = _row(db, slid, layout)
+    lacking = {seat: row.lacking(seat) for seat in row.seats if row.lacking(seat)}
+    return Calling(layout.sheet, call_of(own, row), absent(own), undoable[-1] if undoable else None, lacking)
 
 
 def turn_of(db: sqlite3.Connection, slid: SlidClass, record: PageRecord, ink: bytes) -> Turn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from edge.calling import SlidClass
+from edge.calling import Calling, SlidClass
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger
 from edge.order import StepKind
@@ -22,6 +22,7 @@ class CallView:
 
     `instead`: after the first page of a stack, the seat whose page may come instead (all fronts, then all backs).
     `undo` names the last step and `undo_seat` its number; `skipped`: that step was an absent pupil.
+    `missing`: of somebody a page is not there.
     """
 
     seat: int | None
@@ -56,9 +57,8 @@ def in_seat_order(layout: SheetLayout) -> bool:
     return any(page.pupil is not None and page.pupil.kind == "order" for page in layout.pages)
 
 
-def call_view(slid: SlidClass, ledger: Ledger, documents: Documents, *, missing: bool) -> CallView:
-    """What is called now; `missing`: somebody of the class has not handed in."""
-    now = ledger.calling(slid)
+def call_view(now: Calling, slid: SlidClass, documents: Documents) -> CallView:
+    """What is called now, as it is shown."""
     call, last = now.call, now.last
     layout = documents.layout(now.sheet) or slid.layout
     pupil = slid.at(call.seat) if call is not None else None
@@ -70,7 +70,7 @@ def call_view(slid: SlidClass, ledger: Ledger, documents: Documents, *, missing:
         page=call.pages[0] if call is not None and len(layout.pages) > 1 else None,
         instead=call.instead if call is not None else None,
         absent=tuple(sorted(now.absent)),
-        missing=missing,
+        missing=bool(now.lacking),
         undo=last.number if last is not None and last.kind is not StepKind.RESTARTED else None,
         undo_seat=last.seat if last is not None else 0,
         skipped=last is not None and last.kind is StepKind.SKIPPED,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.booking import Standing, assignment_key
+from edge.calling import Calling
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.stack import Stack, owner_of, stack_of
@@ -96,6 +97,7 @@ class LiveView:
     """Whether any worksheet is loaded."""
     call: CallView | None = None
     """Who is called, where sheets are slid in seat order."""
+    calling: Calling | None = None
 
 
 def tone_of(status: PageStatus, standing: Standing, record: PageRecord | None) -> Tone:
@@ -149,18 +151,20 @@ def with_question(
     *,
     pupils: Sequence[Pupil],
     missing: Collection[int],
-    called: int | None = None,
+    now: Calling | None = None,
 ) -> SheetView:
     """A sheet with what a person needs to say whose it is; as it was when that is not asked and not in doubt.
 
-    `called` is the seat that is called now: a page in seat order that nobody knows is likely that pupil's.
+    `now` says who is called in seat order: a page that nobody knows is likely that pupil's, or the next one's.
     """
     if filed.standing is not Standing.ASK:
         return replace(sheet, crops=written_crops(filed, documents)) if sheet.named_by_stack else sheet
     other = ledger.page(filed.linked) if filed.linked is not None else None
     # It names a pupil whose other sheet was there first; when that has gone to somebody else, the way is free.
     claimed = tuple(pupil for pupil in pupils if pupil.pupil_id == filed.pupil and pupil.seat in missing)
-    likely = tuple(pupil for pupil in pupils if pupil.seat == called) if filed.seat is None else ()
+    page = filed.record.page if filed.record is not None else 0
+    called = now.likely(page) if now is not None and filed.seat is None else None
+    likely = tuple(pupil for pupil in pupils if pupil.seat == called)
     return replace(
         sheet,
         crops=written_crops(filed, documents),
@@ -199,10 +203,9 @@ def live_view(
     )
     pupils = roster.of_class(class_name) if class_name is not None else ()
     slid = slid_class(documents, class_name, ledger.newest_graded())
-    call = call_view(slid, ledger, documents, missing=bool(stack.missing)) if slid is not None else None
+    now = ledger.calling(slid) if slid is not None else None
     if sheet is not None and newest is not None:
-        called = call.seat if call is not None else None
-        sheet = with_question(sheet, newest, ledger, documents, pupils=pupils, missing=stack.missing, called=called)
+        sheet = with_question(sheet, newest, ledger, documents, pupils=pupils, missing=stack.missing, now=now)
     return LiveView(
         title=assignment.title if assignment is not None else None,
         stack=stack,
@@ -214,7 +217,8 @@ def live_view(
         waiting=waiting,
         troubles=troubles,
         ready=bool(documents.layouts()),
-        call=call,
+        call=call_view(now, slid, documents) if now is not None and slid is not None else None,
+        calling=now,
     )
 
 

@@ -220,8 +220,7 @@ async def _one_sheet(request: web.Request) -> web.Response:
     before = await asyncio.to_thread(site.ledger.newest_page, filed.capture)
     sheet = replace(sheet, previous=before.capture if before is not None else None)
     view: LiveView = values["view"]
-    called = view.call.seat if view.call is not None else None
-    ask = partial(with_question, pupils=view.pupils, missing=view.stack.missing, called=called)
+    ask = partial(with_question, pupils=view.pupils, missing=view.stack.missing, now=view.calling)
     sheet = await asyncio.to_thread(ask, sheet, filed, site.ledger, site.documents)
     return render(request, "sheet.html", **{**values, "one": True}, sheet=sheet)
 

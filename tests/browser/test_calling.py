@@ -13,6 +13,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from homework.assignment import parse_assignment
+from homework.layout import layout_from_json
+from homework.roster import roster_to_csv
+from models.simulation.classroom import made_up_roster
+from models.simulation.paper import PrintedPages, written_page
+from models.simulation.pupil import Habits, fill_class
+
 CLASSBOX = str(Path(sys.executable).parent / "classbox")
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
@@ -62,6 +69,30 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("ordered")
     words = [sys.executable, "-m", "benchmarks._scans", str(out), "--pupils", "6", "--pupil-id", "order"]
     subprocess.run(words, check=True, cwd=ROOT, capture_output=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def two_sided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `made`, with three pupils and two pages each: scans/01.jpg is the first one's front, 02.jpg the back."""
+    out = tmp_path_factory.mktemp("two-sided")
+    items = [f'[[item]]\nkind = "number"\nprompt = "{n} + {n} ="\nanswer = "{2 * n}"' for n in range(1, 41)]
+    head = '[assignment]\nid = "two-sided"\ntitle = "口算 40 题"\ngrade = 3\npupil_id = "order"\n'
+    (out / "two.toml").write_text(head + "\n".join(items) + "\n", encoding="utf-8")
+    roster = made_up_roster(3)
+    (out / "roster.csv").write_text(roster_to_csv(roster), encoding="utf-8")
+    words = ["print", out / "two.toml", "--roster", out / "roster.csv", "-o", out / "sheets"]
+    subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
+    assignment = parse_assignment((out / "sheets" / "assignment.toml").read_text(encoding="utf-8"))
+    layout = layout_from_json((out / "sheets" / "layout.json").read_bytes())
+    assert len(layout.pages) == 2
+    paper = PrintedPages((out / "sheets" / "worksheets.pdf").read_bytes(), dpi=150)
+    (out / "scans").mkdir()
+    filled = fill_class(assignment, layout, roster, class_name="3-1", seed=1, habits=Habits.tidy())
+    for number, page in enumerate(filled, start=1):
+        sheet = written_page(paper.page(page.page), page.strokes, paper.px_per_mm)
+        cv2.imwrite(str(out / "scans" / f"{number:02}.jpg"), sheet)
+    paper.close()
     return out
 
 
@@ -222,3 +253,36 @@ def test_the_screen_for_the_class_shows_the_number_and_no_name(box: Box, open_pa
     assert "学生" not in page.locator("main").inner_text()
     assert page.locator(".calling").count() == 0
     shot(page, "call-class-zh")
+
+
+@pytest.mark.timeout(200)
+def test_two_sides_are_called_one_after_the_other_and_a_missing_back_shows(
+    tmp_path: Path, two_sided: Path, open_page: Callable[..., Page]
+) -> None:
+    box = Box(tmp_path, two_sided)
+    try:
+        page = open_page(locale="zh-CN")
+        page.goto(box.url)
+        called(page, "01")
+        expect(page.locator(".calling-name")).to_contain_text("第 1 页")
+        box.slide(1)
+        expect(page.locator(".calling-name")).to_contain_text("第 2 页")
+        called(page, "01")
+        expect(page.get_by_text("如果先放完所有正面：2号")).to_be_visible()
+        shot(page, "call-two-sides-zh")
+        box.slide(2)
+        called(page, "02")
+        box.slide(3)
+        expect(page.locator(".calling-name")).to_contain_text("第 2 页")
+        box.slide(5)
+        expect(page.get_by_text("叫的不是这一页")).to_be_visible()
+        called(page, "02")
+        shot(page, "call-missing-back-zh")
+        page.get_by_role("button", name="3号 学生03").click()
+        called(page, "03")
+        expect(page.locator(".calling-name")).to_contain_text("第 2 页")
+        box.slide(6)
+        expect(page.get_by_text("已全部叫完")).to_be_visible()
+        expect(page.get_by_text("缺第 2 页")).to_be_visible()
+    finally:
+        box.kill()

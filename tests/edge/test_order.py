@@ -405,7 +405,7 @@ def test_documents_and_ledger_need_nothing_else_to_call(tmp_path: Path) -> None:
     documents.put_layout(LEFT)
     slid = slid_class(documents, "3-1", None)
     assert slid is not None
-    view = call_view(slid, ledger, documents, missing=True)
+    view = call_view(ledger.calling(slid), slid, documents)
     assert (view.seat, view.name, view.undo) == (1, "学生01", None)
     assert slid_class(documents, None, None) is None
     ledger.close()
