@@ -225,9 +225,26 @@ def _after_equals(page: _Page) -> list[Proposal]:
     for sign in _equals(page):
         start = sign.right + 0.8
         room = _free_width(page, start, sign.middle)
+        if start + room > page.size_mm[0] - 5 and _after_a_word(page, sign):
+            continue  # “fill in >, < or =” ends a line of words
         if room >= LEAST_ANSWER_MM:
             found.append(Proposal("number", _row_box(page, start, min(room - 0.5, LONGEST_ANSWER_MM), sign.middle)))
     return found
+
+
+def _after_a_word(page: _Page, sign: _Shape) -> bool:
+    """Whether a sign as wide as it is tall stands before another one: a Chinese character, no digit."""
+    near = [s for s in page.shapes if abs(s.middle - sign.middle) < 3.2 and sign.x - 8 < s.x and s.right < sign.x]
+    if not near:
+        return False
+    near.sort(key=lambda s: -s.right)
+    left, right, top, bottom = near[0].x, near[0].right, near[0].y, near[0].y + near[0].h
+    for one in near[1:]:
+        if one.right < left - 0.25:
+            break
+        left, top, bottom = min(left, one.x), min(top, one.y), max(bottom, one.y + one.h)
+    width, height = right - left, bottom - top
+    return width >= 2.8 and 0.8 <= width / height <= 1.2
 
 
 def _equals(page: _Page) -> list[_Shape]:

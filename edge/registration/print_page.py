@@ -34,8 +34,9 @@ from edge.registration.quality import sharpened
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.layout import Page
 
-SEARCH_SIDES_PX = (1000, 1500)
-"""Long sides at which features are looked for: the second where no page is found at the first."""
+SEARCH_SIDE_PX = 1000
+"""The long side at which features are looked for. Pages down to 3 px/mm of a 2,800 px picture are found so as well as
+at 1,500, and in half the time."""
 
 FEATURES, COARSE_FEATURES = 1100, 200
 RATIO = 0.8
@@ -91,18 +92,12 @@ def print_pages(capture: Capture, sheets: Sequence[UnmarkedSheet], pyramid: Pyra
     Empty when nothing looks like any of them.
     """
     known = [one for sheet in sheets for one in _ready(sheet)]
-    for side in SEARCH_SIDES_PX if known else ():
-        found = _pages_at(side, capture, known, pyramid)
-        if found or max(pyramid.image.shape[:2]) <= side:
-            return found
-    return []
-
-
-def _pages_at(side_px: int, capture: Capture, known: Sequence[_Known], pyramid: Pyramid) -> list[RegisteredPage]:
-    points, descriptors = _features(_reduced(pyramid, side_px))
+    if not known:
+        return []
+    points, descriptors = _features(_reduced(pyramid))
     if len(points) < MIN_MATCHES:
         return []
-    points = (points + 0.5) / _reduction(pyramid, side_px) - 0.5
+    points = (points + 0.5) / _reduction(pyramid) - 0.5
     proven: list[RegisteredPage] = []
     while True:
         found = _decide(_search(capture, pyramid, known, points, descriptors))
@@ -324,13 +319,13 @@ def _features(grey: Image) -> tuple[Points, NDArray[np.float32]]:
     return points[order], np.asarray(descriptors, np.float32)[order]
 
 
-def _reduction(pyramid: Pyramid, side_px: int) -> float:
-    return float(min(1.0, side_px / max(pyramid.image.shape[:2])))
+def _reduction(pyramid: Pyramid) -> float:
+    return float(min(1.0, SEARCH_SIDE_PX / max(pyramid.image.shape[:2])))
 
 
-def _reduced(pyramid: Pyramid, side_px: int) -> Image:
+def _reduced(pyramid: Pyramid) -> Image:
     """The grey picture at the size at which features are looked for."""
-    scale = _reduction(pyramid, side_px)
+    scale = _reduction(pyramid)
     height, width = pyramid.image.shape[:2]
     source = pyramid.grey(float(min(1.0, 2.0 ** np.ceil(np.log2(scale)))))
     size = (max(round(width * scale), 1), max(round(height * scale), 1))
