@@ -1,7 +1,8 @@
 """Bubbles: which of them are marked, told by their fill and by a network's look. Where the two differ, a person looks.
 
 The fill is measured against the paper and against the field's other bubbles; the network (`models.bubbles`) sees one
-bubble and its surroundings. What passes for empty or filled must do so with both.
+bubble and its surroundings. What passes for empty or filled must do so with both, but for bubbles that are bare: where
+next to nothing is darker than the palest bubble of the column, there is nothing to look at.
 """
 
 from __future__ import annotations
