@@ -49,26 +49,25 @@ def make_scan(folder: Path, pages: int, *, seed: int = 1) -> Path:
             for seat in range(1, min(CLASS_SIZE, pages - n * CLASS_SIZE) + 1)
         )
     )
-    made = make_sheets(assignment, roster=roster)
+    # A class is printed at a time; what is printed is the same sheet each time.
+    printed = {name: make_sheets(assignment, roster=roster, class_name=name) for name in roster.classes()}
+    made = next(iter(printed.values()))
     (folder / "layout.json").write_text(layout_to_json(made.layout), encoding="utf-8")
     (folder / "assignment.toml").write_text(assignment_to_toml(made.assignment), encoding="utf-8")
     (folder / "roster.csv").write_text(roster_to_csv(roster), encoding="utf-8")
-    paper = PrintedPages(made.worksheets_pdf, dpi=DPI)
-    filled = [
-        page
-        for name in roster.classes()
-        for page in fill_class(made.assignment, made.layout, roster, class_name=name, seed=seed)
-    ]
 
     def scans() -> Iterator[Image.Image]:
-        for number, page in enumerate(filled[:pages], start=1):
-            picture = written_page(paper.page(number), page.strokes, paper.px_per_mm)
-            yield Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+        for name, sheets in printed.items():
+            paper = PrintedPages(sheets.worksheets_pdf, dpi=DPI)
+            filled = fill_class(sheets.assignment, sheets.layout, roster, class_name=name, seed=seed)
+            for number, page in enumerate(filled, start=1):
+                picture = written_page(paper.page(number), page.strokes, paper.px_per_mm)
+                yield Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            paper.close()
 
     every = scans()
     path = folder / "scan.pdf"
     next(every).save(path, save_all=True, append_images=every, resolution=DPI, quality=JPEG_QUALITY)
-    paper.close()
     return path
 
 
