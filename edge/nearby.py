@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from edge.config import default_data_dir
 from edge.documents import FILE_NAME, Documents
+from edge.named_files import read_named
 from edge.pipeline import Books
 from edge.reading.red import RedIs
 from edge.references import read_unmarked_sheet
@@ -152,7 +153,7 @@ def _look_into(path: Path, *, want_layout: bool, shelves: Shelves) -> Folder:
 
 
 def _layout(path: Path) -> SheetLayout:
-    return layout_from_json(_bytes(path))
+    return layout_from_json(read_named(path))
 
 
 def _with_pictures(layout: SheetLayout, folder: Path) -> UnmarkedSheet | None:
@@ -161,7 +162,7 @@ def _with_pictures(layout: SheetLayout, folder: Path) -> UnmarkedSheet | None:
 
 def _assignment(path: Path) -> Assignment:
     try:
-        return parse_assignment(_bytes(path).decode("utf-8-sig"))
+        return parse_assignment(read_named(path).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise BadFileError(
             "{name} is no text in UTF-8.", remedy="Save it as UTF-8 and try again.", name=path.name
@@ -169,16 +170,4 @@ def _assignment(path: Path) -> Assignment:
 
 
 def _roster(path: Path) -> Roster:
-    return parse_roster(_bytes(path))
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadFileError(
-            "{name} cannot be read: {reason}.",
-            remedy="Check the name of the file.",
-            name=path,
-            reason=error.strerror or error,
-        ) from error
+    return parse_roster(read_named(path))

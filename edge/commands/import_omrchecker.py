@@ -9,10 +9,11 @@ import cv2
 import msgspec
 
 from edge.frames import Image
+from edge.named_files import read_named
 from edge.omrchecker import Card, all_bubbles, parse_template, picture_name
 from edge.picture_files import decode
 from edge.registration.markers import grey_of
-from homework.errors import BadFileError, ClassboxError, UsageError
+from homework.errors import ClassboxError, UsageError
 from homework.layout import layout_to_json
 from ui.language import terminal_language, translator
 
@@ -42,7 +43,7 @@ _FOUND_BY = {
 def command(template: Path, output: Path, seat: str | None, several: tuple[str, ...]) -> None:
     """Import one template."""
     _ = translator(terminal_language()).gettext
-    card = parse_template(_read(template), several=several, seat=seat)
+    card = parse_template(read_named(template), several=several, seat=seat)
     layout, picture = card.layout, None
     if card.picture is not None:
         picture = _picture_of(card, template.parent / card.picture)
@@ -81,7 +82,7 @@ def command(template: Path, output: Path, seat: str | None, several: tuple[str, 
 
 def _picture_of(card: Card, path: Path) -> Image:
     """The marker as it is; the empty card in the shape of the page, which it fills. Raises `BadFileError`."""
-    image = grey_of(decode(_read(path), name=path.name)[0])
+    image = grey_of(decode(read_named(path), name=path.name)[0])
     if card.layout.register == "marker-image":
         return image
     width_mm, height_mm = card.layout.page_mm
@@ -94,15 +95,3 @@ def _png(image: Image) -> bytes:
     made, data = cv2.imencode(".png", image)
     assert made
     return data.tobytes()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadFileError(
-            "{name} cannot be read: {reason}.",
-            remedy="Check the name of the file.",
-            name=path,
-            reason=error.strerror or error,
-        ) from error

@@ -10,6 +10,7 @@ import cv2
 
 from edge.learning.fields_file import parse_fields
 from edge.learning.learn import layout_of, learn_pages
+from edge.named_files import read_named
 from edge.picture_files import captures_in
 from homework.assignment import Paper, parse_assignment
 from homework.errors import BadFileError
@@ -49,8 +50,12 @@ def command(
     )
     given = None
     if fields is not None:
-        given = parse_fields(_read(fields), {n: page.mm_to_px for n, page in enumerate(learned.pages, start=1)})
-    key = parse_assignment(_read(assignment).decode("utf-8-sig", errors="replace")) if assignment is not None else None
+        given = parse_fields(read_named(fields), {n: page.mm_to_px for n, page in enumerate(learned.pages, start=1)})
+    key = (
+        parse_assignment(read_named(assignment).decode("utf-8-sig", errors="replace"))
+        if assignment is not None
+        else None
+    )
     reference = output.with_suffix(learned.suffix)
     layout = layout_of(learned, given, reference=reference.name, assignment=key.id if key is not None else None)
     try:
@@ -66,15 +71,3 @@ def command(
         ) from error
     said = _("Learned: sheet {sheet}, {pages} pages, {fields} places to answer.")
     print(said.format(sheet=layout.sheet, pages=len(layout.pages), fields=sum(len(p.fields) for p in layout.pages)))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadFileError(
-            "{name} cannot be read: {reason}.",
-            remedy="Check the name of the file.",
-            name=path,
-            reason=error.strerror or error,
-        ) from error

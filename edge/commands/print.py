@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edge.named_files import read_named
 from homework.assignment import assignment_to_toml, parse_assignment
 from homework.errors import BadFileError, ClassboxError
 from homework.layout import layout_to_json
@@ -88,27 +89,15 @@ def font_folders() -> tuple[Path, ...]:
 
 def _text(path: Path) -> str:
     try:
-        return _bytes(path).decode("utf-8-sig")
+        return read_named(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadFileError(
             "{name} is no text in UTF-8.", remedy="Save it as UTF-8 and try again.", name=path.name
         ) from error
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BadFileError(
-            "{name} cannot be read: {reason}.",
-            remedy="Check the name of the file.",
-            name=path,
-            reason=error.strerror or error,
-        ) from error
-
-
 def _roster(path: Path | None) -> Roster | None:
-    return None if path is None else parse_roster(_bytes(path))
+    return None if path is None else parse_roster(read_named(path))
 
 
 def _write(made: SheetSet, out: Path) -> None:

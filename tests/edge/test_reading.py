@@ -136,6 +136,15 @@ def test_ink_beside_a_written_box_is_asked_about(print_worksheet: Printer, photo
     assert (reading.text, reading.doubt) == ("7", Doubt.INK_BESIDE)
 
 
+def test_a_one_on_the_frames_side_is_asked_about(print_worksheet: Printer, photograph: Photograph):
+    sheet = print_worksheet()
+    x, y, w, h = sheet.field("1").box_mm
+    sheet.write("1", "9")
+    sheet.strokes.append(line_of([(x + w + 0.4, y + 1.5), (x + w + 0.1, y + h - 2)], width_mm=0.8))
+    reading = readings(photograph(sheet.paper(), size_px=(3024, 4032)), sheet)["1", 1]
+    assert (reading.text, reading.doubt) == ("7", Doubt.INK_BESIDE)
+
+
 def test_the_teachers_red_pen_vanishes(print_worksheet: Printer, photograph: Photograph):
     sheet = print_worksheet()
     sheet.write("2", "48")
