@@ -31,9 +31,6 @@ BEYOND_MM = 2.2
 SEVERAL, SEVERAL_SHARE = 3, 0.15
 """Pupils rarely write beside so many frames of one page, and in so large a part of what they wrote."""
 
-TICKED_INSIDE = 2
-"""One 7 may look like a tick, and is asked; where there are two such answers the page was rather marked."""
-
 LEAST_MARK_MM = 5.0
 RING_MM = 9.0
 
@@ -63,31 +60,24 @@ def ask_where_inks_mix(
         return list(readings)
     touched: set[int] = set()
     loose: list[_Mark] = []
-    ticked = 0
     for n, crop in enumerate(crops):
         if not crop.field.bubbles:
-            beyond, off, inside = _marks_at(crop)
-            loose += off
-            looks_ticked = _any_is_a_teachers(inside, recogniser)
-            ticked += looks_ticked
-            if beyond or looks_ticked:
+            beyond, marks = _marks_at(crop)
+            loose += marks
+            if beyond:
                 touched.add(n)
     astray = touched | {n for n, one in enumerate(readings) if one.reading.doubt is Doubt.INK_BESIDE}
     written = sum(one.reading.text != "" for one in readings)
-    marked = (
-        len(astray) >= max(SEVERAL, SEVERAL_SHARE * written)
-        or ticked >= TICKED_INSIDE
-        or _any_is_a_teachers(loose, recogniser)
-    )
+    marked = len(astray) >= max(SEVERAL, SEVERAL_SHARE * written) or _any_is_a_teachers(loose, recogniser)
     return [
         replace(one, reading=_asked(one.reading)) if marked or n in touched else one for n, one in enumerate(readings)
     ]
 
 
-def _marks_at(crop: FieldCrop) -> tuple[bool, list[_Mark], list[_Mark]]:
-    """Whether an answer goes well beyond its frame; the large marks at it that are none of its own, and those in it.
+def _marks_at(crop: FieldCrop) -> tuple[bool, list[_Mark]]:
+    """Whether an answer goes well beyond its frame, and the large marks at it that are none of its own.
 
-    In the frames of `judge` a tick is the answer: nothing inside counts there.
+    What stands inside is the answer: a digit may look like a tick, and a tick there is no number to its recogniser.
     """
     scale = crop.px_per_mm
     marks, ink = find_marks(darkness(clean_crop(crop), scale), scale)
@@ -95,17 +85,16 @@ def _marks_at(crop: FieldCrop) -> tuple[bool, list[_Mark], list[_Mark]]:
     within = marks.touching(np.s_[y : y + h, x : x + w])
     beyond = False
     loose: list[_Mark] = []
-    inside: list[_Mark] = []
     for n in np.flatnonzero(ink):
         left, top, wide, high, area = (int(v) for v in marks.stats[n])
         out = max(x - left, y - top, left + wide - x - w, top + high - y - h) / scale
         if within[n] > 0 and out > BEYOND_MM:
             beyond = True
         own = within[n] >= 0.6 * area
-        if max(wide, high) >= LEAST_MARK_MM * scale and (not own or crop.field.kind != "judge"):
+        if not own and max(wide, high) >= LEAST_MARK_MM * scale:
             mask = marks.labels[top : top + high, left : left + wide] == n
-            (inside if own else loose).append(_Mark(np.asarray(mask, np.bool_), scale))
-    return beyond, loose, inside
+            loose.append(_Mark(np.asarray(mask, np.bool_), scale))
+    return beyond, loose
 
 
 def _any_is_a_teachers(marks: Sequence[_Mark], recogniser: Recogniser) -> bool:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import models
 from models.ctc import likeliest_texts, probability_of, softmax
+from models.evaluation.figures import Case
 from models.manifest import Head
 from models.recognisers import KINDS, NUMBER, Kind, Look, Recognisers, Recognition, interpret, interpret_line
+from models.training.calibrate import with_points
 
 # Plain signs as polylines in a square of 100, drawn for these tests alone.
 SIGNS: dict[str, list[list[tuple[int, int]]]] = {
@@ -293,3 +295,12 @@ def test_numbers_with_the_units_of_the_textbooks_are_numbers(text: str):
 @pytest.mark.parametrize("text", ["cm", "m5", "5cmm", "5%cm", "7……3cm", "5c", "1/", "--3", "5kgm", "", "L5"])
 def test_what_only_looks_like_a_number_with_a_unit_is_none(text: str):
     assert not NUMBER.fullmatch(text)
+
+
+def test_how_often_texts_show_a_point_is_counted_by_their_signs_and_nothing_is_impossible():
+    look = Look(says(ONE))
+    pointed = Look(says(ONE), points=1)
+    empty = np.zeros((2, 2), np.uint8)
+    cases = [Case(empty, text) for text in ("17", "1", "7", "1.7", None)]
+    counted = with_points(HEAD, cases, [look, look, pointed, pointed, pointed]).pointed
+    assert counted == {"": pytest.approx(2 / 5), ".": pytest.approx(2 / 3, abs=1e-4)}
