@@ -24,8 +24,10 @@ from edge.ledger import FiledPage, Ledger
 from edge.pictures import Pictures
 from edge.upstream import queue_documents
 from edge.web.bus import Bus
+from edge.web.desk import Site
 from edge.web.live import tone_of
-from edge.web.site import LastSheets, Site, draw_sheet, make_site
+from edge.web.sheet_pictures import DecodedPicture, LastSheets, draw_sheet
+from edge.web.site import make_site
 from edge.worker import Shown, Worker
 from homework.errors import ClassboxError
 from models.recognisers import Recognisers
@@ -201,6 +203,7 @@ class Box:
                 documents=self._documents,
                 pictures=self._pictures,
                 sheets=self._sheets,
+                decoded=DecodedPicture(self._pictures),
                 bus=self._bus,
                 class_name=self._config.class_name,
                 belongs_to_school=lambda: self._link is not None,

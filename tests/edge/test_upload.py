@@ -14,8 +14,8 @@ from aiohttp.web import HTTPForbidden
 
 from edge.frames import Capture
 from edge.web import upload
-from edge.web.site import _HERE as TEMPLATES_OF_THE_BOX
-from edge.web.site import _refuse_strangers
+from edge.web.desk import HERE as TEMPLATES_OF_THE_BOX
+from edge.web.desk import refuse_strangers
 from ui.pages import page_application
 
 
@@ -55,7 +55,7 @@ async def phone():
         return state.open
 
     app = page_application(TEMPLATES_OF_THE_BOX / "templates")
-    upload.add_upload(app, take=take, guard=_refuse_strangers)
+    upload.add_upload(app, take=take, guard=refuse_strangers)
     async with TestClient(TestServer(app)) as client:
         made = Phone(client, taken)
         made.state = state  # type: ignore[attr-defined]
