@@ -1,18 +1,14 @@
 """Sheets in seat order on the live page: the number is called, skipped, undone, jumped to, and survives kill -9."""
 
-import os
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
+from benchmarks._box import RunningBox, run_classbox
 from homework.assignment import parse_assignment
 from homework.layout import layout_from_json
 from homework.roster import roster_to_csv
@@ -20,56 +16,12 @@ from models.simulation.classroom import made_up_roster
 from models.simulation.paper import PrintedPages, written_page
 from models.simulation.pupil import Habits, fill_class
 
-CLASSBOX = str(Path(sys.executable).parent / "classbox")
-ROOT = Path(__file__).resolve().parents[2]
-ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
-WAIT_MS = 30_000
-EXPECTED = ("ERR_CONNECTION", "INCOMPLETE", "400 (Bad Request)", "ERR_FAILED")
-SHOTS = os.environ.get("CLASSBOX_SCREENSHOTS")
-
-
-def shot(page: Page, name: str) -> None:
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/{name}.png")
-
-
-class Box:
-    """A box with a worksheet that names nobody and a class of six; `slide` gives it the n-th pupil's sheet."""
-
-    def __init__(self, folder: Path, made: Path) -> None:
-        self.made, self.scans, self.data = made, folder / "scans", folder / "data"
-        self.scans.mkdir()
-        words = ["load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data]
-        subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
-        self.config = folder / "box.toml"
-        self.listen = "127.0.0.1:0"
-        self.start()
-
-    def start(self) -> None:
-        self.config.write_text(
-            f'data = "{self.data}"\n[web]\nlisten = "{self.listen}"\n[camera]\nsource = "folder:{self.scans}"\n'
-        )
-        self.process = subprocess.Popen(
-            [CLASSBOX, "run", "--config", str(self.config)], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
-        )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().split()[1]
-        self.listen = self.url.removeprefix("http://").rstrip("/")
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=30)
-
-    def slide(self, number: int) -> None:
-        shutil.copy(self.made / "scans" / f"{number:02}.jpg", self.scans)
+Shot = Callable[[Page, str], None]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("ordered")
-    words = [sys.executable, "-m", "benchmarks._scans", str(out), "--pupils", "6", "--pupil-id", "order"]
-    subprocess.run(words, check=True, cwd=ROOT, capture_output=True)
-    return out
+def made(make_scans: Callable[..., Path]) -> Path:
+    return make_scans("--pupils", "6", "--pupil-id", "order")
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +33,7 @@ def two_sided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (out / "two.toml").write_text(head + "\n".join(items) + "\n", encoding="utf-8")
     roster = made_up_roster(3)
     (out / "roster.csv").write_text(roster_to_csv(roster), encoding="utf-8")
-    words = ["print", out / "two.toml", "--roster", out / "roster.csv", "-o", out / "sheets"]
-    subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
+    run_classbox("print", out / "two.toml", "--roster", out / "roster.csv", "-o", out / "sheets")
     assignment = parse_assignment((out / "sheets" / "assignment.toml").read_text(encoding="utf-8"))
     layout = layout_from_json((out / "sheets" / "layout.json").read_bytes())
     assert len(layout.pages) == 2
@@ -96,42 +47,10 @@ def two_sided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
-def box(tmp_path: Path, made: Path) -> Iterator[Box]:
-    running = Box(tmp_path, made)
-    yield running
-    if running.process.poll() is None:
-        running.kill()
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    complaints: list[str] = []
-    contexts = []
-
-    def opened(*, locale: str = "en", phone: bool = False) -> Page:
-        size = {"width": 390, "height": 844} if phone else {"width": 1366, "height": 900}
-        context = browser.new_context(viewport=size, locale=locale, has_touch=phone)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        expect.set_options(timeout=WAIT_MS)
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert [text for text in complaints if all(known not in text for known in EXPECTED)] == []
+def box(start_box: Callable[..., RunningBox], made: Path) -> RunningBox:
+    """A box with a worksheet that names nobody and a class of six; `slide` gives it the n-th pupil's sheet."""
+    return start_box(made)
 
 
 def called(page: Page, number: str) -> None:
@@ -140,7 +59,7 @@ def called(page: Page, number: str) -> None:
 
 @pytest.mark.timeout(200)
 def test_a_stack_is_called_through_with_an_absent_pupil_an_undo_and_a_late_one(
-    box: Box, open_page: Callable[..., Page]
+    box: RunningBox, open_page: Callable[..., Page], shot: Shot
 ) -> None:
     page = open_page()
     page.goto(box.url)
@@ -178,7 +97,7 @@ def test_a_stack_is_called_through_with_an_absent_pupil_an_undo_and_a_late_one(
 
 
 @pytest.mark.timeout(200)
-def test_a_number_of_nobody_says_so_and_changes_nothing(box: Box, open_page: Callable[..., Page]) -> None:
+def test_a_number_of_nobody_says_so_and_changes_nothing(box: RunningBox, open_page: Callable[..., Page]) -> None:
     page = open_page()
     page.goto(box.url)
     called(page, "01")
@@ -191,7 +110,7 @@ def test_a_number_of_nobody_says_so_and_changes_nothing(box: Box, open_page: Cal
 
 
 @pytest.mark.timeout(200)
-def test_a_killed_box_calls_the_right_number_again(box: Box, open_page: Callable[..., Page]) -> None:
+def test_a_killed_box_calls_the_right_number_again(box: RunningBox, open_page: Callable[..., Page], shot: Shot) -> None:
     """D-B6"""
     page = open_page(locale="zh-CN", phone=True)
     page.goto(box.url)
@@ -221,17 +140,16 @@ def test_a_killed_box_calls_the_right_number_again(box: Box, open_page: Callable
 
 @pytest.mark.timeout(200)
 def test_the_same_sheet_twice_is_asked_and_the_called_pupil_is_one_tap_away(
-    box: Box, open_page: Callable[..., Page]
+    box: RunningBox, open_page: Callable[..., Page], shot: Shot
 ) -> None:
     page = open_page(locale="zh-CN")
     page.goto(box.url)
     box.slide(1)
     called(page, "02")
     again = box.scans.parent / "again.jpg"
-    shutil.copy(box.made / "scans" / "01.jpg", again)
-
-    cv2.imwrite(str(again), np.asarray(cv2.imread(str(again))), [cv2.IMWRITE_JPEG_QUALITY, 80])
-    shutil.move(again, box.scans)
+    scan = cv2.imread(str(box.made / "scans" / "01.jpg"))
+    cv2.imwrite(str(again), np.asarray(scan), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    box.slide_file(again)
     expect(page.get_by_text("和前一张一样")).to_be_visible()
     called(page, "02")
     shot(page, "call-twice-zh")
@@ -244,7 +162,9 @@ def test_the_same_sheet_twice_is_asked_and_the_called_pupil_is_one_tap_away(
 
 
 @pytest.mark.timeout(200)
-def test_the_screen_for_the_class_shows_the_number_and_no_name(box: Box, open_page: Callable[..., Page]) -> None:
+def test_the_screen_for_the_class_shows_the_number_and_no_name(
+    box: RunningBox, open_page: Callable[..., Page], shot: Shot
+) -> None:
     page = open_page(locale="zh-CN")
     page.goto(f"{box.url}?screen=class")
     expect(page.locator(".next-count")).to_have_text("01")
@@ -257,32 +177,29 @@ def test_the_screen_for_the_class_shows_the_number_and_no_name(box: Box, open_pa
 
 @pytest.mark.timeout(200)
 def test_two_sides_are_called_one_after_the_other_and_a_missing_back_shows(
-    tmp_path: Path, two_sided: Path, open_page: Callable[..., Page]
+    start_box: Callable[..., RunningBox], two_sided: Path, open_page: Callable[..., Page], shot: Shot
 ) -> None:
-    box = Box(tmp_path, two_sided)
-    try:
-        page = open_page(locale="zh-CN")
-        page.goto(box.url)
-        called(page, "01")
-        expect(page.locator(".calling-name")).to_contain_text("第 1 页")
-        box.slide(1)
-        expect(page.locator(".calling-name")).to_contain_text("第 2 页")
-        called(page, "01")
-        expect(page.get_by_text("如果先放完所有正面：2号")).to_be_visible()
-        shot(page, "call-two-sides-zh")
-        box.slide(2)
-        called(page, "02")
-        box.slide(3)
-        expect(page.locator(".calling-name")).to_contain_text("第 2 页")
-        box.slide(5)
-        expect(page.get_by_text("叫的不是这一页")).to_be_visible()
-        called(page, "02")
-        shot(page, "call-missing-back-zh")
-        page.get_by_role("button", name="3号 学生03").click()
-        called(page, "03")
-        expect(page.locator(".calling-name")).to_contain_text("第 2 页")
-        box.slide(6)
-        expect(page.get_by_text("已全部叫完")).to_be_visible()
-        expect(page.get_by_text("缺第 2 页")).to_be_visible()
-    finally:
-        box.kill()
+    box = start_box(two_sided)
+    page = open_page(locale="zh-CN")
+    page.goto(box.url)
+    called(page, "01")
+    expect(page.locator(".calling-name")).to_contain_text("第 1 页")
+    box.slide(1)
+    expect(page.locator(".calling-name")).to_contain_text("第 2 页")
+    called(page, "01")
+    expect(page.get_by_text("如果先放完所有正面：2号")).to_be_visible()
+    shot(page, "call-two-sides-zh")
+    box.slide(2)
+    called(page, "02")
+    box.slide(3)
+    expect(page.locator(".calling-name")).to_contain_text("第 2 页")
+    box.slide(5)
+    expect(page.get_by_text("叫的不是这一页")).to_be_visible()
+    called(page, "02")
+    shot(page, "call-missing-back-zh")
+    page.get_by_role("button", name="3号 学生03").click()
+    called(page, "03")
+    expect(page.locator(".calling-name")).to_contain_text("第 2 页")
+    box.slide(6)
+    expect(page.get_by_text("已全部叫完")).to_be_visible()
+    expect(page.get_by_text("缺第 2 页")).to_be_visible()

@@ -2,88 +2,14 @@
 
 import json
 import re
-import shutil
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-CLASSBOX = str(Path(sys.executable).parent / "classbox")
-ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
-WAIT_MS = 30_000
-
-
-class Box:
-    """A box that watches an empty folder; `slide` puts scans into it."""
-
-    def __init__(self, folder: Path, made: Path) -> None:
-        self.made, self.scans, self.data = made, folder / "scans", folder / "data"
-        self.scans.mkdir()
-        words = ["load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data]
-        subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, env=ENVIRONMENT)
-        self.config = folder / "box.toml"
-        self.listen = "127.0.0.1:0"
-        self.start()
-
-    def start(self) -> None:
-        self.config.write_text(
-            f'data = "{self.data}"\n[web]\nlisten = "{self.listen}"\n[camera]\nsource = "folder:{self.scans}"\n'
-        )
-        self.process = subprocess.Popen(
-            [CLASSBOX, "run", "--config", str(self.config)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=ENVIRONMENT,
-        )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().split()[1]
-        self.listen = self.url.removeprefix("http://").rstrip("/")
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-
-    def slide(self, *numbers: int) -> None:
-        for number in numbers:
-            shutil.copy(self.made / "scans" / f"{number:02}.jpg", self.scans)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        made = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
-        )
-        yield made
-        made.close()
-
-
-@pytest.fixture
-def box(tmp_path: Path, scanned_class: Path) -> Iterator[Box]:
-    made = Box(tmp_path, scanned_class)
-    yield made
-    if made.process.poll() is None:
-        made.process.kill()
-        made.process.wait()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1366, "height": 900}, locale="en")
-    made = context.new_page()
-    made.set_default_timeout(WAIT_MS)
-    expect.set_options(timeout=WAIT_MS)
-    complaints: list[str] = []
-    made.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    made.on("pageerror", lambda error: complaints.append(str(error)))
-    yield made
-    context.close()
-    assert [text for text in complaints if "ERR_CONNECTION_REFUSED" not in text and "INCOMPLETE" not in text] == []
+from benchmarks._box import RunningBox as Box
 
 
 def test_sheets_show_themselves_as_they_come(box: Box, page: Page) -> None:
@@ -190,11 +116,9 @@ def test_the_review_list_shows_what_was_doubted(box: Box, page: Page) -> None:
 
 
 @pytest.fixture(scope="module")
-def numbered_class(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def numbered_class(make_scans: Callable[..., Path]) -> Path:
     """Six pupils who write their seat numbers; the number on the second sheet is rubbed out."""
-    out = tmp_path_factory.mktemp("numbered")
-    words = [sys.executable, "-m", "benchmarks._scans", str(out), "--pupils", "6", "--pupil-id", "digits"]
-    subprocess.run(words, check=True, cwd=Path(__file__).resolve().parents[2], capture_output=True)
+    out = make_scans("--pupils", "6", "--pupil-id", "digits")
     layout = json.loads((out / "sheets" / "layout.json").read_text(encoding="utf-8"))
     scan = cv2.imread(str(out / "scans" / "02.jpg"))
     for x, y, width, height in layout["pages"][0]["pupil"]["boxes_mm"]:
@@ -213,44 +137,38 @@ def all_loaded(page: Page, selector: str) -> int:
 
 
 def test_a_sheet_without_a_number_is_named_with_one_tap_by_its_written_name(
-    page: Page, tmp_path: Path, numbered_class: Path
+    page: Page, start_box: Callable[..., Box], numbered_class: Path
 ) -> None:
-    box = Box(tmp_path, numbered_class)
-    try:
-        page.set_viewport_size({"width": 390, "height": 844})
-        page.goto(box.url)
-        box.slide(1, 3, 4, 5, 6)
-        expect(page.locator(".handed-in .big")).to_have_text("5 / 6")
-        box.slide(2)
-        expect(page.get_by_role("heading", name="Whose sheet is this?")).to_be_visible()
-        assert all_loaded(page, ".written img") == 2
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
-        page.goto(box.url + "review")
-        assert all_loaded(page, ".written img") == 2
-        page.goto(box.url)
-        likely = page.locator(".likely button")
-        expect(likely).to_have_text(["No. 2 学生02"])
-        likely.click()
-        expect(page.locator(".person h1")).to_contain_text("No. 2")
-        expect(page.get_by_text("everybody has handed in")).to_be_visible()
-        page.goto(box.url + "?screen=class")
-        expect(page.locator(".written, .likely, .choose")).to_have_count(0)
-    finally:
-        box.stop()
+    box = start_box(numbered_class)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(box.url)
+    box.slide(1, 3, 4, 5, 6)
+    expect(page.locator(".handed-in .big")).to_have_text("5 / 6")
+    box.slide(2)
+    expect(page.get_by_role("heading", name="Whose sheet is this?")).to_be_visible()
+    assert all_loaded(page, ".written img") == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.goto(box.url + "review")
+    assert all_loaded(page, ".written img") == 2
+    page.goto(box.url)
+    likely = page.locator(".likely button")
+    expect(likely).to_have_text(["No. 2 学生02"])
+    likely.click()
+    expect(page.locator(".person h1")).to_contain_text("No. 2")
+    expect(page.get_by_text("everybody has handed in")).to_be_visible()
+    page.goto(box.url + "?screen=class")
+    expect(page.locator(".written, .likely, .choose")).to_have_count(0)
 
 
 def test_a_sheet_that_counts_can_still_be_given_to_somebody_else(
-    page: Page, tmp_path: Path, numbered_class: Path
+    page: Page, start_box: Callable[..., Box], numbered_class: Path
 ) -> None:
-    box = Box(tmp_path, numbered_class)
-    try:
-        box.slide(4)
-        page.goto(box.url)
-        expect(page.locator(".person h1")).to_contain_text("No. 4")
-        page.goto(box.url + "sheets/1")
-        page.get_by_text("It is somebody else's").click()
-        page.locator(".not-right select").select_option("S005")
-        page.get_by_role("button", name="It is this pupil's").click()
-        expect(page.locator(".person h1")).to_contain_text("No. 5")
-    finally:
-        box.stop()
+    box = start_box(numbered_class)
+    box.slide(4)
+    page.goto(box.url)
+    expect(page.locator(".person h1")).to_contain_text("No. 4")
+    page.goto(box.url + "sheets/1")
+    page.get_by_text("It is somebody else's").click()
+    page.locator(".not-right select").select_option("S005")
+    page.get_by_role("button", name="It is this pupil's").click()
+    expect(page.locator(".person h1")).to_contain_text("No. 5")

@@ -1,0 +1,86 @@
+"""A box as its users have it, `classbox run` in a process of its own; benchmarks and tests slide sheets under it."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+CLASSBOX = str(Path(sys.executable).parent / "classbox")
+ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+
+
+def run_classbox(*words: str | Path) -> str:
+    """Run a `classbox` command to its end and return what it printed. Raises when it fails."""
+    done = subprocess.run([CLASSBOX, *map(str, words)], check=True, capture_output=True, text=True, env=ENVIRONMENT)
+    return done.stdout
+
+
+class RunningBox:
+    """A box that watches `scans`. `made` is what `benchmarks._scans` wrote: sheets, class list and scans."""
+
+    def __init__(self, folder: Path, made: Path, *, load: bool = True, more: str = "", host: str = "127.0.0.1") -> None:
+        """`more` is added to its box.toml; without `load` it knows no worksheet and no class."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.made, self.scans, self.data = made, folder / "scans", folder / "data"
+        self.scans.mkdir(exist_ok=True)
+        self.config = folder / "box.toml"
+        self._more, self._listen = more, f"{host}:0"
+        self._errors = (folder / "errors.txt").open("a")
+        if load:
+            run_classbox("load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, on the address that it had before."""
+        self.config.write_text(
+            f'data = "{self.data}"\n[web]\nlisten = "{self._listen}"\n[camera]\nsource = "folder:{self.scans}"\n'
+            + self._more,
+            encoding="utf-8",
+        )
+        self.process = subprocess.Popen(
+            [CLASSBOX, "run", "--config", str(self.config)],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env=ENVIRONMENT,
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line.startswith("ready "):
+            self.process.wait(timeout=30)
+            raise AssertionError(f"the box did not start: {self.errors()}")
+        self.url = line.split()[1]
+        self._listen = urlsplit(self.url).netloc
+
+    def errors(self) -> str:
+        """What it wrote to standard error, of all its starts."""
+        return Path(self._errors.name).read_text(encoding="utf-8")
+
+    def slide(self, *numbers: int) -> None:
+        """Lay the n-th scans under its camera."""
+        for number in numbers:
+            self.slide_file(self.made / "scans" / f"{number:02}.jpg")
+
+    def slide_file(self, path: Path) -> None:
+        """Lay any picture under its camera; it appears there whole."""
+        beside = self.scans.parent / f"coming-{path.name}"
+        shutil.copy(path, beside)
+        beside.replace(self.scans / path.name)
+
+    def kill(self) -> None:
+        """Pull the plug."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(timeout=30)
+
+    def stop(self) -> None:
+        """End it as its users would."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                self.kill()
