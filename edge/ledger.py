@@ -18,8 +18,10 @@ import msgspec
 from edge.booking import Rival, Standing, assignment_key, decide
 from edge.calling import TABLE, Calling, SlidClass, add_step, beside, calling, turn_of, undo_step
 from edge.database import Database
-from edge.filed import Counts, FiledPage, NamedBy, PageRow, filed_page, page_row, read_clock, read_row, unsaved_page
+from edge.deeds import TABLES, About, Absence, By, Deed, DeedKind, absences, add_deed, add_page, deed_of, set_absence
+from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
+from edge.ledger_queries import LedgerQueries
 from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
@@ -34,10 +36,6 @@ from sync.records import DocumentRecord, encode_record, page_result_from
 
 __all__ = ["Counts", "FiledPage", "Ledger", "NamedBy", "unsaved_page"]
 FILE_NAME = "ledger.sqlite"
-_PAGES = (
-    "SELECT capture.id, digest, has_picture, source, clock, revision, body "
-    "FROM capture JOIN newest ON newest.capture = capture.id "
-)
 
 
 _IN_DOUBT = (
@@ -80,10 +78,11 @@ _MIGRATIONS = (
     CREATE INDEX page_in_doubt ON page (capture) WHERE in_doubt = 1;
     """,
     TABLE,
+    TABLES,
 )
 
 
-class Ledger:
+class Ledger(LedgerQueries):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(self, folder: Path, *, school_key: bytes | None = None, check: bool = False) -> None:
@@ -93,6 +92,7 @@ class Ledger:
         """
         self._school_key = school_key
         self._touched: set[StackKey] | None = None  # unknown: all of them
+        self._deed: int | None = None  # of the transaction that is open
         self._file = Database(folder / FILE_NAME, migrations=_MIGRATIONS, prepare=create_tables, check=check)
 
     def close(self) -> None:
@@ -152,11 +152,17 @@ class Ledger:
                 self._book(db, msgspec.structs.replace(row, status=status, record=record, problems=record.problems))
         return self.page(capture)
 
-    def withdraw(self, capture: int) -> FiledPage | None:
+    def withdraw(self, capture: int, *, by: By | None = None) -> FiledPage | None:
         """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
         with self._file.writing() as db:
-            self._withdraw(db, capture)
+            if self._counts_somewhere(db, capture):
+                with self._doing(db, by, DeedKind.WITHDRAWN, {}):
+                    self._withdraw(db, capture)
         return self.page(capture)
+
+    def _counts_somewhere(self, db: sqlite3.Connection, capture: int) -> bool:
+        row = self._newest(db, capture)
+        return row is not None and row.standing is not Standing.WITHDRAWN
 
     def _withdraw(self, db: sqlite3.Connection, capture: int) -> None:
         row = self._newest(db, capture)
@@ -164,15 +170,18 @@ class Ledger:
             db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
             self._append(db, msgspec.structs.replace(row, standing=Standing.WITHDRAWN, linked=None))
 
-    def restore(self, capture: int) -> FiledPage | None:
+    def restore(self, capture: int, *, by: By | None = None) -> FiledPage | None:
         """Undo `withdraw`: the sheet is booked as if it came now. None when there is no such capture."""
         with self._file.writing() as db:
             row = self._newest(db, capture)
             if row is not None and row.standing is Standing.WITHDRAWN:
-                self._book(db, row)
+                with self._doing(db, by, DeedKind.RESTORED, {}):
+                    self._book(db, row)
         return self.page(capture)
 
-    def say_whose(self, capture: int, who: WhoWroteIt, *, pupil: str, in_order: bool = False) -> FiledPage | None:
+    def say_whose(
+        self, capture: int, who: WhoWroteIt, *, pupil: str, in_order: bool = False, by: By | None = None
+    ) -> FiledPage | None:
         """A person says whose sheet it is; it is booked as if the sheet had said so. None: no such page.
 
         `in_order`: it is slid in seat order; where nobody knew whose it was, the calling goes on from there.
@@ -186,8 +195,64 @@ class Ledger:
                 db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
                 record = msgspec.structs.replace(row.record, who=who)
                 named = msgspec.structs.replace(row, record=record, pupil=pupil, named_by=NamedBy.PERSON)
-                self._book(db, named)
+                with self._doing(db, by, DeedKind.OWNER, {"pupil": pupil, "before": row.pupil}):
+                    self._book(db, named)
         return self.page(capture)
+
+    # --- what people say ---------------------------------------------------------------------------------
+
+    def set_absence(self, assignment: str, pupil: str, absence: Absence | None, *, by: By) -> None:
+        """Say that a pupil's sheet is not to come, and why; None: it is to come. A sheet that is there counts."""
+        with self._file.writing() as db:
+            before = absences(db, assignment).get(pupil)
+            if before != absence:
+                about: About = {"assignment": assignment, "pupil": pupil, "before": before, "after": absence}
+                set_absence(db, add_deed(db, by, DeedKind.ABSENCE, about), assignment, pupil, absence)
+
+    def undo(self, number: int, *, by: By) -> Deed | None:
+        """Take a deed back: each of its sheets is again what it was before. The deed that does so, or None.
+
+        None, and nothing is done, when there is no such deed, when it was undone before, or when somebody has done
+        something with one of its sheets since: that would be lost.
+        """
+        with self._file.writing() as db:
+            deed = deed_of(db, number)
+            if deed is None or deed.undone or deed.kind is DeedKind.UNDONE:
+                return None
+            before = [self._before(db, capture, revision) for capture, revision in deed.pages]
+            if any(row is None for row in before):
+                return None
+            with self._doing(db, by, DeedKind.UNDONE, deed.about, undoes=number) as undoing:
+                if deed.kind is DeedKind.ABSENCE and undoing is not None:
+                    was = deed.about["before"]
+                    absence = Absence(str(was)) if was is not None else None
+                    set_absence(db, undoing, str(deed.about["assignment"]), str(deed.about["pupil"]), absence)
+                for row in filter(None, before):
+                    db.execute("DELETE FROM booking WHERE capture = ?", (row.capture,))
+                for row in filter(None, before):
+                    if row.standing is Standing.WITHDRAWN:
+                        self._append(db, row)
+                    else:
+                        self._book(db, row)
+            return deed_of(db, undoing) if undoing is not None else None
+
+    def _before(self, db: sqlite3.Connection, capture: int, revision: int) -> PageRow | None:
+        """What a sheet was before a revision; None when that is not its newest one, or its first."""
+        rows = db.execute(
+            "SELECT revision, body FROM page WHERE capture = ? ORDER BY revision DESC LIMIT 2", (capture,)
+        ).fetchall()
+        return read_row(rows[1]["body"]) if len(rows) == 2 and rows[0]["revision"] == revision else None
+
+    @contextmanager
+    def _doing(
+        self, db: sqlite3.Connection, by: By | None, kind: DeedKind, about: About, *, undoes: int | None = None
+    ) -> Iterator[int | None]:
+        """Every revision that is added inside is this deed's. Without a person (the box itself) there is no deed."""
+        self._deed = add_deed(db, by, kind, about, undoes=undoes) if by is not None else None
+        try:
+            yield self._deed
+        finally:
+            self._deed = None
 
     # --- sheets in the order of the seats ----------------------------------------------------------------
 
@@ -353,6 +418,8 @@ class Ledger:
                 row.seat is not None and row.named_by is not NamedBy.PERSON,
             ),
         )
+        if self._deed is not None:
+            add_page(db, self._deed, row.capture, revision)
         if record is None or row.standing is Standing.NOT_GRADED:
             return
         digests = db.execute("SELECT id, digest, clock FROM capture WHERE id IN (?, ?)", (row.capture, row.linked))
@@ -409,87 +476,9 @@ class Ledger:
             for each in found
         ]
 
-    # --- reading -----------------------------------------------------------------------------------------
-
-    def knows(self, digest: str) -> bool:
-        """Whether a capture of that digest is in the ledger."""
-        return bool(self._file.read("SELECT 1 FROM capture WHERE digest = ?", (digest,)))
-
-    def capture_of(self, digest: str) -> int | None:
-        """The capture of that digest, or None."""
-        found = self._file.read("SELECT id FROM capture WHERE digest = ?", (digest,))
-        return found[0]["id"] if found else None
-
-    def digests(self) -> frozenset[str]:
-        """The digest of every capture."""
-        return frozenset(row["digest"] for row in self._file.read("SELECT digest FROM capture"))
-
-    def page(self, capture: int) -> FiledPage | None:
-        """The newest word on a capture, or None when there is no such capture."""
-        return next(iter(self._pages("WHERE capture.id = ?", (capture,))), None)
-
-    def newest_page(self, before: int | None = None) -> FiledPage | None:
-        """The capture that came last (before capture `before`, when given), or None."""
-        limit = 2**62 if before is None else before
-        return next(iter(self._pages("WHERE capture.id < ? ORDER BY capture.id DESC LIMIT 1", (limit,))), None)
-
-    def newest_graded(self) -> FiledPage | None:
-        """The capture that came last of those that were read, or None."""
-        return next(iter(self._pages("WHERE status = 'graded' ORDER BY capture.id DESC LIMIT 1")), None)
-
-    def current_pages(self, assignment: str) -> list[FiledPage]:
-        """Every page that counts for an assignment."""
-        return self._pages(
-            "WHERE capture.id IN (SELECT capture FROM booking WHERE assignment = ?) ORDER BY capture.id", (assignment,)
-        )
-
-    def all_current_pages(self) -> list[FiledPage]:
-        """Every page that counts, in the order of capture."""
-        return self._pages("WHERE standing = 'counts' ORDER BY capture.id")
-
-    def booked_and_asked_pages(self) -> list[FiledPage]:
-        """Every page that counts, and every one whose owner is asked, in the order of capture."""
-        return self._pages("WHERE standing IN ('counts', 'ask') ORDER BY capture.id")
-
-    def pages_for_review(self) -> list[FiledPage]:
-        """Pages that count and have fields for a person to look at, and pages of which nobody knows whose."""
-        return self._pages("WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask' ORDER BY capture.id")
-
-    def waiting_for_documents(self) -> list[FiledPage]:
-        """Pages that a newly loaded sheet or class list may settle: of an unknown sheet, or of nobody."""
-        return self._pages(
-            "WHERE (status = ? OR (standing = 'ask' AND pupil IS NULL)) AND has_picture ORDER BY capture.id",
-            (PageStatus.UNKNOWN_SHEET,),
-        )
-
-    def waiting_for_key(self, sheet: str) -> list[FiledPage]:
-        """Pages of a sheet that were read before there was a key to judge them by."""
-        pages = self._pages(
-            "WHERE sheet = ? AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture.id", (sheet,)
-        )
-        return [page for page in pages if page.record is not None and page.record.assignment is None]
-
-    def counts(self) -> Counts:
-        """How many of what there are."""
-        row = self._file.read(
-            """
-            SELECT count(*) AS captured, coalesce(sum(standing = 'counts'), 0) AS graded,
-                coalesce(sum(standing = 'duplicate'), 0) AS duplicates, coalesce(sum(standing = 'ask'), 0) AS asked,
-                coalesce(sum(status = 'unknown-sheet'), 0) AS unknown_sheet,
-                coalesce(sum(standing = 'not-graded' AND status <> 'unknown-sheet'), 0) AS not_graded,
-                coalesce(sum(standing = 'withdrawn'), 0) AS withdrawn,
-                coalesce(sum(iif(standing = 'counts', pending, 0)), 0) AS review
-            FROM newest
-            """
-        )[0]
-        return Counts(**dict(row))
-
     def _newest(self, db: sqlite3.Connection, capture: int) -> PageRow | None:
         row = db.execute("SELECT body FROM newest WHERE capture = ?", (capture,)).fetchone()
         return None if row is None else read_row(row["body"])
-
-    def _pages(self, rest: str, values: tuple[object, ...] = ()) -> list[FiledPage]:
-        return [filed_page(row) for row in self._file.read(_PAGES + rest, values)]
 
 
 def _stack_of(record: PageRecord) -> StackKey:

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from edge.deeds import By
 from edge.documents import Documents
 from edge.frames import Capture
 from edge.ledger import FiledPage, Ledger
@@ -24,6 +25,7 @@ from edge.web.sheet_pictures import DecodedPicture, LastSheets
 from edge.web.words import SEAT_WORDS
 from edge.worker import CLASS_SETTING
 from homework.errors import ClassboxError
+from sync.clock import SystemClock
 from ui.language import translator
 from ui.pages import language_of
 
@@ -66,6 +68,7 @@ class Site:
 
 
 SITE = web.AppKey("site", Site)
+_CLOCK = SystemClock()
 
 
 @cache
@@ -89,6 +92,12 @@ async def page_values(request: web.Request) -> dict[str, Any]:
         "own": static_address,
         "one": False,
     }
+
+
+def acting(request: web.Request) -> By:
+    """Who does what this request asks for, and when: the person that signed in, on an open box "teacher"."""
+    person = request.get("person")
+    return By(person if isinstance(person, str) else "teacher", _CLOCK.read())
 
 
 async def place_of(site: Site, capture: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from edge.deeds import By
 from edge.documents import Documents
 from edge.learning.key import assignment_id, assignment_of_key
 from edge.ledger import FiledPage, Ledger
@@ -75,7 +76,7 @@ def key_fields(filed: FiledPage, layout: SheetLayout, given: Mapping[str, str] |
 
 
 def keep_key(
-    filed: FiledPage, layout: SheetLayout, given: Mapping[str, str], documents: Documents, ledger: Ledger
+    filed: FiledPage, layout: SheetLayout, given: Mapping[str, str], documents: Documents, ledger: Ledger, *, by: By
 ) -> None:
     """Store the confirmed answers; the sheet itself is nobody's homework. Raises `ClassboxError`: nothing is stored."""
     fields = key_fields(filed, layout, given)
@@ -85,7 +86,7 @@ def keep_key(
         raise UsageError("This sheet has a key already.", remedy="Go back to the newest sheet.")
     documents.put_assignment(assignment)
     documents.put_layout(msgspec.structs.replace(layout, assignment=assignment.id))
-    ledger.withdraw(filed.capture)
+    ledger.withdraw(filed.capture, by=by)
 
 
 def _choices(kind: FieldKind, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 
 from aiohttp import web
 
 from edge.ledger import FiledPage
-from edge.web.desk import SITE, page_values, refuse_strangers
+from edge.web.desk import SITE, acting, page_values, refuse_strangers
 from edge.web.key import keep_key, key_fields, may_be_key
 from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.layout import SheetLayout
@@ -57,7 +58,8 @@ async def _keep_key(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     given = {name: str(value) for name, value in (await request.post()).items()}
     try:
-        await asyncio.to_thread(keep_key, filed, layout, given, site.documents, site.ledger)
+        keep = partial(keep_key, filed, layout, given, site.documents, site.ledger, by=acting(request))
+        await asyncio.to_thread(keep)
     except (UsageError, BadFileError) as refused:
         return await _key_page(request, filed, layout, given, refused)
     site.bus.publish()

@@ -9,7 +9,7 @@ from functools import partial
 from aiohttp import web
 
 from edge.web.calling import in_seat_order
-from edge.web.desk import SITE, page_values, place_of, refuse_strangers
+from edge.web.desk import SITE, acting, page_values, place_of, refuse_strangers
 from edge.web.live import LiveView, sheet_view, with_question
 from edge.web.sheet_pictures import draw_kept_field, draw_kept_sheet, draw_kept_written
 from edge.web.whose import Written
@@ -50,7 +50,7 @@ async def _withdraw(request: web.Request) -> web.StreamResponse:
     site = request.config_dict[SITE]
     capture = _capture(request)
     step = site.ledger.withdraw if request.match_info["what"] == "withdraw" else site.ledger.restore
-    if await asyncio.to_thread(step, capture) is None:
+    if await asyncio.to_thread(partial(step, capture, by=acting(request))) is None:
         raise web.HTTPNotFound
     site.bus.publish()
     raise web.HTTPSeeOther(await place_of(site, capture))
@@ -68,7 +68,7 @@ async def _say_whose(request: web.Request) -> web.StreamResponse:
     filed = await asyncio.to_thread(site.ledger.page, capture)
     layout = site.documents.layout(filed.record.sheet) if filed is not None and filed.record is not None else None
     in_order = layout is not None and in_seat_order(layout)
-    say = partial(site.ledger.say_whose, capture, who, pupil=pupil.pupil_id, in_order=in_order)
+    say = partial(site.ledger.say_whose, capture, who, pupil=pupil.pupil_id, in_order=in_order, by=acting(request))
     if await asyncio.to_thread(say) is None:
         raise web.HTTPNotFound
     site.bus.publish()
