@@ -215,7 +215,8 @@ class Box:
         )
 
     def _current_troubles(self) -> Sequence[ClassboxError]:
-        return tuple(self._troubles.values())
+        damage = self._documents.trouble()
+        return (*self._troubles.values(), *([damage] if damage is not None else []))
 
     async def _listen(self, runner: web.AppRunner) -> str:
         host, port = self._config.listen_address()

@@ -1,18 +1,14 @@
 """The box's documents: rosters, assignments, sheet layouts, settings. Few, small, readable, replaceable.
 
-TinyDB over a storage that cannot be torn: it writes beside, fsyncs and renames (TinyDB's own JSON storage
-corrupts on a full disk and when killed inside a shrink). A lock file keeps two processes from losing each
-other's writes; readers never wait. Results live in the ledger, never here.
+TinyDB over a file that cannot be torn and mends itself (`document_file.py`). Results live in the ledger, never here.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +18,7 @@ import msgspec
 from tinydb import TinyDB, where
 from tinydb.storages import Storage
 
+from edge.document_file import DAMAGE_SETTING, Damage, DocumentFile, DocumentsError, Tables, fsync_folder
 from edge.references import unmarked_sheet
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment
@@ -36,59 +33,6 @@ REFERENCES = "references"
 """The folder beside it for the pictures that layouts name: files called by their digests."""
 
 _NOBODY = Roster(pupils=())
-
-
-class DocumentsError(ClassboxError):
-    """The documents cannot be read or written."""
-
-
-class AtomicStorage(Storage):
-    """A JSON file that is either the old one or the new one, whatever happens in between."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-
-    def stamp(self) -> tuple[int, int, int] | None:
-        """Changes whenever the file is replaced: inode, size, time of change in ns. None: no file yet."""
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return None
-        return (found.st_ino, found.st_size, found.st_mtime_ns)
-
-    def read(self) -> dict[str, dict[str, Any]] | None:
-        try:
-            text = self._path.read_bytes()
-        except FileNotFoundError:
-            return None
-        try:
-            tables: dict[str, dict[str, Any]] = json.loads(text)
-        except ValueError as error:
-            raise DocumentsError(
-                "{path} is damaged.",
-                remedy="Move it away and load the worksheets again with `classbox load`.",
-                path=self._path,
-            ) from error
-        return tables
-
-    def write(self, data: dict[str, dict[str, Any]]) -> None:
-        beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        try:
-            with beside.open("w", encoding="utf-8") as file:
-                json.dump(data, file, ensure_ascii=False, separators=(",", ":"))
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
-            _fsync_folder(self._path.parent)
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise DocumentsError(
-                "{path} cannot be written: {reason}.",
-                remedy="Make room on the disk, or check who may write there.",
-                path=self._path,
-                reason=error.strerror,
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -116,11 +60,9 @@ class Documents:
                 path=folder,
                 reason=error.strerror,
             ) from error
-        self._storage_path = folder / FILE_NAME
-        self._lock_path = folder / f".{FILE_NAME}.lock"
         self._references = folder / REFERENCES
         self._unmarked: dict[str, UnmarkedSheet] = {}
-        self._storage = AtomicStorage(self._storage_path)
+        self._file = DocumentFile(folder / FILE_NAME)
         self._shelf = _Shelf(stamp=object())
         # msgspec (0.22) works a type out at its first use; two threads that do so at once crash the process.
         for kind in (tuple[Pupil, ...], Assignment, SheetLayout):
@@ -128,7 +70,7 @@ class Documents:
 
     def stamp(self) -> object:
         """Differs from an earlier stamp when any process has written since."""
-        return self._storage.stamp()
+        return self._file.stamp()
 
     def assignment(self, assignment_id: str) -> Assignment | None:
         """The assignment of that id, or None."""
@@ -205,8 +147,45 @@ class Documents:
                 table.remove(where("id") == class_name)
                 table.insert({"id": class_name, "body": body})
 
+    def put_class(self, class_name: str, pupils: Sequence[Pupil]) -> None:
+        """Replace one class; without pupils it is gone from the list. What its pupils handed in stays."""
+        with self._writing() as db:
+            table = db.table("rosters")
+            table.remove(where("id") == class_name)
+            if pupils:
+                table.insert({"id": class_name, "body": msgspec.to_builtins(tuple(pupils))})
+
+    def damage(self) -> Damage | None:
+        """What was found damaged, until a person has seen to it (`damage_seen`)."""
+        told = self.setting(DAMAGE_SETTING)
+        try:
+            return msgspec.json.decode(told, type=Damage) if told else self._file.unmended
+        except msgspec.DecodeError:
+            return None
+
+    def trouble(self) -> ClassboxError | None:
+        """The damage in words for a person, with what to do."""
+        damage = self.damage()
+        if damage is None:
+            return None
+        if damage.restored:
+            return DocumentsError(
+                "The file with class lists and homework was damaged; the copy before its last change is in use.",
+                remedy="Look on the page “First steps” whether anything is missing, and load it again there.",
+            )
+        return DocumentsError(
+            "The file with class lists and homework was damaged and no copy of it is left.",
+            remedy="Load them again on the page “First steps”. What was handed in is safe.",
+        )
+
+    def damage_seen(self) -> None:
+        """A person knows of the damage."""
+        self.put_setting(DAMAGE_SETTING, "")
+
     def put_setting(self, name: str, value: str) -> None:
         """Remember a value."""
+        if self.setting(name) == value:
+            return
         self._put("settings", name, value)
 
     def _put(self, table_name: str, key: str, body: object) -> None:
@@ -225,7 +204,7 @@ class Documents:
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(path)
-            _fsync_folder(self._references)
+            fsync_folder(self._references)
         except OSError as error:
             raise DocumentsError(
                 "{path} cannot be written: {reason}.",
@@ -237,33 +216,29 @@ class Documents:
     @contextmanager
     def _writing(self) -> Iterator[TinyDB]:
         """One writer at a time, over all processes; all its changes reach the file as one replacement."""
-        try:
-            lock = self._lock_path.open("w")
-        except OSError as error:
-            raise DocumentsError(
-                "{path} cannot be written: {reason}.",
-                remedy="Make room on the disk, or check who may write there.",
-                path=self._storage_path,
-                reason=error.strerror,
-            ) from error
-        with lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            db = TinyDB(storage=_Once, over=self._storage)
+        with self._file.locked():
+            db = TinyDB(storage=_Once, over=self._file)
             yield db
             db.close()
 
     def _current(self) -> _Shelf:
         """What the file holds now. The shelf is swapped whole, so that threads never see half of two."""
-        stamp = self._storage.stamp()
+        stamp = self._file.stamp()
         if stamp != self._shelf.stamp:
-            tables = self._storage.read() or {}
+            tables = self._file.read()
+            while stamp != (now := self._file.stamp()):  # it was mended, or somebody was quicker
+                stamp, tables = now, self._file.read()
             classes = _bodies(tables, "rosters", tuple[Pupil, ...])
             self._shelf = _Shelf(
                 stamp=stamp,
                 assignments={found.id: found for found in _bodies(tables, "assignments", Assignment)},
                 layouts={found.sheet: found for found in _bodies(tables, "layouts", SheetLayout)},
                 roster=Roster(pupils=tuple(pupil for pupils in classes for pupil in pupils)),
-                settings={row["id"]: row["body"] for row in tables.get("settings", {}).values()},
+                settings={
+                    row["id"]: row["body"]
+                    for row in tables.get("settings", {}).values()
+                    if isinstance(row.get("body"), str)
+                },
             )
         return self._shelf
 
@@ -271,15 +246,15 @@ class Documents:
 class _Once(Storage):
     """Holds what TinyDB writes until `close`, so that remove and insert reach the disk together or not at all."""
 
-    def __init__(self, over: AtomicStorage) -> None:
+    def __init__(self, over: DocumentFile) -> None:
         super().__init__()
         self._over = over
-        self._tables = over.read() or {}
+        self._tables = over.read_locked()
 
-    def read(self) -> dict[str, dict[str, Any]]:
+    def read(self) -> Tables:
         return self._tables
 
-    def write(self, data: dict[str, dict[str, Any]]) -> None:
+    def write(self, data: Tables) -> None:
         self._tables = data
 
     def close(self) -> None:
@@ -291,16 +266,7 @@ def _bodies(tables: dict[str, dict[str, Any]], name: str, kind: type[T]) -> list
     found = []
     for row in tables.get(name, {}).values():
         try:
-            found.append(msgspec.convert(row["body"], kind))
+            found.append(msgspec.convert(row.get("body"), kind))
         except msgspec.ValidationError:
             continue
     return found
-
-
-def _fsync_folder(folder: Path) -> None:
-    """Make a rename durable: the entry is the folder's data, not the file's."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

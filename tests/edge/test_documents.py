@@ -95,13 +95,108 @@ def test_a_kill_while_writing_leaves_the_old_or_the_new(tmp_path: Path) -> None:
         assert Documents(tmp_path).setting("big")
 
 
-def test_a_damaged_file_is_named_and_not_overwritten(tmp_path: Path) -> None:
+DAMAGED = [b'{"assignments": {"1"', b"", b"\0" * 512, b"[1, 2]", b'{"assignments": [1]}', b'{"a": {"1": {"body": 2}}}']
+
+
+@pytest.mark.parametrize("rubbish", DAMAGED)
+def test_a_damaged_file_is_set_aside_and_the_copy_before_its_last_change_is_taken(
+    tmp_path: Path, rubbish: bytes
+) -> None:
+    writer = Documents(tmp_path)
+    writer.put_assignment(ASSIGNMENT)
+    writer.put_roster(roster("3-1", 3))
+    writer.put_layout(LAYOUT)
+    (tmp_path / FILE_NAME).write_bytes(rubbish)
+    documents = Documents(tmp_path)
+    assert documents.assignment("a1") == ASSIGNMENT
+    assert documents.roster() == roster("3-1", 3)
+    assert documents.layouts() == ()
+    damage = documents.damage()
+    assert damage is not None
+    assert damage.restored
+    assert (tmp_path / damage.aside).read_bytes() == rubbish
+    assert "copy" in str(documents.trouble())
+    documents.put_layout(LAYOUT)
+    assert Documents(tmp_path).layouts() == (LAYOUT,)
+
+
+def test_a_damaged_file_without_an_older_copy_costs_what_was_in_it_and_nothing_more(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text('{"assignments": {"1"', encoding="utf-8")
-    with pytest.raises(DocumentsError, match="damaged"):
-        Documents(tmp_path).assignments()
-    with pytest.raises(DocumentsError, match="damaged"):
-        Documents(tmp_path).put_assignment(ASSIGNMENT)
-    assert (tmp_path / FILE_NAME).read_text(encoding="utf-8") == '{"assignments": {"1"'
+    documents = Documents(tmp_path)
+    documents.put_assignment(ASSIGNMENT)
+    assert [found.id for found in documents.assignments()] == ["a1"]
+    damage = documents.damage()
+    assert damage is not None
+    assert not damage.restored
+    assert (tmp_path / damage.aside).read_text(encoding="utf-8") == '{"assignments": {"1"'
+
+
+def test_a_second_damage_does_not_overwrite_what_was_set_aside_before(tmp_path: Path) -> None:
+    for rubbish in (b"one", b"two"):
+        (tmp_path / FILE_NAME).write_bytes(rubbish)
+        assert Documents(tmp_path).assignments() == ()
+    assert sorted(path.read_bytes() for path in tmp_path.glob("documents.damaged-*.json")) == [b"one", b"two"]
+
+
+def test_damage_is_told_by_every_start_until_a_person_has_seen_to_it(tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"?")
+    assert Documents(tmp_path).trouble() is not None
+    assert Documents(tmp_path).trouble() is not None
+    Documents(tmp_path).damage_seen()
+    assert Documents(tmp_path).trouble() is None
+
+
+def test_a_file_that_has_gone_is_replaced_by_the_copy_before_it(tmp_path: Path) -> None:
+    writer = Documents(tmp_path)
+    writer.put_assignment(ASSIGNMENT)
+    writer.put_layout(LAYOUT)
+    (tmp_path / FILE_NAME).unlink()
+    assert Documents(tmp_path).assignment("a1") == ASSIGNMENT
+
+
+def test_a_running_reader_goes_on_when_the_file_is_damaged_under_it(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_assignment(ASSIGNMENT)
+    documents.put_layout(LAYOUT)
+    (tmp_path / FILE_NAME).write_bytes(b"?")
+    assert documents.assignment("a1") == ASSIGNMENT
+
+
+def test_damage_on_a_disk_that_takes_nothing_still_serves_the_older_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = Documents(tmp_path)
+    writer.put_assignment(ASSIGNMENT)
+    writer.put_layout(LAYOUT)
+    (tmp_path / FILE_NAME).write_bytes(b"?")
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", read_only)
+        patch.setattr(Path, "replace", read_only)
+        documents = Documents(tmp_path)
+        assert documents.assignment("a1") == ASSIGNMENT
+        assert documents.trouble() is not None
+    assert (tmp_path / FILE_NAME).read_bytes() == b"?"
+
+
+def test_what_does_not_change_is_not_written(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_setting("class", "3-1")
+    documents.put_setting("other", "x")
+    before = documents.stamp()
+    documents.put_setting("class", "3-1")
+    assert documents.stamp() == before
+
+
+def test_a_class_without_pupils_is_gone_and_the_others_stay(tmp_path: Path) -> None:
+    documents = Documents(tmp_path)
+    documents.put_roster(roster("3-1", 3))
+    documents.put_roster(roster("3-2", 2))
+    documents.put_class("3-1", ())
+    assert documents.roster() == roster("3-2", 2)
 
 
 def test_a_full_disk_keeps_the_old_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
