@@ -25,16 +25,22 @@ SECURITY_HEADERS = {
         "form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",  # browsers that do not know frame-ancestors
+    # Not "no-referrer": browsers without Fetch Metadata then send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()",
+    "X-Robots-Tag": "noindex",
     "Cache-Control": "no-store",
 }
-_TEMPLATES = web.AppKey("templates", jinja2.Environment)
+"""No Strict-Transport-Security: with a certificate that no authority signed, browsers ignore it or lock people out."""
+_TEMPLATES = web.AppKey("templates", dict[str, jinja2.Environment])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def environment(*template_dirs: Path) -> jinja2.Environment:
-    """Jinja templates of a program, with the shared ones behind them; everything is escaped."""
+def environment(*template_dirs: Path, language: str) -> jinja2.Environment:
+    """Jinja templates of a program in a language, with the shared ones behind them; everything is escaped."""
     shared = Path(str(files("ui"))) / "templates"
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader([*template_dirs, shared]),
@@ -43,8 +49,10 @@ def environment(*template_dirs: Path) -> jinja2.Environment:
         extensions=["jinja2.ext.i18n"],
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     env.globals["asset"] = asset_address
+    env.install_gettext_translations(translator(language), newstyle=True)  # type: ignore[attr-defined]
     return env
 
 
@@ -65,14 +73,13 @@ def language_of(request: web.Request) -> str:
 def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
     """A page in the reader's language; a language asked for in the address is remembered."""
     language = language_of(request)
-    env = request.config_dict[_TEMPLATES].overlay()
-    catalogue = translator(language)
-    env.install_gettext_translations(catalogue, newstyle=True)  # type: ignore[attr-defined]
+    env = request.config_dict[_TEMPLATES][language]
     other = next(name for name in LANGUAGES if name != language)
     text = env.get_template(template).render(
         language=language,
         other_language=other,
         other_language_address=str(request.rel_url.update_query({"language": other})),
+        signed=request.get("signed"),
         **values,
     )
     response = web.Response(text=text, content_type="text/html", status=status)
@@ -102,9 +109,13 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
 
 def _problem(request: web.Request, status: int) -> web.Response:
     words = {
+        403: ("This is not open to you.", "Sign in first, and start from the box's own pages."),
         404: ("This page does not exist.", "Check the address, or go to the start page."),
         405: ("This page does not take that.", "Go back and try again."),
         413: ("That file is too large.", "Send a smaller one."),
+        421: ("This address is not the box's own.", "Open the page by the address that the box shows."),
+        429: ("That was too often.", "Wait a little, then try again."),
+        503: ("Too many pages are open.", "Close some, then try again."),
     }
     message, remedy = words.get(status, ("That did not work.", "Try again; if it goes on, tell the technician."))
     translate = translator(language_of(request)).gettext
@@ -114,7 +125,7 @@ def _problem(request: web.Request, status: int) -> web.Response:
 async def _static(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     path = Path(str(files("ui"))) / "static" / name
-    if "/" in name or name.startswith(".") or not path.is_file():
+    if "/" in name or "\0" in name or name.startswith(".") or not path.is_file():
         raise web.HTTPNotFound
     response = web.FileResponse(path)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.query_string else "no-cache"
@@ -124,6 +135,7 @@ async def _static(request: web.Request) -> web.StreamResponse:
 def page_application(*template_dirs: Path) -> web.Application:
     """A web application with the shared pages, static files under `/ui/` and security headers."""
     app = web.Application(middlewares=[_with_security_headers], client_max_size=32 * 1024**2)
-    app[_TEMPLATES] = environment(*template_dirs)
+    # One for each language: to compile the templates of one page takes 45 ms, which no page may cost each time.
+    app[_TEMPLATES] = {name: environment(*template_dirs, language=name) for name in LANGUAGES}
     app.router.add_get("/ui/{name}", _static)
     return app
