@@ -7,6 +7,7 @@ doubtful goes to review with no score; a wrong verdict given in silence is the o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 
 import msgspec
@@ -21,6 +22,7 @@ from homework.results import (
     PageRecord,
     Problem,
     Reading,
+    Said,
     TeacherMark,
     Verdict,
     VerdictKind,
@@ -67,30 +69,39 @@ def grade_page(
     attempt: int = 1,
     problems: Sequence[Problem] = (),
     marks: Sequence[TeacherMark | None] = (),
+    said: Sequence[Said | None] = (),
     bound: bool = True,
 ) -> PageRecord:
     """The record of one page (numbered from 1), its fields in the order given; `marks` are the teacher's on them.
+
+    `said` is what a person said of them since: her text is judged in place of the reading, her verdict outranks key and
+    marks.
 
     Without an assignment every field is READ, BLANK or REVIEW and nothing is scored. The same, with a problem
     `wrong-assignment`, when a field's item is not in the assignment, or is of another kind there, or has fewer
     blanks: a key that does not fit one field is not trusted with the others. A layout that was not printed for the
     assignment (not `bound`) may have more: a card's roll number is READ, and the key judges the rest.
     """
+    said = said or [None] * len(fields)
+    told = {(f.item, f.blank) for (f, _), word in zip(fields, said, strict=True) if word and word.text is not None}
+    fields = [(field, _with_word(reading, word)) for (field, reading), word in zip(fields, said, strict=True)]
     named = [bound or (assignment is not None and assignment.item(field.item) is not None) for field, _ in fields]
     keyed = [pair for pair, has_key in zip(fields, named, strict=True) if has_key]
     fits = assignment is not None and bool(keyed or bound) and all(_fits(assignment, field) for field, _ in keyed)
-    verdicts = _read_only(fields)
+    verdicts = _read_only(fields, told)
     if assignment is not None and fits:
-        judged = iter(_grade_fields(assignment, keyed))
+        judged = iter(_grade_fields(assignment, keyed, told))
         verdicts = [next(judged) if has_key else read for read, has_key in zip(verdicts, named, strict=True)]
     items = tuple(
-        ItemResult(field.item, field.blank, field.kind, reading, verdict, mark)
-        for (field, reading), verdict, mark in zip(fields, verdicts, marks or [None] * len(fields), strict=True)
+        ItemResult(field.item, field.blank, field.kind, reading, verdict, mark, said=word)
+        for (field, reading), verdict, mark, word in zip(
+            fields, verdicts, marks or [None] * len(fields), said, strict=True
+        )
     )
     if assignment is not None and fits:
-        items = _with_marks(assignment, items)
+        items = tuple(_ruled(assignment, item) for item in _with_marks(assignment, items))
     found = tuple(problem for problem in problems if problem.code not in (WRONG_ASSIGNMENT, MARKS_DIFFER))
-    if any(item.own is not None for item in items):
+    if any(item.own is not None and not (item.said and item.said.rules) for item in items):
         found = (*found, DIFFERING)
     if assignment is not None and not fits:
         found = (*found, Problem(WRONG_ASSIGNMENT, _WRONG_ASSIGNMENT_MESSAGE))
@@ -109,8 +120,8 @@ def grade_page(
 
 
 def regrade(record: PageRecord, assignment: Assignment | None) -> PageRecord:
-    """The same page judged by another key, from its readings alone."""
-    fields = [(Field(i.item, i.blank, msgspec.convert(i.kind, FieldKind)), i.reading) for i in record.items]
+    """The same page judged by another key, from its readings and what people said of them."""
+    fields = [(Field(i.item, i.blank, msgspec.convert(i.kind, FieldKind)), i.read) for i in record.items]
     return grade_page(
         assignment,
         record.sheet,
@@ -121,6 +132,7 @@ def regrade(record: PageRecord, assignment: Assignment | None) -> PageRecord:
         problems=record.problems,
         bound=record.score_hundredths is None or all(i.verdict.kind is not VerdictKind.READ for i in record.items),
         marks=[item.mark for item in record.items],
+        said=[item.said for item in record.items],
     )
 
 
@@ -139,6 +151,18 @@ def _with_marks(assignment: Assignment, items: Sequence[ItemResult]) -> tuple[It
         own = result.verdict.kind if differs(result.verdict, verdict) else None
         found.append(msgspec.structs.replace(result, verdict=verdict, own=own))
     return tuple(found)
+
+
+def _ruled(assignment: Assignment, result: ItemResult) -> ItemResult:
+    """The item with the verdict that a person gave it, where one did."""
+    item, word = assignment.item(result.item), result.said
+    if item is None or word is None or not word.rules:
+        return result
+    worth = share_points(item.points_hundredths, item.blanks)[result.blank - 1]
+    score = word.score_hundredths if word.score_hundredths is not None else worth if word.right else 0
+    score = min(score, worth)
+    kind = VerdictKind.CORRECT if score == worth else VerdictKind.WRONG
+    return msgspec.structs.replace(result, verdict=Verdict(kind, score))
 
 
 def max_score_hundredths(assignment: Assignment, items: Sequence[ItemResult]) -> int:
@@ -161,7 +185,12 @@ def _fits(assignment: Assignment, field: Field) -> bool:
     return item is not None and item.kind == field.kind and 1 <= field.blank <= item.blanks
 
 
-def _read_only(fields: Sequence[tuple[Field, Reading]]) -> list[Verdict]:
+def _with_word(reading: Reading, word: Said | None) -> Reading:
+    """What stands in a field: as a person said it, which is sure and in no doubt, else as it was read."""
+    return reading if word is None or word.text is None else Reading(word.text, 1.0)
+
+
+def _read_only(fields: Sequence[tuple[Field, Reading]], told: AbstractSet[tuple[str, int]]) -> list[Verdict]:
     """Verdicts without a key. `open` and `text` are for the teacher whatever the key."""
     verdicts = []
     for field, reading in fields:
@@ -169,6 +198,8 @@ def _read_only(fields: Sequence[tuple[Field, Reading]]) -> list[Verdict]:
         two_marks = field.kind == "choice" and bool(labels) and not field.groups and reading.text not in labels
         if reading.text == "" and reading.doubt is None:
             kind = VerdictKind.BLANK
+        elif (field.item, field.blank) in told and field.kind != "open":
+            kind = VerdictKind.READ
         elif reading.text is None or reading.doubt is not None or field.kind in ("open", "text") or two_marks:
             kind = VerdictKind.REVIEW
         else:
@@ -177,16 +208,27 @@ def _read_only(fields: Sequence[tuple[Field, Reading]]) -> list[Verdict]:
     return verdicts
 
 
-def _grade_fields(assignment: Assignment, fields: Sequence[tuple[Field, Reading]]) -> list[Verdict]:
+def _grade_fields(
+    assignment: Assignment, fields: Sequence[tuple[Field, Reading]], told: AbstractSet[tuple[str, int]]
+) -> list[Verdict]:
     by_item: dict[str, dict[int, Reading]] = {}
     for field, reading in fields:
         by_item.setdefault(field.item, {})[field.blank] = reading
-    graded = {item.id: _grade_blanks(item, by_item[item.id]) for item in assignment.items if item.id in by_item}
+    graded = {
+        item.id: _grade_blanks(item, by_item[item.id], {n for n in by_item[item.id] if (item.id, n) in told})
+        for item in assignment.items
+        if item.id in by_item
+    }
     return [graded[field.item][field.blank] for field, _ in fields]
 
 
-def _grade_blanks(item: Item, readings: Mapping[int, Reading]) -> dict[int, Verdict]:
-    """Verdicts of the blanks (from 1) that a page shows of an item; usually all of them."""
+def _grade_blanks(
+    item: Item, readings: Mapping[int, Reading], told: AbstractSet[int] = frozenset()
+) -> dict[int, Verdict]:
+    """Verdicts of the blanks (from 1) that a page shows of an item; usually all of them.
+
+    Of those that are `told` a person said what stands there: nobody need look again.
+    """
     blank = {n for n, reading in readings.items() if reading.text == "" and reading.doubt is None}
     if item.layer != "A" and len(blank) == len(readings):
         return {n: Verdict(VerdictKind.BLANK, None) for n in readings}
@@ -194,7 +236,9 @@ def _grade_blanks(item: Item, readings: Mapping[int, Reading]) -> dict[int, Verd
     written = {
         n: reading.text
         for n, reading in readings.items()
-        if n not in blank and reading.text is not None and not _for_review(item, reading)
+        if n not in blank
+        and reading.text is not None
+        and (item.kind != "open" if n in told else not _for_review(item, reading))
     }
     if item.rule.any_order:
         shares = _in_any_order(item.rule, written)
@@ -232,8 +276,8 @@ def _credit(rule: AnswerRule, blank: int, text: str) -> Fraction | None:
     """The share of a blank's worth, 0 to 1; None when a person should decide."""
     if check_answer(rule, blank, text):
         return Fraction(1)
-    if unit_in_question(rule, blank, text):
-        return None
+    if rule.kind == "text" or unit_in_question(rule, blank, text):
+        return None  # other words than the key's may be right too
     if rule.kind == "choices" and rule.credit != "all":
         return max(_partial(rule, text, right) for right in rule.accepted[blank - 1])
     return Fraction(0)

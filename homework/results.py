@@ -103,11 +103,40 @@ class TeacherMark(msgspec.Struct, frozen=True):
     stroke: int = 0
 
 
-class ItemResult(msgspec.Struct, frozen=True):
+class Stamp(StrEnum):
+    """What a teacher stamps beside an answer: 优, 良, 阅, 加油."""
+
+    EXCELLENT = "excellent"
+    GOOD = "good"
+    SEEN = "seen"
+    KEEP_GOING = "keep-going"
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A person's word on one field; `read` is what the box had read, so that nothing is lost when it is taken back.
+
+    `text` is what stands on the paper, in the person's eyes: the key judges it as it judges a reading. `right` judges
+    the field itself and earns all of it or nothing, `score_hundredths` earns so much: both stand whatever the key says.
+    """
+
+    read: Reading
+    text: str | None = None
+    right: bool | None = None
+    score_hundredths: int | None = None
+    comment: str = ""
+    stamp: Stamp | None = None
+
+    @property
+    def rules(self) -> bool:
+        """Whether it judges the field itself, so that the key does not."""
+        return self.right is not None or self.score_hundredths is not None
+
+
+class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
     """One field of a graded page: `item` and `blank` name it (`blank` counts from 1).
 
     `mark` is the teacher's, where she left one on the paper: it counts (`homework.marks`). `own` is what the box would
-    have said, where that is something else.
+    have said, where that is something else. `said` is what a person said of it since; then `reading` is the person's.
     """
 
     item: str
@@ -117,6 +146,12 @@ class ItemResult(msgspec.Struct, frozen=True):
     verdict: Verdict
     mark: TeacherMark | None = None
     own: VerdictKind | None = None
+    said: Said | None = None
+
+    @property
+    def read(self) -> Reading:
+        """What the box read, whatever a person said since."""
+        return self.reading if self.said is None else self.said.read
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -162,19 +197,6 @@ class Submission(msgspec.Struct, frozen=True):
     pupil: str
     attempt: int
     pages: tuple[PageRecord, ...]
-
-
-class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's word on one field. It names the revision that it replaces, so that two can be told apart."""
-
-    capture: str
-    item: str
-    blank: int
-    replaces_revision: int
-    verdict: VerdictKind
-    score_hundredths: int | None
-    text: str | None
-    by: str
 
 
 def points(hundredths: int | None) -> int | float | None:
