@@ -32,11 +32,15 @@ OTHER_SHEET = Problem(
     WHO_UNKNOWN, "Another worksheet is being called: say whose this one is. The calling goes on from there."
 )
 SLID_TWICE = Problem(WHO_UNKNOWN, "It looks like the sheet before it. Slid twice: take it back. Else say whose it is.")
+INDEXES = """
+    CREATE INDEX order_step_by_sheet ON order_step (class, sheet);
+    CREATE INDEX order_step_undone ON order_step (undoes) WHERE undoes IS NOT NULL;
+"""
+"""A term has as many steps as sheets: only those of one worksheet are read, and never all."""
 _LIVE = """
     SELECT id, kind, sheet, seat, page, capture FROM order_step AS step WHERE class = ? AND undoes IS NULL
         AND NOT EXISTS (SELECT 1 FROM order_step AS later WHERE later.undoes = step.id)
         AND NOT EXISTS (SELECT 1 FROM newest WHERE newest.capture = step.capture AND standing = 'withdrawn')
-    ORDER BY id
 """
 
 
@@ -90,12 +94,19 @@ class Turn:
     linked: int | None = None
 
 
-def live_steps(db: sqlite3.Connection, class_name: str) -> list[Step]:
-    """The steps of a class's stacks that were not undone, in their order."""
-    return [
-        Step(row["id"], StepKind(row["kind"]), row["sheet"], row["seat"], row["page"], row["capture"])
-        for row in db.execute(_LIVE, (class_name,))
-    ]
+def live_steps(db: sqlite3.Connection, class_name: str, sheet: str) -> list[Step]:
+    """The steps of a class's stacks of one worksheet that were not undone, in their order."""
+    return [_step(row) for row in db.execute(f"{_LIVE} AND sheet = ? ORDER BY id", (class_name, sheet))]
+
+
+def last_step(db: sqlite3.Connection, class_name: str) -> Step | None:
+    """The last step of a class's stacks, of whatever worksheet, that was not undone."""
+    row = db.execute(f"{_LIVE} ORDER BY id DESC LIMIT 1", (class_name,)).fetchone()
+    return None if row is None else _step(row)
+
+
+def _step(row: sqlite3.Row) -> Step:
+    return Step(row["id"], StepKind(row["kind"]), row["sheet"], row["seat"], row["page"], row["capture"])
 
 
 def add_step(db: sqlite3.Connection, class_name: str, step: Step) -> None:
@@ -116,15 +127,15 @@ def undo_step(db: sqlite3.Connection, class_name: str, step: Step) -> None:
 
 def beside(db: sqlite3.Connection, class_name: str, number: int) -> list[int]:
     """The captures of facing pages that came with the last step, `number`."""
-    steps = live_steps(db, class_name)
-    return [s.capture for s in steps if s.kind is StepKind.BESIDE and s.number > number and s.capture is not None]
+    rows = db.execute(f"{_LIVE} AND id > ? AND kind = ? ORDER BY id", (class_name, number, StepKind.BESIDE))
+    return [row["capture"] for row in rows if row["capture"] is not None]
 
 
 def calling(db: sqlite3.Connection, slid: SlidClass) -> Calling:
     """How far the class's stack has come: of the worksheet that was slid or called last, else of `slid.layout`."""
-    steps = live_steps(db, slid.name)
-    layout = (slid.layout_of(steps[-1].sheet) if steps else None) or slid.layout
-    own = [step for step in steps if step.sheet == layout.sheet]
+    newest = last_step(db, slid.name)
+    layout = (slid.layout_of(newest.sheet) if newest is not None else None) or slid.layout
+    own = live_steps(db, slid.name, layout.sheet)
     undoable = [step for step in own if step.kind is not StepKind.BESIDE]
     row = _row(db, slid, layout)
     lacking = {seat: row.lacking(seat) for seat in row.seats if row.lacking(seat)}
@@ -139,7 +150,7 @@ def turn_of(db: sqlite3.Connection, slid: SlidClass, record: PageRecord, ink: by
     now = calling(db, slid)
     if now.sheet != slid.layout.sheet and now.call is not None:
         return Turn(nobody, problem=OTHER_SHEET)
-    own = [step for step in live_steps(db, slid.name) if step.sheet == slid.layout.sheet]
+    own = live_steps(db, slid.name, slid.layout.sheet)
     call = call_of(own, _row(db, slid, slid.layout))
     seat = call.seat_for(record.page) if call is not None else None
     before = next((s for s in reversed(own) if s.kind is StepKind.TAKEN and s.page == record.page), None)
@@ -161,7 +172,7 @@ def _facing(db: sqlite3.Connection, slid: SlidClass, nobody: WhoWroteIt) -> Turn
     pupil = next((one for one in slid.pupils if row is not None and one.pupil_id == row["pupil"]), None)
     if pupil is None:
         return Turn(nobody, problem=NOT_CALLED)
-    last = next(iter(reversed(live_steps(db, slid.name))), None)
+    last = last_step(db, slid.name)
     if last is None or last.capture != slid.beside:
         return Turn(_named(pupil))
     return Turn(_named(pupil), StepKind.BESIDE, last.sheet)

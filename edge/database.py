@@ -115,7 +115,7 @@ class Database:
                     "{path} was written by a newer Classbox.", remedy="Update Classbox.", path=self._path
                 )
             for number, script in enumerate(migrations[version:], start=version + 1):
-                for statement in script.split(";"):
+                for statement in _statements(script):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {number}")
             prepare(db)
@@ -129,3 +129,13 @@ class Database:
                 reason=error,
             )
         return DatabaseError(_FAILED[what], remedy=_DISK_REMEDY, path=self._path, reason=error)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script. A trigger holds statements of its own, so not every `;` ends one."""
+    statement = ""
+    for part in script.split(";"):
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""

@@ -52,7 +52,10 @@ class FiledPage:
 
 
 class PageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One revision of a page as it is kept (`body`); the columns beside it are what queries ask for."""
+    """One revision of a page as it is kept (`body`); the columns beside it are what queries ask for.
+
+    `ink` is kept in its own column alone: in both, it was half of the ledger.
+    """
 
     capture: int
     status: PageStatus
@@ -122,14 +125,14 @@ def unsaved_page(capture: Capture, page: GradedPage, *, digest: str, clock: Cloc
     )
 
 
-def read_row(body: bytes) -> PageRow:
-    """The row of a `body`."""
-    return _ROWS.decode(body)
+def read_row(body: bytes, ink: bytes) -> PageRow:
+    """The row of a `body`, with the ink of its column."""
+    return msgspec.structs.replace(_ROWS.decode(body), ink=ink)
 
 
 def filed_page(row: sqlite3.Row) -> FiledPage:
     """A row of the ledger's queries of pages as it is given out."""
-    page = read_row(row["body"])
+    page = read_row(row["body"], b"")  # nobody who looks at a page asks for its ink
     return FiledPage(
         capture=row["id"],
         revision=row["revision"],

@@ -8,7 +8,6 @@ each (assignment, pupil, page, attempt): the primary key of `booking` says so, n
 from __future__ import annotations
 
 import sqlite3
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +15,12 @@ from pathlib import Path
 import msgspec
 
 from edge.booking import Rival, Standing, assignment_key, decide
-from edge.calling import TABLE, Calling, SlidClass, add_step, beside, calling, turn_of, undo_step
+from edge.calling import INDEXES, TABLE, Calling, SlidClass, add_step, beside, calling, turn_of, undo_step
 from edge.database import Database
 from edge.deeds import TABLES, About, Absence, By, Deed, DeedKind, absences, add_deed, add_page, deed_of, set_absence
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
+from edge.heads import HEADS
 from edge.ledger_queries import LedgerQueries
 from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
@@ -38,14 +38,15 @@ __all__ = ["Counts", "FiledPage", "Ledger", "NamedBy", "unsaved_page"]
 FILE_NAME = "ledger.sqlite"
 
 
-_IN_DOUBT = (
-    "SELECT body FROM newest WHERE capture IN (SELECT capture FROM page WHERE in_doubt = 1) "
-    "AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture"
-)
+_OPEN_DOUBTS = "SELECT body, ink FROM newest WHERE in_doubt = 1 AND standing = 'ask'"
+_IN_DOUBT = """
+    SELECT body, ink FROM newest WHERE in_doubt = 1 AND (assignment = ?1 OR assignment IS NULL) AND page = ?2
+        AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture
+"""
 _CERTAIN = """
-    SELECT body FROM newest WHERE in_doubt = 0 AND pupil IS NOT NULL AND (
+    SELECT body, ink FROM newest WHERE in_doubt = 0 AND pupil IS NOT NULL AND (
         capture IN (SELECT capture FROM booking WHERE (assignment, page, attempt) = (?1, ?2, ?3))
-        OR (standing = 'ask' AND page = ?2)
+        OR (standing = 'ask' AND page = ?2 AND (assignment = ?1 OR assignment IS NULL))
     ) ORDER BY capture
 """
 StackKey = tuple[str, int, int]
@@ -79,6 +80,7 @@ _MIGRATIONS = (
     """,
     TABLE,
     TABLES,
+    HEADS + INDEXES,
 )
 
 
@@ -239,9 +241,9 @@ class Ledger(LedgerQueries):
     def _before(self, db: sqlite3.Connection, capture: int, revision: int) -> PageRow | None:
         """What a sheet was before a revision; None when that is not its newest one, or its first."""
         rows = db.execute(
-            "SELECT revision, body FROM page WHERE capture = ? ORDER BY revision DESC LIMIT 2", (capture,)
+            "SELECT revision, body, ink FROM page WHERE capture = ? ORDER BY revision DESC LIMIT 2", (capture,)
         ).fetchall()
-        return read_row(rows[1]["body"]) if len(rows) == 2 and rows[0]["revision"] == revision else None
+        return read_row(rows[1]["body"], rows[1]["ink"]) if len(rows) == 2 and rows[0]["revision"] == revision else None
 
     @contextmanager
     def _doing(
@@ -325,15 +327,19 @@ class Ledger(LedgerQueries):
             return False
         with self._file.writing() as db:
             touched = self._touched
-            stacks: dict[StackKey, list[PageRow]] = defaultdict(list)
-            for row in _rows(db.execute(_IN_DOUBT)):
-                if row.record is not None and row.named_by is not NamedBy.PERSON:
-                    stacks[_stack_of(row.record)].append(row)
             if touched is None:
-                touched = {key for key, rows in stacks.items() if any(row.standing is Standing.ASK for row in rows)}
-            changes = [self._clear_up(db, key, stacks[key], roster) for key in sorted(touched) if key in stacks]
+                touched = {_stack_of(row.record) for row in _rows(db.execute(_OPEN_DOUBTS)) if row.record is not None}
+            changed = False
+            for key in sorted(touched):
+                rows = _rows(db.execute(_IN_DOUBT, key[:2]))
+                doubtful = [
+                    row
+                    for row in rows
+                    if row.record is not None and row.named_by is not NamedBy.PERSON and _stack_of(row.record) == key
+                ]
+                changed = (bool(doubtful) and self._clear_up(db, key, doubtful, roster)) or changed
             self._touched = set()
-        return any(changes)
+        return changed
 
     def queue_document(self, document: DocumentRecord) -> bool:
         """Queue a document for the school unless the same was queued before. Says whether it was queued."""
@@ -402,7 +408,7 @@ class Ledger(LedgerQueries):
         if record is not None and self._touched is not None:
             self._touched.add(_stack_of(record))
         db.execute(
-            "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO page VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 row.capture,
                 revision,
@@ -414,8 +420,9 @@ class Ledger(LedgerQueries):
                 row.pupil,
                 record.pending if record else 0,
                 row.ink,
-                msgspec.msgpack.encode(row),
+                msgspec.msgpack.encode(msgspec.structs.replace(row, ink=b"")),
                 row.seat is not None and row.named_by is not NamedBy.PERSON,
+                record and record.assignment,
             ),
         )
         if self._deed is not None:
@@ -477,8 +484,8 @@ class Ledger(LedgerQueries):
         ]
 
     def _newest(self, db: sqlite3.Connection, capture: int) -> PageRow | None:
-        row = db.execute("SELECT body FROM newest WHERE capture = ?", (capture,)).fetchone()
-        return None if row is None else read_row(row["body"])
+        row = db.execute("SELECT body, ink FROM newest WHERE capture = ?", (capture,)).fetchone()
+        return None if row is None else read_row(row["body"], row["ink"])
 
 
 def _stack_of(record: PageRecord) -> StackKey:
@@ -491,4 +498,4 @@ def _in_stack(row: PageRow) -> StackPage:
 
 
 def _rows(found: Iterable[sqlite3.Row]) -> list[PageRow]:
-    return [read_row(each["body"]) for each in found]
+    return [read_row(each["body"], each["ink"]) for each in found]

@@ -42,7 +42,9 @@ class LedgerQueries:
 
     def newest_graded(self) -> FiledPage | None:
         """The capture that came last of those that were read, or None."""
-        return next(iter(self._pages("WHERE status = 'graded' ORDER BY capture.id DESC LIMIT 1")), None)
+        return next(
+            iter(self._pages("WHERE capture.id = (SELECT max(capture) FROM head WHERE status = 'graded')")), None
+        )
 
     def current_pages(self, assignment: str) -> list[FiledPage]:
         """Every page that counts for an assignment."""
@@ -72,7 +74,8 @@ class LedgerQueries:
     def waiting_for_key(self, sheet: str) -> list[FiledPage]:
         """Pages of a sheet that were read before there was a key to judge them by."""
         pages = self._pages(
-            "WHERE sheet = ? AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture.id", (sheet,)
+            "WHERE sheet = ? AND assignment IS NULL AND standing IN ('counts', 'duplicate', 'ask') ORDER BY capture.id",
+            (sheet,),
         )
         return [page for page in pages if page.record is not None and page.record.assignment is None]
 
@@ -86,7 +89,7 @@ class LedgerQueries:
                 coalesce(sum(standing = 'not-graded' AND status <> 'unknown-sheet'), 0) AS not_graded,
                 coalesce(sum(standing = 'withdrawn'), 0) AS withdrawn,
                 coalesce(sum(iif(standing = 'counts', pending, 0)), 0) AS review
-            FROM newest
+            FROM head
             """
         )[0]
         return Counts(**dict(row))
