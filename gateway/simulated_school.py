@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.ingest import Changed, StoreIngest
-from gateway.reports.class_report import ClassReport, class_report
+from gateway.reports.class_report import SchoolReport, class_report
 from gateway.simulated_class import SimulatedBox, SimulatedClass, make_roster
 from gateway.store.check import CheckResult, check
 from gateway.store.rosters import bring_in
@@ -29,7 +29,7 @@ class SimulatedSchool:
     school_key: bytes
     changed: list[Changed] = field(default_factory=list)
 
-    async def report(self, class_name: str | None = None) -> ClassReport:
+    async def report(self, class_name: str | None = None) -> SchoolReport:
         """The class report as of now."""
         name = class_name or self.pupils.roster.classes()[0]
         async with self.store.reading() as connection:

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from gateway.commands.options import config_option, with_store
-from gateway.reports.class_report import ClassReport, class_report
+from gateway.reports.class_report import SchoolReport, class_report
 from gateway.reports.export import report_to_csv, report_to_json
 from gateway.reports.overview import OverviewLine, overview
-from gateway.reports.wording import report_text
 from gateway.store.store import Store
 from homework.errors import ClassboxError, UsageError
+from homework.wording import report_text
 from ui.language import terminal_language, translator
 
 
@@ -33,7 +33,7 @@ def command(
     Example: classgate report 3-1 --json
     """
 
-    async def work(store: Store) -> ClassReport:
+    async def work(store: Store) -> SchoolReport:
         async with store.reading() as connection:
             line = _chosen((await overview(connection)).lines, class_name, assignment, school)
             return await class_report(connection, store.vault, line.school, line.class_name, line.assignment)

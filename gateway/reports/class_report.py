@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
@@ -16,56 +15,22 @@ from gateway.store.pages import PageRow, unpack_items
 from gateway.store.reading import assignments_named, class_pages, layouts_named
 from gateway.store.schema import RowState
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
-from homework.assignment import Assignment
+from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.layout import SheetLayout
 from homework.results import Candidate, Doubt, ItemResult, PageRecord, Reading, Verdict, WhoWroteIt
-from homework.statistics import ClassFigures, PupilResult, class_figures, pupil_result
+from homework.statistics import PupilResult, class_figures
 from sync.records import DOUBT_CODES, VERDICT_CODES, FieldName, PackedItem
 
 
-class PupilNote(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report says of a pupil beside the figures.
-
-    `matched`: the roster has this pupil in this class. `missing_pages`: pages of the sheet that have not come.
-    """
-
-    matched: bool
-    missing_pages: tuple[int, ...] = ()
-    review_items: tuple[str, ...] = ()
-
-
-class ClassReport(msgspec.Struct, frozen=True, kw_only=True):
-    """A class on one assignment. `assignment` is None until its document has come.
-
-    `sheets` counts the pages that count; `unnamed` those of which nobody knows whose they are; `second` other
-    captures of a pupil's page that count nowhere and are not called duplicates. `size` is the class's roster,
-    0 when there is none. `names` and `notes` are keyed by the pupil ids of `figures`.
-    """
+class SchoolReport(ClassReport, frozen=True, kw_only=True):
+    """A class report of one of the gateway's schools."""
 
     school: str
-    class_name: str
-    assignment_id: str
-    assignment: Assignment | None
-    size: int
-    sheets: int
-    unnamed: int
-    duplicates: int
-    second: tuple[str, ...]
-    max_score_hundredths: int | None
-    updated_ms: int | None
-    figures: ClassFigures
-    names: Mapping[str, str]
-    notes: Mapping[str, PupilNote]
-
-    @property
-    def reteach(self) -> tuple[str, ...]:
-        """Items below the line, in the assignment's order."""
-        return tuple(item.item for item in self.figures.items if item.reteach)
 
 
 async def class_report(
     connection: AsyncConnection, vault: Vault, school: str, class_name: str, assignment: str
-) -> ClassReport:
+) -> SchoolReport:
     """The report as of now. An assignment or a class that never came gives an empty one.
 
     Raises `ClassboxError` when there is no such school.
@@ -87,7 +52,7 @@ async def class_report(
     second = dict.fromkeys(
         called.get(row.pupil or b"", _stranger(row)) for row, state in rows if state is RowState.SECOND
     )
-    return ClassReport(
+    return SchoolReport(
         school=school,
         class_name=class_name,
         assignment_id=assignment,
@@ -116,12 +81,10 @@ def _results(
     notes: dict[str, PupilNote] = {}
 
     def book(pupil: str, name: str, seat: int | None, rows: Sequence[PageRow], *, matched: bool) -> None:
-        result = pupil_result(pupil, name, seat, [_page(row, layouts.get(row.sheet)) for row in rows])
-        absent = _missing_pages(rows, layouts)
-        # Half a sheet has no score yet: it would pull the mean down for a page that lies somewhere.
-        results.append(msgspec.structs.replace(result, score_hundredths=None) if absent else result)
-        review = dict.fromkeys(i.item for i in result.items if i.verdict.kind.value == "review")
-        notes[pupil] = PupilNote(matched=matched, missing_pages=absent, review_items=tuple(review))
+        pages = [_page(row, layouts.get(row.sheet)) for row in rows]
+        absent = missing_pages(((row.sheet, row.page) for row in rows), layouts)
+        result, notes[pupil] = pupil_line(pupil, name, seat, pages, missing_pages=absent, matched=matched)
+        results.append(result)
 
     known = {k.pseudonym for k in (*roster, *guests)}
     for pupils, matched in ((roster, True), (guests, False)):
@@ -138,12 +101,6 @@ def _stranger(row: PageRow) -> str:
     if row.seat is not None:
         return f"#{row.seat}"
     return f"#{row.pupil.hex()[:6]}" if row.pupil is not None else "#?"
-
-
-def _missing_pages(rows: Sequence[PageRow], layouts: Mapping[str, SheetLayout]) -> tuple[int, ...]:
-    have = {row.page for row in rows}
-    expected = {page.page for row in rows if row.sheet in layouts for page in layouts[row.sheet].pages if page.fields}
-    return tuple(sorted(expected - have))
 
 
 def _page(row: PageRow, layout: SheetLayout | None) -> PageRecord:

@@ -6,13 +6,13 @@ import csv
 import io
 from typing import Any
 
-from gateway.reports.class_report import ClassReport
+from gateway.reports.class_report import SchoolReport
 from homework.results import points
 
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def report_to_json(report: ClassReport) -> dict[str, Any]:
+def report_to_json(report: SchoolReport) -> dict[str, Any]:
     """The contract's object: `pupils`, `items`, `missing`, and the class's figures beside them."""
     figures = report.figures
     mean = figures.mean_hundredths
@@ -67,7 +67,7 @@ def report_to_json(report: ClassReport) -> dict[str, Any]:
     }
 
 
-def report_to_csv(report: ClassReport) -> str:
+def report_to_csv(report: SchoolReport) -> str:
     """One line a pupil, for Excel and WPS: with a BOM, and no cell that a spreadsheet would run as a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")

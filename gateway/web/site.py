@@ -13,16 +13,17 @@ from aiohttp_sse import sse_response
 
 from gateway.config import LOOPBACK
 from gateway.ingest import Changed
-from gateway.reports.class_report import ClassReport, class_report
+from gateway.reports.class_report import SchoolReport, class_report
 from gateway.reports.export import report_to_csv, report_to_json
 from gateway.reports.overview import Overview, overview
-from gateway.reports.wording import report_text
 from gateway.store.schools import school_ids
 from gateway.store.store import Store
 from gateway.web.changes import Changes
-from gateway.web.views import overview_view, report_view
+from gateway.web.views import notices, overview_view
+from homework.wording import report_text
 from ui.language import translator
 from ui.pages import SECURITY_HEADERS, Handler, language_of, page_application, render
+from ui.report_view import report_view
 
 _HERE = Path(__file__).parent
 _SHORT_PAUSE_S = 0.25
@@ -95,7 +96,7 @@ class _Site:
         return render(
             request,
             "report.html",
-            view=report_view(report, language),
+            view=report_view(report, language, notices=notices(report, language)),
             text=report_text(report, translator(language).gettext),
             live=f"{address}/live",
             csv=f"{address}.csv",
@@ -153,7 +154,7 @@ class _Site:
         async with self._store.reading() as connection:
             return await overview(connection)
 
-    async def _report(self, request: web.Request) -> ClassReport:
+    async def _report(self, request: web.Request) -> SchoolReport:
         school, class_name, assignment = _place(request)
         async with self._store.reading() as connection:
             if school not in await school_ids(connection):

@@ -4,11 +4,11 @@ import io
 import msgspec
 
 from gateway.reports.export import report_to_csv, report_to_json, safe_cell
-from gateway.reports.wording import headline, report_text
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.rosters import bring_in
 from homework.results import VerdictKind
 from homework.roster import Pupil, Roster
+from homework.wording import headline, report_text
 from sync.lanes import Lane
 from sync.records import VERDICT_CODES
 from ui.language import translator
