@@ -22,10 +22,12 @@ from edge.config import BoxConfig
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger
 from edge.pictures import Pictures
+from edge.release import is_released
+from edge.speaker import Speaker
+from edge.tones import tone_of
 from edge.upstream import queue_documents
 from edge.web.bus import Bus
 from edge.web.desk import Site
-from edge.web.live import tone_of
 from edge.web.sheet_pictures import DecodedPicture, LastSheets, draw_sheet
 from edge.web.site import make_site
 from edge.worker import Shown, Worker
@@ -95,6 +97,7 @@ class Box:
             on_trouble=self._on_trouble,
         )
         self._camera: KeptSource | None = None
+        self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then finish the page in hand and end."""
@@ -123,6 +126,8 @@ class Box:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._worker.stop)
+            if self._speaker is not None:
+                await asyncio.to_thread(self._speaker.close)
             self._bus.publish()
             await runner.cleanup()
             self._ledger.close()
@@ -144,13 +149,16 @@ class Box:
         """From the grading thread: draw the sheet once, then tell every open page."""
         filed = shown.filed
         record = filed.record
+        held_back = record is not None and not is_released(self._documents, record.assignment)
+        tone = tone_of(filed.status, filed.standing, record, held_back=held_back)
+        if self._speaker is not None:
+            self._speaker.play(tone)
         layout = self._documents.layout(record.sheet) if record is not None else None
         key = str(filed.capture) if filed.capture else "unsaved"
         self._sheets.put(key, draw_sheet(shown.capture.image, layout, filed.mm_to_px))
         self._unsaved = None if filed.capture else filed
         if self._link is not None:
             self._link.wake()
-        tone = tone_of(filed.status, filed.standing, record)
         self._in_loop(lambda: self._bus.publish(tone))
 
     def _on_change(self) -> None:

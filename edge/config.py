@@ -41,6 +41,12 @@ class ReadingConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     red: Literal["teacher", "pupil"] = "teacher"
 
 
+class SoundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`speaker`: every sheet sounds from the box's own loudspeaker, besides the pages that were given a voice."""
+
+    speaker: bool = False
+
+
 class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything of `box.toml`. `data` is the folder that holds all that the box knows."""
 
@@ -52,6 +58,7 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     broker: BrokerConfig = BrokerConfig()
     camera: CameraConfig = CameraConfig()
     reading: ReadingConfig = ReadingConfig()
+    sound: SoundConfig = SoundConfig()
 
     @property
     def data_dir(self) -> Path:

@@ -1,19 +1,27 @@
-"""The class as its sheets come in: who has handed in, who is missing. Pure."""
+"""The class as its sheets come in: who has handed in, who is missing, excused, exempt or late. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
+from edge.deeds import Absence
 from homework.results import PageRecord
 from homework.roster import Pupil, Roster
+from sync.clock import ClockQuality, ClockReading
 
 
 class SeatState(StrEnum):
     """How far a pupil's homework has come."""
 
     MISSING = "missing"
+    EXCUSED = "excused"
+    """请假: the sheet comes later."""
+    EXEMPT = "exempt"
+    """免做: no sheet is to come."""
     PART = "part"
     """Some pages, not all."""
     REVIEW = "review"
@@ -21,26 +29,50 @@ class SeatState(StrEnum):
     DONE = "done"
 
 
+NOTHING_IN = frozenset({SeatState.MISSING, SeatState.EXCUSED, SeatState.EXEMPT})
+_AWAY = {Absence.EXCUSED: SeatState.EXCUSED, Absence.EXEMPT: SeatState.EXEMPT}
+_NOBODY: Mapping[str, Absence] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A page that counts: its record, its capture, and whether it came when the assignment was due already."""
+
+    record: PageRecord
+    capture: int = 0
+    late: bool = False
+
+
 @dataclass(frozen=True)
 class Seat:
-    """One pupil's place in the class (`seat` from 1)."""
+    """One pupil's place in the class (`seat` from 1). `capture` is the page of theirs that came last, 0: none."""
 
     seat: int
     name: str
     state: SeatState
     missing_pages: tuple[int, ...] = ()
     """Of a pupil who handed in some of the pages: the others."""
+    late: bool = False
+    """补交: handed in after it was due, or by somebody who was excused."""
+    pupil: str | None = None
+    capture: int = 0
 
 
 @dataclass(frozen=True)
 class Stack:
-    """A class and one assignment. Without a roster, `seats` are those seen and `total` is None."""
+    """A class and one assignment. Without a roster, `seats` are those seen and `total` is None.
+
+    `total` is how many are expected: the class without those who are excused or exempt and handed nothing in.
+    """
 
     class_name: str | None
     seats: tuple[Seat, ...]
     handed_in: int
     total: int | None
     missing: tuple[int, ...]
+    excused: tuple[int, ...] = ()
+    exempt: tuple[int, ...] = ()
+    late: tuple[int, ...] = ()
 
 
 def owner_of(record: PageRecord, roster: Roster, class_name: str | None) -> Pupil | None:
@@ -58,46 +90,80 @@ def chosen_class(roster: Roster, *wishes: str | None) -> str | None:
     return next(filter(None, wishes), classes[0] if len(classes) == 1 else None)
 
 
-def stack_of(pages: Iterable[PageRecord], *, roster: Roster, class_name: str | None, pages_a_pupil: int = 1) -> Stack:
-    """How the class stands, from the pages of one assignment that count.
+def due_ms(due: str | None) -> int | None:
+    """The moment of an assignment's `due`, in milliseconds of the wall clock."""
+    return round(datetime.fromisoformat(due).timestamp() * 1000) if due is not None else None
+
+
+def came_late(clock: ClockReading, due: int | None) -> bool:
+    """Whether a capture came after `due` (see `due_ms`). A clock that was never set makes nobody late."""
+    return due is not None and clock.quality is not ClockQuality.UNSET and clock.wall_ms > due
+
+
+def stack_of(
+    pages: Iterable[Arrived],
+    *,
+    roster: Roster,
+    class_name: str | None,
+    pages_a_pupil: int = 1,
+    absences: Mapping[str, Absence] = _NOBODY,
+) -> Stack:
+    """How the class stands, from the pages of one assignment that count. `absences` are by pupil.
 
     Without a roster of the class, everybody who handed in is shown and nobody can be missing.
     """
-    found: dict[int, list[PageRecord]] = {}
+    found: dict[int, list[Arrived]] = {}
     pupils: Sequence[Pupil] = roster.of_class(class_name) if class_name is not None else ()
     in_class = {pupil.pupil_id: pupil.seat for pupil in pupils}
-    for record in pages:
-        owner = owner_of(record, roster, class_name)
-        seat = record.who.seat
+    for page in pages:
+        owner = owner_of(page.record, roster, class_name)
+        seat = page.record.who.seat
         if owner is not None:
             seat = in_class.get(owner.pupil_id) if pupils else owner.seat
         elif pupils:
             continue
         if seat is not None:
-            found.setdefault(seat, []).append(record)
-    names = {pupil.seat: pupil.name for pupil in pupils}
-    numbers = sorted(names) if pupils else sorted(found)
-    seats = tuple(_seat(n, names.get(n, ""), found.get(n, ()), pages_a_pupil) for n in numbers)
+            found.setdefault(seat, []).append(page)
+    there = {pupil.seat: pupil for pupil in pupils}
+    numbers = sorted(there) if pupils else sorted(found)
+    seats = tuple(_seat(n, there.get(n), found.get(n, ()), pages_a_pupil, absences) for n in numbers)
+    of_state = {state: tuple(seat.seat for seat in seats if seat.state is state) for state in SeatState}
+    handed_in = sum(seat.state not in NOTHING_IN for seat in seats)
     return Stack(
         class_name=class_name,
         seats=seats,
-        handed_in=sum(seat.state is not SeatState.MISSING for seat in seats),
-        total=len(pupils) or None,
-        missing=tuple(seat.seat for seat in seats if seat.state is SeatState.MISSING),
+        handed_in=handed_in,
+        total=handed_in + len(of_state[SeatState.MISSING]) if pupils else None,
+        missing=of_state[SeatState.MISSING],
+        excused=of_state[SeatState.EXCUSED],
+        exempt=of_state[SeatState.EXEMPT],
+        late=tuple(seat.seat for seat in seats if seat.late),
     )
 
 
-def _seat(number: int, name: str, records: Sequence[PageRecord], pages_a_pupil: int) -> Seat:
-    state = _state(records, pages_a_pupil)
-    there = {record.page for record in records}
+def _seat(
+    number: int,
+    pupil: Pupil | None,
+    pages: Sequence[Arrived],
+    pages_a_pupil: int,
+    absences: Mapping[str, Absence],
+) -> Seat:
+    absence = absences.get(pupil.pupil_id) if pupil is not None else None
+    state = _state(pages, pages_a_pupil) if pages else _AWAY[absence] if absence is not None else SeatState.MISSING
+    there = {page.record.page for page in pages}
     missing = [page for page in range(1, pages_a_pupil + 1) if page not in there] if state is SeatState.PART else []
-    return Seat(number, name, state, tuple(missing))
+    return Seat(
+        seat=number,
+        name=pupil.name if pupil is not None else "",
+        state=state,
+        missing_pages=tuple(missing),
+        late=bool(pages) and (absence is Absence.EXCUSED or any(page.late for page in pages)),
+        pupil=pupil.pupil_id if pupil is not None else None,
+        capture=max((page.capture for page in pages), default=0),
+    )
 
 
-def _state(records: Sequence[PageRecord], pages_a_pupil: int) -> SeatState:
-    pages = {record.page for record in records}
-    if not pages:
-        return SeatState.MISSING
-    if len(pages) < pages_a_pupil:
+def _state(pages: Sequence[Arrived], pages_a_pupil: int) -> SeatState:
+    if len({page.record.page for page in pages}) < pages_a_pupil:
         return SeatState.PART
-    return SeatState.REVIEW if any(record.pending for record in records) else SeatState.DONE
+    return SeatState.REVIEW if any(page.record.pending for page in pages) else SeatState.DONE

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass
 
-from edge.web.live import Tone
+from edge.tones import Tone
+
+_FRESH_S = 3.0
+"""A sound that comes later than this after its sheet would be taken for the next one's."""
 
 
 @dataclass(frozen=True)
 class Happening:
-    """A sheet came out at event `number`."""
+    """A sheet came out at event `number`, `at_s` on the monotonic clock."""
 
     number: int
     tone: Tone
+    at_s: float
 
 
 class Bus:
@@ -40,11 +45,17 @@ class Bus:
         run, _, number = event_id.partition("-")
         return int(number) if run == self._run and number.isdecimal() else None
 
+    def tone_after(self, number: int) -> Tone | None:
+        """The sound of the newest sheet, when it came out after event `number` and just now."""
+        last = self.last
+        fresh = last is not None and last.number > number and time.monotonic() - last.at_s < _FRESH_S
+        return last.tone if fresh and last is not None else None
+
     def publish(self, tone: Tone | None = None) -> None:
         """Something changed; with a tone: a sheet came out."""
         self._number += 1
         if tone is not None:
-            self.last = Happening(self._number, tone)
+            self.last = Happening(self._number, tone, time.monotonic())
         for event in self._waiting:
             event.set()
 

@@ -4,44 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from edge.booking import Standing, assignment_key
 from edge.calling import Calling
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger, NamedBy
-from edge.stack import Stack, owner_of, stack_of
+from edge.release import is_released, is_test
+from edge.stack import Arrived, Stack, came_late, due_ms, owner_of, stack_of
+from edge.tones import Tone, tone_of
 from edge.web.calling import CallView, call_view, slid_class
 from edge.web.key import may_be_key
 from edge.web.whose import WrittenCrop, likely_pupils, written_crops
 from homework.errors import ClassboxError
 from homework.layout import Field, Page, SheetLayout
-from homework.results import ItemResult, PageRecord, PageStatus, Problem, VerdictKind, points
+from homework.marks import MARKS_DIFFER
+from homework.results import ItemResult, MarkKind, PageRecord, PageStatus, Problem, TeacherMark, VerdictKind, points
 from homework.roster import Pupil
 from sync.lanes import Lane
 
+_MARK_SIGNS = {
+    MarkKind.TICK: "✓",
+    MarkKind.HALF: "½",
+    MarkKind.CROSS: "✗",
+    MarkKind.SLASH: "/",
+    MarkKind.RING: "○",
+    MarkKind.DOT: "·",
+    MarkKind.UNCLEAR: "?",
+}
 _MARK_MM = (5.5, 9.0)
 """The smallest and the largest mark: seen from three metres, yet not over the next answer."""
 
 
-class Tone(StrEnum):
-    """How a sheet came out; each has its own sound and colour."""
-
-    GRADED = "graded"
-    ASK = "ask"
-    WRONG = "wrong"
-    DUPLICATE = "duplicate"
-
-
 @dataclass(frozen=True)
 class Mark:
-    """A ✓ ✗ ? or – on the sheet: its square and the field's box, in millimetres of the page."""
+    """A ✓ ✗ ? or – on the sheet: its square and the field's box, in millimetres of the page.
+
+    `differs`: the teacher's pen said otherwise than the box would have.
+    """
 
     kind: VerdictKind
     x_mm: float
     y_mm: float
     size_mm: float
     item: str
+    differs: bool = False
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A field where the teacher's pen and the box do not agree: her mark as a sign, and what the box had read."""
+
+    label: str
+    blank: int
+    mark: str
+    own: VerdictKind
+    counts: VerdictKind
+    reading: str | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,11 @@ class SheetView:
     linked: int | None = None
     linked_crops: tuple[WrittenCrop, ...] = ()
     """For “whose sheet is this?”: what the pupil wrote, the likeliest answers, and the sheet with the same number."""
+    differing: tuple[Differing, ...] = ()
+    late: bool = False
+    """补交: it came when its assignment was due already."""
+    held_back: bool = False
+    """It is of a test that is not released: nothing here says how it was judged."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +121,10 @@ class LiveView:
     call: CallView | None = None
     """Who is called, where sheets are slid in seat order."""
     calling: Calling | None = None
-
-
-def tone_of(status: PageStatus, standing: Standing, record: PageRecord | None) -> Tone:
-    """The one thing that a sound says of a sheet."""
-    if status is not PageStatus.GRADED or record is None:
-        return Tone.WRONG
-    if standing is Standing.DUPLICATE:
-        return Tone.DUPLICATE
-    return Tone.ASK if standing is Standing.ASK or record.pending else Tone.GRADED
+    assignment: str | None = None
+    """What the stack is booked under: absences are said of it."""
+    is_test: bool = False
+    released: bool = True
 
 
 def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None) -> SheetView:
@@ -118,13 +136,14 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
     width_mm, height_mm = layout.page_mm if layout is not None and flat else (0.0, 0.0)
     owner = owner_of(record, documents.roster(), class_name) if record is not None else None
     kinds = [item.verdict.kind for item in record.items] if record is not None else []
-    return SheetView(
+    held_back = record is not None and not is_released(documents, record.assignment)
+    view = SheetView(
         key=str(filed.capture) if filed.capture else "unsaved",
         version=f"{filed.revision}-{filed.digest[:8]}",
         width_mm=width_mm,
         height_mm=height_mm,
         marks=_marks(record, page) if record is not None and page is not None and flat else (),
-        tone=tone_of(filed.status, filed.standing, record),
+        tone=tone_of(filed.status, filed.standing, record, held_back=held_back),
         standing=filed.standing,
         status=filed.status,
         saved=filed.capture > 0,
@@ -139,8 +158,56 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
         may_be_key=filed.standing is not Standing.WITHDRAWN and may_be_key(filed, documents) is not None,
         named_by_order=filed.named_by is NamedBy.ORDER,
         named_by_stack=filed.named_by is NamedBy.STACK and filed.pupil is not None,
-        problems=tuple(p for p in filed.problems if filed.standing is not Standing.COUNTS or p.code != "who-unknown"),
+        problems=tuple(p for p in filed.problems if _is_news(p, filed.standing)),
+        differing=_differing(record, documents) if record is not None else (),
+        late=record is not None and _came_late(filed, record, documents),
     )
+    return _held_back(view) if held_back else view
+
+
+def _is_news(problem: Problem, standing: Standing) -> bool:
+    """Where marks differ is told item by item."""
+    return problem.code != MARKS_DIFFER and (standing is not Standing.COUNTS or problem.code != "who-unknown")
+
+
+def _held_back(view: SheetView) -> SheetView:
+    """The sheet without anything that tells how it was judged, not even that there is something to look at."""
+    return replace(
+        view,
+        held_back=True,
+        marks=(),
+        score=None,
+        max_score=None,
+        counts=dict.fromkeys(VerdictKind, 0),
+        differing=(),
+    )
+
+
+def _came_late(filed: FiledPage, record: PageRecord, documents: Documents) -> bool:
+    """Only what a pupil hands in for the first time can be late; corrections come when they come."""
+    assignment = documents.assignment(record.assignment) if record.assignment is not None else None
+    return assignment is not None and record.attempt == 1 and came_late(filed.clock, due_ms(assignment.due))
+
+
+def _differing(record: PageRecord, documents: Documents) -> tuple[Differing, ...]:
+    assignment = documents.assignment(record.assignment) if record.assignment is not None else None
+    labels = {item.id: item.label or item.id for item in assignment.items} if assignment is not None else {}
+    return tuple(
+        Differing(
+            label=labels.get(item.item, item.item),
+            blank=item.blank,
+            mark=_sign(item.mark),
+            own=item.own,
+            counts=item.verdict.kind,
+            reading=item.reading.text,
+        )
+        for item in record.items
+        if item.own is not None and item.mark is not None
+    )
+
+
+def _sign(mark: TeacherMark) -> str:
+    return str(points(mark.score_hundredths)) if mark.kind is MarkKind.SCORE else _MARK_SIGNS[mark.kind]
 
 
 def with_question(
@@ -188,7 +255,12 @@ def live_view(
     current = _current_assignment(newest, ledger, documents)
     roster = documents.roster()
     assignment = documents.assignment(current) if current is not None else None
-    pages = [p.record for p in ledger.current_pages(current)] if current is not None else []
+    due = due_ms(assignment.due) if assignment is not None else None
+    pages = [
+        Arrived(p.record, p.capture, p.record.attempt == 1 and came_late(p.clock, due))
+        for p in (ledger.current_pages(current) if current is not None else ())
+        if p.record is not None
+    ]
     before = ledger.newest_page(newest.capture) if newest is not None and newest.capture else None
     sheet = sheet_view(newest, documents, class_name=class_name) if newest is not None else None
     if sheet is not None and before is not None:
@@ -196,10 +268,11 @@ def live_view(
     counts = ledger.counts()
     waiting = ledger.outbox_counts()[Lane.RESULTS].waiting if belongs_to_school else None
     stack = stack_of(
-        [record for record in pages if record is not None],
+        pages,
         roster=roster,
         class_name=class_name,
         pages_a_pupil=_pages_of(current, documents),
+        absences=ledger.absences(current) if current is not None else {},
     )
     pupils = roster.of_class(class_name) if class_name is not None else ()
     slid = slid_class(documents, class_name, ledger.newest_graded())
@@ -219,6 +292,9 @@ def live_view(
         ready=bool(documents.layouts()),
         call=call_view(now, slid, documents) if now is not None and slid is not None else None,
         calling=now,
+        assignment=current,
+        is_test=is_test(documents, current),
+        released=is_released(documents, current),
     )
 
 
@@ -266,4 +342,6 @@ def _mark(item: ItemResult, field: Field) -> Mark:
     else:
         size = _MARK_MM[0]
         left, top = x + width - size * 0.45, y - size * 0.45
-    return Mark(item.verdict.kind, round(left, 2), round(top, 2), round(size, 2), item.item)
+    return Mark(
+        item.verdict.kind, round(left, 2), round(top, 2), round(size, 2), item.item, differs=item.own is not None
+    )

@@ -8,7 +8,7 @@ from edge.outcomes import Outcome
 from edge.reading.seats import Seat
 from edge.reading.who import NO_SEAT, UNREAD
 from edge.sets import Side, missing_pages, order_of, told_by_order
-from edge.stack import SeatState, stack_of
+from edge.stack import Arrived, SeatState, stack_of
 from homework.results import PageRecord, PageStatus, WhoWroteIt
 from homework.roster import Pupil, Roster
 
@@ -112,6 +112,6 @@ def test_after_a_page_that_could_not_be_read_the_order_says_nothing() -> None:
 def test_the_pages_that_are_missing_are_told_by_page_and_pupil() -> None:
     there = [record(1, "S001"), record(2, "S001"), record(1, "S002"), record(2, "S003"), record(1, None)]
     assert missing_pages(there, {"ABCD1234": 2}) == {1: ["S003"], 2: ["S002"]}
-    stack = stack_of(there, roster=ROSTER, class_name="3-1", pages_a_pupil=2)
+    stack = stack_of(map(Arrived, there), roster=ROSTER, class_name="3-1", pages_a_pupil=2)
     part = {seat.seat: seat.missing_pages for seat in stack.seats if seat.state is SeatState.PART}
     assert part == {2: (2,), 3: (1,)}
