@@ -32,6 +32,7 @@ __all__ = [
     "Layer",
     "Mode",
     "Paper",
+    "assignment_from_tables",
     "assignment_to_toml",
     "letters_of",
     "parse_assignment",
@@ -114,7 +115,14 @@ def parse_assignment(text: str) -> Assignment:
     contract: not TOML, an unknown key, kind or word, a wrong type, no items or more than `MAX_ITEMS`, an item id
     used twice, an answer that is none for its kind, points that are not positive halves, a due time without offset.
     """
-    document = _toml(text)
+    return assignment_from_tables(_toml(text))
+
+
+def assignment_from_tables(document: dict[str, Any]) -> Assignment:
+    """The assignment of the tables `assignment` and `item` as its file has them, checked in the same way.
+
+    Numbers with a point are `Decimal`, or text. Raises `BadFileError`.
+    """
     head = CheckedTable(document, where=Phrase("The assignment file"), known=("assignment", "item"))
     about = head.raw("assignment")
     if not isinstance(about, dict):
