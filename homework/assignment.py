@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -322,8 +323,14 @@ def _video(table: CheckedTable) -> str | None:
     return video
 
 
+@cache
+def _defaults(kind: type[msgspec.Struct]) -> dict[str, object]:
+    """What each field of a struct is when nobody says it. Working that out takes longer than writing an item."""
+    return {field.name: field.default for field in msgspec.structs.fields(kind)}
+
+
 def _pairs(struct: msgspec.Struct, kind: type[msgspec.Struct], keys: Iterable[str]) -> list[str]:
-    defaults = {f.name: f.default for f in msgspec.structs.fields(kind)}
+    defaults = _defaults(kind)
     values = ((key, getattr(struct, key)) for key in keys)
     lines = []
     for key, value in values:
