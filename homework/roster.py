@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 import msgspec
@@ -69,14 +70,22 @@ def parse_roster(data: bytes) -> Roster:
 
     Raises `BadFileError` with the line of the file. Its messages never repeat a number that looks national.
     """
-    rows = _rows(_decoded(data))
+    rows = table_rows(decoded(data))
     if not rows:
         raise BadFileError("The roster is empty.", remedy=_HEADER_REMEDY)
     columns = _columns(rows[0][1])
+    return roster_of((line, cells_by_column(cells, columns)) for line, cells in rows[1:])
+
+
+def roster_of(rows: Iterable[tuple[int, dict[str, str]]]) -> Roster:
+    """The class list of rows: the line that each stands on, and its cells by column (class, seat, name, pupil_id).
+
+    Raises `BadFileError` as `parse_roster` does.
+    """
     pupils: list[Pupil] = []
     lines: dict[tuple[str, ...], int] = {}
-    for line, cells in rows[1:]:
-        pupil = _pupil(line, cells, columns)
+    for line, found in rows:
+        pupil = _pupil(line, found)
         _once(lines, ("seat", pupil.class_name, str(pupil.seat)), line)
         _once(lines, ("id", pupil.pupil_id), line)
         pupils.append(pupil)
@@ -95,6 +104,17 @@ def parse_roster(data: bytes) -> Roster:
                 limit=MAX_PUPILS_A_CLASS,
             )
     return roster
+
+
+def cells_by_column(cells: Sequence[str], columns: Mapping[str, int]) -> dict[str, str]:
+    """The cells of a row under the names of their columns; "" where the row is shorter."""
+    return {column: cells[index] if index < len(cells) else "" for column, index in columns.items()}
+
+
+def column_of(header: str) -> str | None:
+    """Which column a header's cell names, in Chinese or English; None when it is none of a class list."""
+    word = unicodedata.normalize("NFKC", header).strip().lower().replace(" ", "_")
+    return next((column for column, names in _COLUMNS.items() if word in names), None)
 
 
 def roster_to_csv(roster: Roster) -> str:
@@ -125,7 +145,8 @@ def looks_national(text: str) -> bool:
     )
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """The text of a file as Excel, WPS and Notepad save it. Raises `BadFileError`."""
     if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise BadFileError("The roster is an Excel workbook.", remedy="Save it as CSV first (another format, *.csv).")
     encodings = ["utf-8-sig", "gb18030"]
@@ -144,7 +165,7 @@ def _decoded(data: bytes) -> str:
     raise BadFileError("The roster is no text that can be read.", remedy="Save it as CSV in UTF-8 and try again.")
 
 
-def _rows(text: str) -> list[tuple[int, list[str]]]:
+def table_rows(text: str) -> list[tuple[int, list[str]]]:
     """The rows that hold anything, with the line each ends on, cells cleaned."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     head = next((line for line in lines.split("\n") if line.strip()), "")
@@ -167,22 +188,20 @@ def _rows(text: str) -> list[tuple[int, list[str]]]:
 def _columns(header: list[str]) -> dict[str, int]:
     columns: dict[str, int] = {}
     for index, cell in enumerate(header):
-        word = unicodedata.normalize("NFKC", cell).lower().replace(" ", "_")
-        for column, names in _COLUMNS.items():
-            if word in names:
-                if column in columns:
-                    raise BadFileError(
-                        "The roster has two columns for {column}.", remedy="Remove one of them.", column=column
-                    )
-                columns[column] = index
+        column = column_of(cell)
+        if column is not None:
+            if column in columns:
+                raise BadFileError(
+                    "The roster has two columns for {column}.", remedy="Remove one of them.", column=column
+                )
+            columns[column] = index
     missing = [column for column in ("class", "seat", "name") if column not in columns]
     if missing:
         raise BadFileError("The roster has no column {missing}.", remedy=_HEADER_REMEDY, missing=", ".join(missing))
     return columns
 
 
-def _pupil(line: int, cells: list[str], columns: dict[str, int]) -> Pupil:
-    found = {column: cells[index] if index < len(cells) else "" for column, index in columns.items()}
+def _pupil(line: int, found: dict[str, str]) -> Pupil:
     for column, text in found.items():
         if looks_national(text):
             _fail(
