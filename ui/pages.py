@@ -30,7 +30,7 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=(), usb=(), interest-cohort=()",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     "X-Robots-Tag": "noindex",
     "Cache-Control": "no-store",
 }
@@ -109,11 +109,11 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
 
 def _problem(request: web.Request, status: int) -> web.Response:
     words = {
-        403: ("This is not open to you.", "Sign in first, and start from the box's own pages."),
+        403: ("This is not open to you.", "Sign in, then go on from the start page."),
         404: ("This page does not exist.", "Check the address, or go to the start page."),
         405: ("This page does not take that.", "Go back and try again."),
         413: ("That file is too large.", "Send a smaller one."),
-        421: ("This address is not the box's own.", "Open the page by the address that the box shows."),
+        421: ("Nobody is called that here.", "Open the page by one of its own addresses."),
         429: ("That was too often.", "Wait a little, then try again."),
         503: ("Too many pages are open.", "Close some, then try again."),
     }

@@ -28,6 +28,7 @@ from homework.errors import ClassboxError
 from sync.clock import SystemClock
 from ui.language import translator
 from ui.pages import language_of
+from ui.strangers import refuse_strangers as refuse_strangers  # noqa: PLC0414 - the rooms take it from here
 
 HERE = Path(str(files("edge.web")))
 Take = Callable[[Capture], bool]
@@ -104,18 +105,3 @@ async def place_of(site: Site, capture: int) -> str:
     """Where a sheet is shown: the newest on the live page, others on their own."""
     newest = await asyncio.to_thread(site.ledger.newest_page)
     return "/" if newest is not None and newest.capture == capture else f"/sheets/{capture}"
-
-
-def refuse_strangers(request: web.Request) -> None:
-    """Only our own pages may change something: the browser says where a form came from.
-
-    Fetch Metadata decides where the browser sends it; `Origin` else (with our referrer policy it is `null` on our
-    own forms, so it cannot decide alone).
-    """
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    ours = (
-        site in ("same-origin", "none") if site is not None else origin in (None, f"{request.scheme}://{request.host}")
-    )
-    if not ours:
-        raise web.HTTPForbidden
