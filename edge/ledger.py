@@ -21,6 +21,7 @@ from edge.deeds import TABLES, About, Absence, By, Deed, DeedKind, absences, add
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
 from edge.heads import HEADS
+from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
 from edge.ledger_queries import LedgerQueries
 from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
@@ -81,10 +82,11 @@ _MIGRATIONS = (
     TABLE,
     TABLES,
     HEADS + INDEXES,
+    PICTURE_TABLES,
 )
 
 
-class Ledger(LedgerQueries):
+class Ledger(LedgerQueries, LedgerPictures):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(self, folder: Path, *, school_key: bytes | None = None, check: bool = False) -> None:

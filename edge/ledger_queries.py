@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+
 from edge.database import Database
 from edge.deeds import Absence, Deed, absences, deeds_on, newest_deeds
 from edge.filed import Counts, FiledPage, filed_page
 from homework.results import PageStatus
 
 _PAGES = (
-    "SELECT capture.id, digest, has_picture, source, clock, revision, body "
-    "FROM capture JOIN newest ON newest.capture = capture.id "
+    "SELECT capture.id, digest, has_picture AND gone.capture IS NULL AS has_picture, source, capture.clock, revision, "
+    "body, gone.why AS gone FROM capture JOIN newest ON newest.capture = capture.id "
+    "LEFT JOIN picture_gone AS gone ON gone.capture = capture.id "
 )
 
 
@@ -63,6 +67,13 @@ class LedgerQueries:
     def pages_for_review(self) -> list[FiledPage]:
         """Pages that count and have fields for a person to look at, and pages of which nobody knows whose."""
         return self._pages("WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask' ORDER BY capture.id")
+
+    def asked_pages(self, sheets: Collection[str]) -> list[FiledPage]:
+        """Pages of these sheets of which it is asked whose they are."""
+        return self._pages(
+            "WHERE standing = 'ask' AND sheet IN (SELECT value FROM json_each(?)) ORDER BY capture.id",
+            (json.dumps(list(sheets)),),
+        )
 
     def waiting_for_documents(self) -> list[FiledPage]:
         """Pages that a newly loaded sheet or class list may settle: of an unknown sheet, or of nobody."""

@@ -205,6 +205,14 @@ class Outbox:
             return None
         return "waiting" if waiting else "held" if held else "receipted"
 
+    def receipted_subjects(self) -> list[bytes]:
+        """Every subject of which all records are at the gateway, and none is held."""
+        rows = self._db.execute(
+            "SELECT subject FROM outbox_records r JOIN outbox_lanes l ON l.epoch_no = r.epoch_no AND l.lane = r.lane"
+            " WHERE subject IS NOT NULL GROUP BY subject HAVING max(seq > proven) = 0 AND max(held) = 0"
+        ).fetchall()
+        return [bytes(subject) for (subject,) in rows]
+
     def erase(self, subject: bytes) -> int:
         """Drop the payloads of a subject's records, keep numbers and digests; return how many there were."""
         return self._db.execute("UPDATE outbox_records SET payload = NULL WHERE subject = ?", (subject,)).rowcount
