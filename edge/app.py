@@ -16,6 +16,7 @@ from typing import TextIO
 
 from aiohttp import web
 
+from edge.access.door import Door
 from edge.camera.keeping import KeptSource
 from edge.camera.sources import open_source
 from edge.config import BoxConfig
@@ -38,6 +39,7 @@ from sync.box_link import BoxLink
 from sync.broker_address import BrokerAddress
 from sync.clock import SystemClock
 from sync.lanes import Lane
+from ui.language import terminal_language, translator
 
 log = logging.getLogger(__name__)
 LOCK_NAME = ".box.lock"
@@ -77,6 +79,7 @@ class Box:
         removed = self._pictures.clean(self._ledger.digests())
         if removed:
             log.info("removed %d pictures that were never booked", removed)
+        self._door = Door(config, documents=self._documents, clock=SystemClock())
         self._bus = Bus()
         self._sheets = LastSheets()
         self._troubles: dict[str, ClassboxError] = {}
@@ -105,18 +108,19 @@ class Box:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(name, stop.set)
-        runner = web.AppRunner(self._site(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
         tasks: list[asyncio.Task[None]] = []
         camera = threading.Thread(target=self._watch_camera, name="camera", daemon=True)
         try:
-            address = await self._listen(runner)
+            address = await self._door.open(self._site())
             self._worker.start()
             camera.start()
             tasks.append(asyncio.create_task(self._watch_changes(), name="changes"))
+            tasks.append(asyncio.create_task(self._door.watch(), name="door"))
+            tasks.append(asyncio.create_task(self._door.access.gate.watch(), name="sessions"))
             if self._link is not None:
                 tasks.append(asyncio.create_task(self._link.run(), name="sync"))
             print(f"ready {address}", file=self._out, flush=True)
+            self._say_setup_code()
             await stop.wait()
         finally:
             self._stopping.set()
@@ -129,7 +133,7 @@ class Box:
             if self._speaker is not None:
                 await asyncio.to_thread(self._speaker.close)
             self._bus.publish()
-            await runner.cleanup()
+            await self._door.close()
             self._ledger.close()
 
     # --- what the threads do -----------------------------------------------------------------------------
@@ -219,27 +223,20 @@ class Box:
                 troubles=self._current_troubles,
                 ending=self._stopping.is_set,
                 take=self._worker.put,
-            )
+            ),
+            self._door.access,
         )
 
     def _current_troubles(self) -> Sequence[ClassboxError]:
         damage = self._documents.trouble()
         return (*self._troubles.values(), *([damage] if damage is not None else []))
 
-    async def _listen(self, runner: web.AppRunner) -> str:
-        host, port = self._config.listen_address()
-        site = web.TCPSite(runner, host, port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise ClassboxError(
-                "The page cannot listen on {address}: {reason}.",
-                remedy="Choose another address under [web] listen.",
-                address=f"{host}:{port}",
-                reason=error.strerror,
-            ) from error
-        bound = runner.addresses[0]
-        return f"http://{bound[0]}:{bound[1]}/"
+    def _say_setup_code(self) -> None:
+        """Who stands at the box sets it up: the code goes to its own terminal, and nowhere else."""
+        code = self._door.setup_code()
+        if code is not None:
+            words = translator(terminal_language()).gettext
+            print(words("This box is new. Set-up code: {code}").format(code=code), file=self._out, flush=True)
 
     def _make_link(self, identity: Identity | None) -> BoxLink | None:
         """The line to the school; None for a box that was never enrolled, which is a whole box too."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 import platformdirs
@@ -15,9 +15,27 @@ _REMEDY = "Correct the line, or remove it to get the default."
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the live page listens: `host:port`, port 0 for any free one."""
+    """Where the live page listens: `host:port`, port 0 for any free one, and who may see it (docs/access.md).
+
+    `access` and `tls` make a box that listens on a loopback address as careful as any other one. `names` are names that
+    the school gave it. `metrics_token` lets a monitoring system read `/metrics` from another machine.
+    """
 
     listen: str = DEFAULT_LISTEN
+    access: Literal["auto", "pin"] = "auto"
+    tls: Literal["auto", "on"] = "auto"
+    names: tuple[str, ...] = ()
+    idle_hours: Annotated[int, msgspec.Meta(ge=1, le=24 * 30)] = 12
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30
+    metrics_token: Annotated[str, msgspec.Meta(min_length=16)] | None = None
+
+
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is written down in the data folder: `level`, and how much is kept, in `files` of `max_kb` each."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    max_kb: Annotated[int, msgspec.Meta(ge=16, le=100_000)] = 1024
+    files: Annotated[int, msgspec.Meta(ge=1, le=50)] = 5
 
 
 class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

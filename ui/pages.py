@@ -32,6 +32,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     "X-Robots-Tag": "noindex",
+    "Server": "Classbox",  # the versions underneath are nobody's business
     "Cache-Control": "no-store",
 }
 """No Strict-Transport-Security: with a certificate that no authority signed, browsers ignore it or lock people out."""

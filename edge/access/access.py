@@ -50,7 +50,7 @@ def locked(request: web.Request) -> Locked:
 
 
 def own_address(request: web.Request) -> str:
-    """Where another device reaches this site: as the asker does; for who sits at the box, by the first of its addresses."""
+    """Where another device reaches this site: as the asker does; from the box itself, by the first of its addresses."""
     if is_loopback(host_of(request.headers.get("Host", ""))):
         urls = request.config_dict[ACCESS].sign().urls
         if urls:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from aiohttp.web_urldispatcher import AbstractResource
 
 from edge.access.rooms import ROOMS
@@ -55,7 +56,7 @@ class Gate:
     _screens: int = 0
     _sendings: Allowance = field(default_factory=lambda: Allowance(most=30, every_s=20.0))
 
-    def middleware(self) -> Callable[[web.Request, Handler], object]:
+    def middleware(self) -> Middleware:
         """What goes into `app.middlewares`, inside the one that adds the security headers."""
 
         @web.middleware

@@ -16,6 +16,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from ui.pages import Handler
 
 log = logging.getLogger(__name__)
 MOST_CONNECTIONS = 400
@@ -79,14 +82,13 @@ class Listening:
 
     def __init__(
         self,
-        protocols: Callable[[], asyncio.Protocol],
         *,
         tls: ssl.SSLContext | None,
         most: int = MOST_CONNECTIONS,
         most_of_an_address: int = MOST_OF_AN_ADDRESS,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._protocols, self._tls = protocols, tls
+        self._tls = tls
         self._most, self._most_of_an_address, self._patience_s = most, most_of_an_address, patience_s
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
@@ -94,8 +96,8 @@ class Listening:
         self._silent: dict[object, asyncio.TimerHandle] = {}
         self._of_address: Counter[str] = Counter()
 
-    def start(self, host: str, port: int) -> tuple[str, int]:
-        """Listen; says on which address and port. Raises `OSError`."""
+    def start(self, protocols: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[str, int]:
+        """Listen, with a protocol for each connection; says on which address and port. Raises `OSError`."""
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
@@ -110,7 +112,7 @@ class Listening:
             listener.close()
             raise
         self._socket = listener
-        self._accepting = asyncio.create_task(self._accept(listener), name="accepting")
+        self._accepting = asyncio.create_task(self._accept(listener, protocols), name="accepting")
         bound = listener.getsockname()
         return str(bound[0]), int(bound[1])
 
@@ -125,19 +127,19 @@ class Listening:
         if self._socket is not None:
             self._socket.close()
 
-    def middleware(self) -> Callable[..., object]:
+    def middleware(self) -> Middleware:
         """Hears that a connection has brought a whole request; goes outermost into `app.middlewares`."""
 
         @web.middleware
-        async def heard(request: web.Request, handler: Callable[[web.Request], object]) -> web.StreamResponse:
+        async def heard(request: web.Request, handler: Handler) -> web.StreamResponse:
             timer = self._silent.pop(request.protocol, None)
             if timer is not None:
                 timer.cancel()
-            return await handler(request)  # type: ignore[misc, no-any-return]
+            return await handler(request)
 
         return heard
 
-    async def _accept(self, listener: socket.socket) -> None:
+    async def _accept(self, listener: socket.socket, protocols: Callable[[], asyncio.Protocol]) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -151,17 +153,17 @@ class Listening:
             if self._of_address[who] >= self._most_of_an_address or self._of_address.total() >= self._most:
                 connection.close()
                 continue
-            task = asyncio.create_task(self._greet(connection, _Place(self._of_address, who)))
+            task = asyncio.create_task(self._greet(connection, protocols, _Place(self._of_address, who)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _greet(self, connection: socket.socket, place: _Place) -> None:
+    async def _greet(self, connection: socket.socket, protocols: Callable[[], asyncio.Protocol], place: _Place) -> None:
         """Find out what a connection speaks and hand it on; whatever goes wrong costs this one only."""
         connection.setblocking(False)
         try:
             async with asyncio.timeout(self._patience_s):
                 if self._tls is None or await _first_byte(connection) == _HANDSHAKE:
-                    await self._hand_over(connection, place)
+                    await self._hand_over(connection, protocols(), place)
                     return
                 await self._lead_to_tls(connection)
         except (TimeoutError, OSError, ssl.SSLError):
@@ -173,9 +175,9 @@ class Listening:
         connection.close()
         place.leave()
 
-    async def _hand_over(self, connection: socket.socket, place: _Place) -> None:
+    async def _hand_over(self, connection: socket.socket, inner: asyncio.Protocol, place: _Place) -> None:
         loop = asyncio.get_running_loop()
-        protocol = _Watched(self._protocols(), self._gone, place)
+        protocol = _Watched(inner, self._gone, place)
         transport, _ = await loop.connect_accepted_socket(
             lambda: protocol,
             connection,
@@ -183,7 +185,7 @@ class Listening:
             ssl_handshake_timeout=self._patience_s if self._tls is not None else None,
         )
         if not place.left:
-            self._silent[protocol.inner] = loop.call_later(self._patience_s, transport.abort)
+            self._silent[inner] = loop.call_later(self._patience_s, transport.abort)
 
     def _gone(self, protocol: asyncio.Protocol) -> None:
         timer = self._silent.pop(protocol, None)

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from edge.access.access import ACCESS, Access
 from edge.web.calling import add_calling
 from edge.web.desk import HERE, SITE, Site, refuse_strangers
+from edge.web.hello_page import add_hello_page
 from edge.web.key_page import add_key_page
 from edge.web.learned_page import add_learned_page
 from edge.web.live_page import add_live_page
+from edge.web.login_page import add_login_page
+from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
 from edge.web.sheet_page import add_sheet_page
 from edge.web.upload import add_upload
 from ui.pages import page_application
 
 
-def make_site(site: Site) -> web.Application:
-    """The web application of the box's pages."""
+def make_site(site: Site, access: Access | None = None) -> web.Application:
+    """The web application of the box's pages. Without `access` they are open, and ours only under loopback names."""
     app = page_application(HERE / "templates")
     app[SITE] = site
+    app[ACCESS] = access or Access()
+    app.middlewares.append(app[ACCESS].gate.middleware())
+    add_hello_page(app)
+    add_login_page(app)
+    add_people_page(app)
     add_live_page(app)
     add_sheet_page(app)
     add_key_page(app)
@@ -40,7 +49,7 @@ def make_site(site: Site) -> web.Application:
 async def _static(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     path = HERE / "static" / name
-    if name.startswith(".") or not path.is_file():
+    if "/" in name or "\0" in name or name.startswith(".") or not path.is_file():
         raise web.HTTPNotFound
     response = web.FileResponse(path)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.query_string else "no-cache"
