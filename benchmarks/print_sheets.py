@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from edge.commands.print import font_folders
+from edge.printing import font_folders
 from homework.assignment import Assignment, parse_assignment
 from homework.roster import Roster, parse_roster
 from homework.sheets import SheetSet, make_sheets

@@ -8,24 +8,13 @@ from pathlib import Path
 import click
 
 from edge.named_files import read_named
-from homework.assignment import assignment_to_toml, parse_assignment
+from edge.printing import files_of, font_folders
+from homework.assignment import parse_assignment
 from homework.errors import BadFileError, ClassboxError
-from homework.layout import layout_to_json
 from homework.roster import Roster, parse_roster
 from homework.sheets import SheetSet, make_sheets
 from homework.sheets.words import WORDS
 from ui.language import terminal_language, translator
-
-FONT_ROOTS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".local/share/fonts")
-_FONT_FILES = (
-    "LXGWWenKai*.ttf",
-    "NotoSansCJK*.ttc",
-    "NotoSansCJK*.otf",
-    "SourceHanSans*.otf",
-    "wqy-*.ttc",
-    "NotoSerifCJK*.ttc",
-    "DroidSansFallback*.ttf",
-)
 
 
 @click.command(
@@ -81,12 +70,6 @@ def command(
     _say(made, out, _pupil_count(made, roster, class_name), copies, as_json=as_json)
 
 
-def font_folders() -> tuple[Path, ...]:
-    """The folders that hold a Chinese typeface: Typst starts faster with these than with all of the system's."""
-    found = (path.parent for root in FONT_ROOTS for pattern in _FONT_FILES for path in sorted(root.rglob(pattern)))
-    return tuple(dict.fromkeys(found))
-
-
 def _text(path: Path) -> str:
     try:
         return read_named(path).decode("utf-8-sig")
@@ -103,7 +86,7 @@ def _roster(path: Path | None) -> Roster | None:
 def _write(made: SheetSet, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, content in _files(made).items():
+        for name, content in files_of(made).items():
             (out / name).write_bytes(content)
     except OSError as error:
         raise ClassboxError(
@@ -114,15 +97,6 @@ def _write(made: SheetSet, out: Path) -> None:
         ) from error
 
 
-def _files(made: SheetSet) -> dict[str, bytes]:
-    return {
-        "worksheets.pdf": made.worksheets_pdf,
-        "layout.json": layout_to_json(made.layout).encode(),
-        "assignment.toml": assignment_to_toml(made.assignment).encode(),
-        "answers.pdf": made.answers_pdf,
-    }
-
-
 def _pupil_count(made: SheetSet, roster: Roster | None, class_name: str | None) -> int:
     if made.assignment.pupil_id != "printed" or roster is None:
         return 0
@@ -131,7 +105,7 @@ def _pupil_count(made: SheetSet, roster: Roster | None, class_name: str | None) 
 
 def _say(made: SheetSet, out: Path, pupils: int, copies: int, *, as_json: bool) -> None:
     pages = len(made.layout.pages)
-    paths = {name: str(out / name) for name in _files(made)}
+    paths = {name: str(out / name) for name in files_of(made)}
     if as_json:
         about = {
             "sheet": made.layout.sheet,

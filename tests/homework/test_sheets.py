@@ -13,7 +13,7 @@ import zxingcpp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from edge.commands.print import font_folders
+from edge.printing import font_folders
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.layout import Box, Page, SheetLayout, layout_from_json, layout_to_json
