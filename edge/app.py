@@ -74,7 +74,12 @@ class Box:
         data = config.data_dir
         identity = read_identity(data)
         self._documents = Documents(data)
-        self._ledger = Ledger(data, school_key=identity.school_key if identity is not None else None, check=True)
+        self._ledger = Ledger(
+            data,
+            school_key=identity.school_key if identity is not None else None,
+            check=True,
+            key_of=self._documents.assignment,
+        )
         self._pictures = Pictures(data / "pictures")
         removed = self._pictures.clean(self._ledger.digests())
         if removed:

@@ -8,14 +8,27 @@ each (assignment, pupil, page, attempt): the primary key of `booking` says so, n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
 from edge.booking import Rival, Standing, assignment_key, decide
 from edge.calling import INDEXES, TABLE, Calling, SlidClass, add_step, beside, calling, turn_of, undo_step
+from edge.correcting import (
+    JUDGED_BY,
+    Change,
+    Corrected,
+    KeyOf,
+    is_judged_by,
+    key_digest,
+    note_key,
+    planned,
+    rejudged,
+    undone,
+)
 from edge.database import Database
 from edge.deeds import TABLES, About, Absence, By, Deed, DeedKind, absences, add_deed, add_page, deed_of, set_absence
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
@@ -27,7 +40,8 @@ from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
 from edge.reading.signature import same_ink
-from homework.grading import WRONG_ASSIGNMENT
+from homework.assignment import Assignment
+from homework.corrections import carried_over
 from homework.results import PageRecord, PageStatus, WhoWroteIt
 from homework.roster import Roster
 from sync.clock import ClockReading
@@ -89,12 +103,21 @@ _MIGRATIONS = (
 class Ledger(LedgerQueries, LedgerPictures):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
-    def __init__(self, folder: Path, *, school_key: bytes | None = None, check: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        school_key: bytes | None = None,
+        check: bool = False,
+        key_of: KeyOf = lambda _assignment: None,
+    ) -> None:
         """Open or make the ledger in `folder` and bring its schema up to date; `check` looks for damage first.
 
+        `key_of` gives the answers of an assignment: what people correct is judged by them at once.
         Raises `DatabaseError` when it is damaged, of a newer program, or the disk does not take it.
         """
         self._school_key = school_key
+        self._key_of = key_of
         self._touched: set[StackKey] | None = None  # unknown: all of them
         self._deed: int | None = None  # of the transaction that is open
         self._file = Database(folder / FILE_NAME, migrations=_MIGRATIONS, prepare=create_tables, check=check)
@@ -137,24 +160,41 @@ class Ledger(LedgerQueries, LedgerPictures):
         return self.page(row["id"])
 
     def regrade(self, capture: int, page: GradedPage, *, pupil: str | None) -> FiledPage:
-        """A new revision of a capture: its assignment has come, or it was read anew. Raises `DatabaseError`."""
+        """A new revision of a capture: its assignment has come, or it was read anew. Raises `DatabaseError`.
+
+        What people said of its fields stands in it too.
+        """
         with self._file.writing() as db:
+            row = self._newest(db, capture)
+            if row is not None and row.record is not None and page.record is not None:
+                key = self._key_of(page.record.assignment) if page.record.assignment is not None else None
+                page = replace(page, record=carried_over(row.record, page.record, key))
             db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
             self._add(db, capture, page, pupil)
         found = self.page(capture)
         assert found is not None
         return found
 
-    def judge(self, capture: int, record: PageRecord) -> FiledPage | None:
-        """A page judged by a key that has come; what a person took back stays so. None: no such page."""
+    def judge_by(self, key: Assignment, sheets: Collection[str]) -> int:
+        """Judge every page of an assignment by its key, unless that key did so before; how many it judged otherwise.
+
+        From the readings and what people said of them: no picture is touched. `sheets` are its print runs: of them also
+        the pages that were read before there was a key. What a person took back stays so, under the new key.
+        """
+        digest = key_digest(key, sheets)
+        with self._file.reading() as db:
+            if is_judged_by(db, key.id, digest):
+                return 0
         with self._file.writing() as db:
-            row = self._newest(db, capture)
-            if row is not None and row.record is not None and row.standing is not Standing.WITHDRAWN:
-                db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
-                fits = not any(problem.code == WRONG_ASSIGNMENT for problem in record.problems)
-                status = PageStatus.GRADED if fits else PageStatus.WRONG_ASSIGNMENT
-                self._book(db, msgspec.structs.replace(row, status=status, record=record, problems=record.problems))
-        return self.page(capture)
+            rows = rejudged(db, key, sheets)
+            db.executemany("DELETE FROM booking WHERE capture = ?", [(row.capture,) for row, moves in rows if moves])
+            for row, moves in rows:
+                if moves:
+                    self._book(db, row)
+                else:
+                    self._append(db, row)
+            note_key(db, key.id, digest)
+        return len(rows)
 
     def withdraw(self, capture: int, *, by: By | None = None) -> FiledPage | None:
         """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
@@ -205,6 +245,21 @@ class Ledger(LedgerQueries, LedgerPictures):
 
     # --- what people say ---------------------------------------------------------------------------------
 
+    def correct(self, changes: Sequence[Change], *, by: By) -> Corrected:
+        """What a person says of fields, of one sheet or of many: one transaction, one deed.
+
+        A change of a field of which somebody else has said something since is refused, and the others are done.
+        Raises `UsageError` when a page's answers are not loaded now.
+        """
+        with self._file.writing() as db:
+            plan = planned(db, changes, self._key_of)
+            if not plan.rows:
+                return Corrected(None, plan.refused)
+            with self._doing(db, by, DeedKind.CORRECTED, plan.about) as deed:
+                for row in plan.rows:
+                    self._append(db, row)
+        return Corrected(deed, plan.refused)
+
     def set_absence(self, assignment: str, pupil: str, absence: Absence | None, *, by: By) -> None:
         """Say that a pupil's sheet is not to come, and why; None: it is to come. A sheet that is there counts."""
         with self._file.writing() as db:
@@ -223,6 +278,8 @@ class Ledger(LedgerQueries, LedgerPictures):
             deed = deed_of(db, number)
             if deed is None or deed.undone or deed.kind is DeedKind.UNDONE:
                 return None
+            if deed.kind is DeedKind.CORRECTED:
+                return self._unsay(db, deed, by)
             before = [self._before(db, capture, revision) for capture, revision in deed.pages]
             if any(row is None for row in before):
                 return None
@@ -239,6 +296,16 @@ class Ledger(LedgerQueries, LedgerPictures):
                     else:
                         self._book(db, row)
             return deed_of(db, undoing) if undoing is not None else None
+
+    def _unsay(self, db: sqlite3.Connection, deed: Deed, by: By) -> Deed | None:
+        """Take back what a deed said of fields; what became of their sheets otherwise since then stays."""
+        rows = undone(db, deed, self._key_of)
+        if rows is None:
+            return None
+        with self._doing(db, by, DeedKind.UNDONE, deed.about, undoes=deed.number) as undoing:
+            for row in rows:
+                self._append(db, row)
+        return deed_of(db, undoing) if undoing is not None else None
 
     def _before(self, db: sqlite3.Connection, capture: int, revision: int) -> PageRow | None:
         """What a sheet was before a revision; None when that is not its newest one, or its first."""

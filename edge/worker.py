@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +27,6 @@ from edge.reading.red import RedIs
 from edge.reading.who import WHO_UNKNOWN
 from edge.stack import chosen_class
 from homework.errors import ClassboxError
-from homework.grading import regrade
 from homework.results import PageRecord
 from sync.clock import Clock, ClockReading
 
@@ -233,23 +233,19 @@ class Worker:
     def _pupil(self, page: GradedPage) -> str | None:
         return pupil_key(page.record.who, self._documents.roster()) if page.record is not None else None
 
-    def _judge_by_new_keys(self) -> bool:
-        """Judge what was only read before its key came, from its readings. Says whether there was any."""
-        changed = False
+    def _judge_by_keys(self) -> bool:
+        """Judge by its key, from the readings, what an older one judged or none. Says whether a verdict changed."""
+        sheets = defaultdict[str | None, set[str]](set)
         for layout in self._documents.layouts():
-            key = self._documents.assignment(layout.assignment) if layout.assignment is not None else None
-            for filed in self._ledger.waiting_for_key(layout.sheet) if key is not None else ():
-                assert filed.record is not None
-                self._ledger.judge(filed.capture, regrade(filed.record, key))
-                changed = True
-        return changed
+            sheets[layout.assignment].add(layout.sheet)
+        return sum(self._ledger.judge_by(key, sheets[key.id]) for key in self._documents.assignments()) > 0
 
     def _regrade_what_became_known(self) -> None:
         stamp = self._documents.stamp()
         if stamp == self._seen:
             return
         books = self._books()
-        if self._judge_by_new_keys():
+        if self._judge_by_keys():
             self._on_change()
         for filed in self._ledger.waiting_for_documents():
             image = self._pictures.image(filed.digest)
