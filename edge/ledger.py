@@ -96,6 +96,7 @@ _MIGRATIONS = (
     TABLE,
     TABLES,
     HEADS + INDEXES,
+    JUDGED_BY,
     PICTURE_TABLES,
 )
 
