@@ -14,7 +14,9 @@ from edge.web.live_page import add_live_page
 from edge.web.login_page import add_login_page
 from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
+from edge.web.settings_page import add_settings_page
 from edge.web.sheet_page import add_sheet_page
+from edge.web.summary_page import add_summary_page
 from edge.web.upload import add_upload
 from ui.pages import page_application
 
@@ -32,6 +34,8 @@ def make_site(site: Site, access: Access | None = None) -> web.Application:
     add_sheet_page(app)
     add_key_page(app)
     add_review_page(app)
+    add_summary_page(app)
+    add_settings_page(app)
     add_learned_page(app)
     add_upload(app, take=site.take, guard=refuse_strangers)
     add_calling(

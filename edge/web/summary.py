@@ -1,0 +1,225 @@
+"""The class on one assignment as the ledger has it: the same report that the school makes, with crops beside it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from edge.documents import Documents
+from edge.ledger import FiledPage, Ledger
+from edge.stack import Arrived, Stack, came_late, due_ms, owner_of, stack_of
+from edge.web.drawing import crop_size_px
+from homework.answers import normalise
+from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
+from homework.layout import FieldKind, SheetLayout
+from homework.report_settings import ReportSettings, settings_from_json
+from homework.results import ItemResult, PageRecord, VerdictKind
+from homework.roster import Pupil, Roster
+from homework.statistics import PupilResult, class_figures
+from ui.report_view import AnswerKey
+
+REPORT_SETTING = "report"
+"""Under this name the documents keep how reports are wanted (`homework.report_settings`)."""
+CROP_HEIGHT_PX = 60
+_CROPS_AN_ANSWER = 3
+"""So many hands show whether it is one mistake; more would only cost the box pictures to decode."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """What one pupil wrote: the address of its picture, of its sheet, and whose it is."""
+
+    picture: str
+    sheet: str
+    size_px: tuple[int, int]
+    who: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The report of a class. `review` counts fields, `asked` sheets that still wait for a look."""
+
+    report: ClassReport
+    crops: Mapping[AnswerKey, tuple[Crop, ...]]
+    review: int
+    asked: int
+    strangers: int
+
+    @property
+    def waiting(self) -> int:
+        """What is still to be looked at."""
+        return self.review + self.asked
+
+
+@dataclass(frozen=True)
+class _Owned:
+    """A pupil's page that counts."""
+
+    pupil: str
+    filed: FiledPage
+    record: PageRecord
+
+
+def report_settings(documents: Documents) -> ReportSettings:
+    """How the school wants its reports."""
+    return settings_from_json(documents.setting(REPORT_SETTING))
+
+
+def class_of_pages(pages: Sequence[FiledPage], roster: Roster) -> str | None:
+    """The class that most of the pages are of; None when none of them tells."""
+    owners = (owner_of(page.record, roster, None) for page in pages if page.record is not None)
+    found = Counter(owner.class_name for owner in owners if owner is not None)
+    return found.most_common(1)[0][0] if found else None
+
+
+def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_name: str | None) -> Summary:
+    """The summary as of now, of the first attempt: the first score stands, whatever is corrected later.
+
+    Only the pages of this assignment are read, so that it costs the same after a term. `class_name` None: the class
+    that most pages are of.
+    """
+    roster = documents.roster()
+    first = [page for page in ledger.current_pages(assignment_id) if page.record and page.record.attempt == 1]
+    class_name = class_name or class_of_pages(first, roster)
+    pupils = roster.of_class(class_name) if class_name is not None else ()
+    owned, strange = _owned(first, roster, class_name)
+    assignment = documents.assignment(assignment_id)
+    layouts = {layout.sheet: layout for layout in documents.layouts()}
+    sheets = [sheet for sheet, layout in layouts.items() if _booked_under(layout) == assignment_id]
+    due = due_ms(assignment.due) if assignment is not None else None
+    stack = stack_of(
+        [Arrived(one.record, one.filed.capture, came_late(one.filed.clock, due)) for one in owned],
+        roster=roster,
+        class_name=class_name,
+        pages_a_pupil=max((len(layouts[sheet].pages) for sheet in sheets), default=1),
+        absences=ledger.absences(assignment_id),
+    )
+    results, notes = _results(pupils, [*owned, *strange], layouts, stack)
+    figures = class_figures(assignment.items if assignment else (), results, report_settings(documents).thresholds)
+    asked = [page for page in ledger.asked_pages(sheets) if page.record and _may_be_of(page.record, class_name)]
+    report = ClassReport(
+        class_name=class_name or "",
+        assignment_id=assignment_id,
+        assignment=assignment,
+        size=len(pupils),
+        sheets=len(owned) + len(strange),
+        unnamed=sum(page.pupil is None for page in asked),
+        max_score_hundredths=max((r.max_score_hundredths or 0 for r in results), default=0) or None,
+        updated_ms=max((page.clock.wall_ms for page in first), default=None),
+        figures=figures,
+        names={result.pupil: result.name for result in results},
+        notes=notes,
+        settings=report_settings(documents),
+    )
+    return Summary(
+        report=report,
+        crops=_crops(report, [*owned, *strange], layouts),
+        review=sum(one.record.pending for one in (*owned, *strange)),
+        asked=len(asked),
+        strangers=len({one.pupil for one in strange}) if pupils else 0,
+    )
+
+
+def _booked_under(layout: SheetLayout) -> str:
+    return layout.assignment if layout.assignment is not None else f"sheet:{layout.sheet}"
+
+
+def _may_be_of(record: PageRecord, class_name: str | None) -> bool:
+    return class_name is None or record.who.class_name in (None, class_name)
+
+
+def _owned(pages: Sequence[FiledPage], roster: Roster, class_name: str | None) -> tuple[list[_Owned], list[_Owned]]:
+    """The pages of the class's pupils, and those of pupils whom its list does not have."""
+    owned, strange = [], []
+    for page in pages:
+        record = page.record
+        if record is None:
+            continue
+        owner = owner_of(record, roster, class_name)
+        if owner is not None and owner.class_name == class_name:
+            owned.append(_Owned(owner.pupil_id, page, record))
+        elif owner is None and _may_be_of(record, class_name):
+            strange.append(_Owned(page.pupil or f"#{record.who.seat}", page, record))
+    return owned, strange
+
+
+def _results(
+    pupils: Sequence[Pupil], pages: Sequence[_Owned], layouts: Mapping[str, SheetLayout], stack: Stack
+) -> tuple[list[PupilResult], dict[str, PupilNote]]:
+    """One result for each pupil, by seat: those of the class list, then pupils whom it does not have."""
+    by_pupil: dict[str, list[PageRecord]] = defaultdict(list)
+    for one in pages:
+        by_pupil[one.pupil].append(one.record)
+    listed = {pupil.pupil_id for pupil in pupils}
+    strangers = [
+        Pupil("", seat or 0, f"#{seat if seat is not None else '?'}", pupil)
+        for pupil, records in by_pupil.items()
+        if pupil not in listed
+        for seat in [records[0].who.seat]
+    ]
+    results: list[PupilResult] = []
+    notes: dict[str, PupilNote] = {}
+    for pupil in (*pupils, *sorted(strangers, key=lambda each: each.seat)):
+        records = by_pupil.get(pupil.pupil_id, [])
+        absent = missing_pages(((record.sheet, record.page) for record in records), layouts)
+        matched = pupil.pupil_id in listed
+        result, note = pupil_line(
+            pupil.pupil_id,
+            pupil.name,
+            pupil.seat or None,
+            records,
+            missing_pages=absent,
+            matched=matched or not pupils,
+            late=(matched or not pupils) and pupil.seat in stack.late,
+        )
+        if matched and not records and pupil.seat in stack.exempt:
+            result = msgspec.structs.replace(result, status="exempt")
+        elif matched and not records and pupil.seat in stack.excused:
+            result = msgspec.structs.replace(result, status="excused")
+        results.append(result)
+        notes[pupil.pupil_id] = note
+    return results, notes
+
+
+def _crops(
+    report: ClassReport, pages: Sequence[_Owned], layouts: Mapping[str, SheetLayout]
+) -> dict[AnswerKey, tuple[Crop, ...]]:
+    """Some pictures for each wrong answer that the report lists."""
+    free = {i.id for i in report.assignment.items if i.rule.any_order} if report.assignment is not None else set()
+    found: dict[AnswerKey, list[Crop]] = {
+        (item.item, wrong.blank, wrong.text): [] for item in report.figures.items for wrong in item.common_wrong
+    }
+    for one in sorted(pages, key=lambda each: each.record.who.seat or 0):
+        hulls = _hulls(layouts.get(one.record.sheet), one.record.page)
+        for place, key in _wrong_places(one.record.items, free):
+            crops = found.get(key)
+            item = one.record.items[place]
+            hull = hulls.get((item.item, item.blank))
+            if crops is None or hull is None or len(crops) >= _CROPS_AN_ANSWER or not one.filed.has_picture:
+                continue
+            name = report.names.get(one.pupil, "")
+            capture, version = one.filed.capture, f"{one.filed.revision}-{one.filed.digest[:8]}"
+            crops.append(
+                Crop(
+                    picture=f"/sheets/{capture}/fields/{place}.jpg?{version}",
+                    sheet=f"/sheets/{capture}",
+                    size_px=crop_size_px(hull, CROP_HEIGHT_PX),
+                    who=name,
+                )
+            )
+    return {key: tuple(crops) for key, crops in found.items() if crops}
+
+
+def _wrong_places(items: Sequence[ItemResult], free: set[str]) -> Iterator[tuple[int, AnswerKey]]:
+    for place, item in enumerate(items):
+        if item.verdict.kind is VerdictKind.WRONG and item.reading.text:
+            text = normalise(msgspec.convert(item.kind, FieldKind), item.reading.text)
+            yield place, (item.item, None if item.item in free else item.blank, text)
+
+
+def _hulls(layout: SheetLayout | None, number: int) -> Mapping[tuple[str, int], tuple[float, float, float, float]]:
+    page = layout.page(number) if layout is not None else None
+    return {(field.item, field.blank): field.hull_mm() for field in page.fields} if page is not None else {}

@@ -1,0 +1,139 @@
+"""A class summary as files: CSV for any spreadsheet, and an Excel workbook. Nothing in them can be run as a formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from edge.commands.export import safe_cell
+from homework.class_report import ClassReport
+from homework.results import points
+from homework.wording import STATUS_WORDS, Translate, called, details, headline, item_label, score_text
+
+Cell = str | int | float | None
+Rows = list[Sequence[Cell]]
+
+
+def pupil_rows(report: ClassReport, _: Translate) -> Rows:
+    """A heading and one row a pupil, by seat. With grades the grade stands where the points would."""
+    grades = report.settings.marks == "grades"
+    labels = {i.id: item_label(i.id, i) for i in report.assignment.items} if report.assignment is not None else {}
+    marks = [_("Grade")] if grades else [_("Score"), _("Out of")]
+    rows: Rows = [[_("Seat"), _("Name"), _("State"), *marks, _("Wrong items"), _("Left blank"), _("To look at")]]
+    for pupil in report.figures.pupils:
+        score: list[Cell] = (
+            [score_text(pupil, report.settings, _)]
+            if grades
+            else [points(pupil.score_hundredths), points(pupil.max_score_hundredths)]
+        )
+        rows.append(
+            [
+                pupil.seat,
+                called(pupil.name, _),
+                _(STATUS_WORDS[pupil.status]),
+                *score,
+                "  ".join(labels.get(item, item) for item in pupil.wrong_items),
+                "  ".join(labels.get(item, item) for item in pupil.blank_items),
+                pupil.pending,
+            ]
+        )
+    return rows
+
+
+def item_rows(report: ClassReport, _: Translate) -> Rows:
+    """A heading and one row an item, with its commonest wrong answers."""
+    rows: Rows = [
+        [_("Item"), _("Question"), _("right"), _("wrong"), _("blank"), _("to look at"), "%", _("To teach again")]
+    ]
+    for item in report.figures.items:
+        about = report.assignment.item(item.item) if report.assignment is not None else None
+        flag = "" if not item.reteach else _("watch") if item.borderline else _("teach again")
+        rate = round(100 * item.correct / item.n, 1) if item.n else None
+        rows.append(
+            [
+                item_label(item.item, about),
+                about.prompt if about is not None else "",
+                item.correct,
+                item.wrong,
+                item.blank,
+                item.review,
+                rate,
+                flag,
+            ]
+        )
+    return rows
+
+
+def mistake_rows(report: ClassReport, _: Translate) -> Rows:
+    """A heading and one row for each wrong answer that is listed, with who wrote it."""
+    rows: Rows = [[_("Item"), _("They wrote"), _("How many"), _("Who")]]
+    for item in report.figures.items:
+        about = report.assignment.item(item.item) if report.assignment is not None else None
+        for wrong in item.common_wrong:
+            blank = f" ({wrong.blank})" if about is not None and about.blanks > 1 and wrong.blank is not None else ""
+            who = _(", ").join(called(report.names[pupil], _) for pupil in wrong.pupils)
+            rows.append([item_label(item.item, about) + blank, wrong.text, wrong.n, who])
+    return rows
+
+
+def summary_csv(report: ClassReport, _: Translate) -> bytes:
+    """The pupils' rows (RFC 4180) with a BOM, without which Excel takes Chinese for something else."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    for row in pupil_rows(report, _):
+        writer.writerow([safe_cell(cell) for cell in row])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
+
+
+def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
+    """A workbook: the class in words, pupils, items, mistakes. Text is text, whatever it begins with."""
+    book = Workbook(write_only=True)
+    words: Rows = [[f"{report.class_name} · {report.title}"], [headline(report, _)], *([d] for d in details(report, _))]
+    for title, rows in (
+        (_("Class summary"), words),
+        (_("Pupil by pupil"), pupil_rows(report, _)),
+        (_("Item by item"), item_rows(report, _)),
+        (_("Wrong answers"), mistake_rows(report, _)),
+    ):
+        sheet = book.create_sheet(title)
+        for column, width in enumerate(_widths(rows), start=1):
+            sheet.column_dimensions[get_column_letter(column)].width = width
+        if rows is not words:
+            sheet.freeze_panes = "A2"
+        for number, row in enumerate(rows):
+            cells = []
+            for value in row:
+                cell = WriteOnlyCell(sheet, _clean(value))
+                if isinstance(value, str):
+                    cell.data_type = "s"  # else openpyxl writes what begins with = as a formula
+                if number == 0:
+                    cell.font = Font(bold=True)
+                cells.append(cell)
+            sheet.append(cells)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _clean(value: Cell) -> Cell:
+    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+
+
+def _widths(rows: Iterable[Sequence[Cell]]) -> list[float]:
+    """Wide enough for what stands in a column; a Chinese character takes two."""
+    widths: list[float] = []
+    for row in rows:
+        for place, value in enumerate(row):
+            text = "" if value is None else str(value)
+            need = min(48.0, 2.0 + sum(2 if ord(char) > 0x2E80 else 1 for char in text))
+            if place == len(widths):
+                widths.append(8.0)
+            widths[place] = max(widths[place], need)
+    return widths
