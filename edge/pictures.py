@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
@@ -35,8 +38,10 @@ def digest_of(picture: bytes) -> str:
 class Pictures:
     """A folder of pictures, two letters of the digest a subfolder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, reserve_bytes: int = 0) -> None:
+        """`reserve_bytes` of the disk are left free: on a disk that pictures filled, no result could be kept either."""
         self._folder = folder
+        self._reserve_bytes = reserve_bytes
 
     def keep(self, digest: str, picture: bytes) -> None:
         """Have the picture on the disk, durably. Raises `OSError` when the disk does not take it."""
@@ -44,6 +49,8 @@ class Pictures:
         if path.exists():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
+        if self._reserve_bytes and self.free_bytes() - len(picture) < self._reserve_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         beside = path.with_name(f".{secrets.token_hex(8)}")
         try:
             with beside.open("wb") as file:
@@ -75,6 +82,27 @@ class Pictures:
             return None
         found = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
         return None if found is None else np.asarray(found, np.uint8)
+
+    def free_bytes(self) -> int:
+        """How much room the disk of the pictures has."""
+        found = next((folder for folder in (self._folder, *self._folder.parents) if folder.exists()), self._folder)
+        return shutil.disk_usage(found).free
+
+    def size_bytes(self, digest: str) -> int:
+        """How much room a picture takes; 0 when it is gone."""
+        try:
+            return self._path(digest).stat().st_size
+        except OSError:
+            return 0
+
+    def remove(self, digests: Iterable[str]) -> None:
+        """Remove pictures. One that is gone already is no error."""
+        for digest in digests:
+            self._path(digest).unlink(missing_ok=True)
+
+    def paths(self) -> Iterable[Path]:
+        """Every picture's file, by name."""
+        return sorted(path for path in self._folder.glob("??/*.jpg") if not path.name.startswith("."))
 
     def clean(self, known: AbstractSet[str]) -> int:
         """Remove what no capture knows: pictures whose transaction never came, and halves. Returns how many."""
