@@ -19,8 +19,10 @@ from aiohttp import web
 from edge.access.door import Door
 from edge.camera.keeping import KeptSource
 from edge.camera.sources import open_source
+from edge.caretaker import Caretaker, Job
 from edge.config import BoxConfig
 from edge.documents import Documents
+from edge.housekeeping import RoomKeeper
 from edge.ledger import FiledPage, Ledger
 from edge.pictures import Pictures
 from edge.release import is_released
@@ -80,10 +82,10 @@ class Box:
             check=True,
             key_of=self._documents.assignment,
         )
-        self._pictures = Pictures(data / "pictures")
-        removed = self._pictures.clean(self._ledger.digests())
+        self._pictures = Pictures(data / "pictures", reserve_bytes=config.keep.reserve_mb << 20)
+        removed = self._pictures.clean(self._ledger.digests_of_pictures())
         if removed:
-            log.info("removed %d pictures that were never booked", removed)
+            log.info("removed %d pictures that were never booked or have made room", removed)
         self._door = Door(config, documents=self._documents, clock=SystemClock())
         self._bus = Bus()
         self._sheets = LastSheets()
@@ -105,6 +107,7 @@ class Box:
             on_trouble=self._on_trouble,
         )
         self._camera: KeptSource | None = None
+        self._caretaker = self._make_caretaker()
         self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
 
     async def run(self) -> None:
@@ -119,6 +122,7 @@ class Box:
             address = await self._door.open(self._site())
             self._worker.start()
             camera.start()
+            self._caretaker.start()
             tasks.append(asyncio.create_task(self._watch_changes(), name="changes"))
             tasks.append(asyncio.create_task(self._door.watch(), name="door"))
             tasks.append(asyncio.create_task(self._door.access.gate.watch(), name="sessions"))
@@ -135,6 +139,7 @@ class Box:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._worker.stop)
+            await asyncio.to_thread(self._caretaker.stop)
             if self._speaker is not None:
                 await asyncio.to_thread(self._speaker.close)
             self._bus.publish()
@@ -242,6 +247,19 @@ class Box:
         if code is not None:
             words = translator(terminal_language()).gettext
             print(words("This box is new. Set-up code: {code}").format(code=code), file=self._out, flush=True)
+
+    def _make_caretaker(self) -> Caretaker:
+        """What is looked after beside the sheets: room on the disk."""
+        keep = self._config.keep
+        room = RoomKeeper(
+            self._ledger,
+            self._pictures,
+            clock=SystemClock(),
+            days=keep.days,
+            short_bytes=keep.short_mb << 20,
+            belongs_to_school=lambda: self._link is not None,
+        )
+        return Caretaker([Job("room", 60.0, room.look)], on_trouble=self._on_trouble)
 
     def _make_link(self, identity: Identity | None) -> BoxLink | None:
         """The line to the school; None for a box that was never enrolled, which is a whole box too."""

@@ -65,6 +65,17 @@ class SoundConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speaker: bool = False
 
 
+class KeepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long pictures stay once the school has them, and what the disk is to have free.
+
+    With less than `short_mb` pictures that the school has go sooner; the last `reserve_mb` are for results alone.
+    """
+
+    days: Annotated[int, msgspec.Meta(ge=1)] = 30
+    short_mb: Annotated[int, msgspec.Meta(ge=0)] = 1000
+    reserve_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
+
+
 class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything of `box.toml`. `data` is the folder that holds all that the box knows."""
 
@@ -77,6 +88,7 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     camera: CameraConfig = CameraConfig()
     reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
+    keep: KeepConfig = KeepConfig()
 
     @property
     def data_dir(self) -> Path:

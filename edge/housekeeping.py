@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge.ledger import Ledger
 from edge.pictures import Pictures
 from edge.retention import KeptPicture, Why, for_room, too_old
-from sync.clock import ClockReading
+from homework.errors import ClassboxError
+from sync.clock import Clock, ClockReading
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 50
 """Pictures that go in one transaction: a sheet that comes meanwhile waits for it no longer than for another sheet."""
+_PAUSE_S = 6 * 3600.0
+_SHORT_PAUSE_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,51 @@ def sweep(
     if old or went:
         log.info("pictures that the school has made room: %d after %d days, %d for a short disk", old, days, went)
     return Swept(old, went, short=pictures.free_bytes() < short_bytes)
+
+
+class RoomKeeper:
+    """Sweeps every few hours, and sooner while the disk is short. Says what a person should know."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        pictures: Pictures,
+        *,
+        clock: Clock,
+        days: int,
+        short_bytes: int,
+        belongs_to_school: Callable[[], bool],
+    ) -> None:
+        self._ledger = ledger
+        self._pictures = pictures
+        self._clock = clock
+        self._days = days
+        self._short_bytes = short_bytes
+        self._belongs_to_school = belongs_to_school
+        self._next_s = 0.0
+        self._short = False
+
+    def look(self, _ending: Callable[[], bool]) -> ClassboxError | None:
+        """Look at the disk, and make room when it is time. Raises `DatabaseError`."""
+        short = self._pictures.free_bytes() < self._short_bytes
+        if time.monotonic() >= self._next_s or (short and not self._short):
+            swept = sweep(
+                self._ledger,
+                self._pictures,
+                now=self._clock.read(),
+                days=self._days,
+                short_bytes=self._short_bytes,
+                belongs_to_school=self._belongs_to_school(),
+            )
+            short = swept.short
+            self._next_s = time.monotonic() + (_SHORT_PAUSE_S if short else _PAUSE_S)
+        self._short = short
+        if not short:
+            return None
+        return ClassboxError(
+            "The disk is nearly full. What the school has already has made room.",
+            remedy="Make room on the disk, or connect the box to the school. Results are still taken.",
+        )
 
 
 def _enough(
