@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
@@ -24,6 +21,7 @@ from edge.config import BoxConfig
 from edge.documents import Documents
 from edge.housekeeping import RoomKeeper
 from edge.ledger import FiledPage, Ledger
+from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.release import is_released
 from edge.speaker import Speaker
@@ -44,27 +42,6 @@ from sync.lanes import Lane
 from ui.language import terminal_language, translator
 
 log = logging.getLogger(__name__)
-LOCK_NAME = ".box.lock"
-
-
-class AlreadyRunningError(ClassboxError):
-    """Another process runs this box."""
-
-
-@contextmanager
-def only_instance(data: Path) -> Iterator[None]:
-    """Hold the box's lock: two processes on one ledger would each grade what the other has. Freed by any death."""
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / LOCK_NAME).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise AlreadyRunningError(
-                "A box is running on {path} already.",
-                remedy="Stop it first, or choose another folder with --data.",
-                path=data,
-            ) from error
-        yield
 
 
 class Box:
@@ -110,8 +87,8 @@ class Box:
         self._caretaker = self._make_caretaker()
         self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
 
-    async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; then finish the page in hand and end."""
+    async def run(self, say_address: Callable[[str], None] = lambda _address: None) -> None:
+        """Serve until SIGTERM or SIGINT; then finish the page in hand and end. `say_address` hears where it listens."""
         self._loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -128,6 +105,7 @@ class Box:
             tasks.append(asyncio.create_task(self._door.access.gate.watch(), name="sessions"))
             if self._link is not None:
                 tasks.append(asyncio.create_task(self._link.run(), name="sync"))
+            say_address(address)
             print(f"ready {address}", file=self._out, flush=True)
             self._say_setup_code()
             await stop.wait()
@@ -279,5 +257,5 @@ class Box:
 
 def run_box(config: BoxConfig, *, out: TextIO) -> None:
     """Run a box until it is told to stop. Raises `ClassboxError` when it cannot start."""
-    with only_instance(config.data_dir):
-        asyncio.run(Box(config, out=out).run())
+    with only_instance(config.data_dir) as say_address:
+        asyncio.run(Box(config, out=out).run(say_address))

@@ -14,6 +14,9 @@ COMMANDS = {
     "status": "edge.commands.status:command",
     "export": "edge.commands.export:command",
     "camera": "edge.commands.camera:command",
+    "address": "edge.commands.address:command",
+    "pin": "edge.commands.pin:command",
+    "teacher": "edge.commands.teacher:command",
     "enrol": "edge.commands.enrol:command",
 }
 

@@ -24,6 +24,7 @@ from edge.access.rooms import open_rooms
 from edge.access.sign_in import SignIn
 from edge.config import BoxConfig, WebConfig
 from edge.documents import Documents
+from edge.only_one import running_port
 from homework.errors import ClassboxError
 from sync.clock import Clock
 
@@ -39,6 +40,21 @@ def asks_for_a_pin(web_config: WebConfig, host: str) -> bool:
 def speaks_tls(web_config: WebConfig, host: str) -> bool:
     """Whether a box with this configuration speaks TLS."""
     return web_config.tls == "on" or not is_loopback(host)
+
+
+def sign_of(config: BoxConfig) -> Sign:
+    """What a box with this configuration says of itself, also while it does not run. Raises `ClassboxError`.
+
+    A box that chooses its port at the start says it only while it runs, in its lock file.
+    """
+    host, port = config.listen_address()
+    found = places(host, config.web.names)
+    certificate = None
+    if speaks_tls(config.web, host):
+        certificate = certificates.own_certificate(config.data_dir, found.names, found.addresses)
+    if port == 0:
+        port = running_port(config.data_dir)
+    return Sign(urls=found.urls("http" if certificate is None else "https", port), certificate=certificate)
 
 
 class Door:
