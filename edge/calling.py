@@ -32,6 +32,10 @@ OTHER_SHEET = Problem(
     WHO_UNKNOWN, "Another worksheet is being called: say whose this one is. The calling goes on from there."
 )
 SLID_TWICE = Problem(WHO_UNKNOWN, "It looks like the sheet before it. Slid twice: take it back. Else say whose it is.")
+HERE_BEFORE = Problem(
+    WHO_UNKNOWN, "It looks like a sheet that was here before, the same or corrected: say whose it is."
+)
+CORRECTED_BY_WHOM = Problem(WHO_UNKNOWN, "A corrected sheet is not in its turn: say whose this one is.")
 INDEXES = """
     CREATE INDEX order_step_by_sheet ON order_step (class, sheet);
     CREATE INDEX order_step_undone ON order_step (undoes) WHERE undoes IS NOT NULL;

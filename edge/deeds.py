@@ -44,6 +44,8 @@ class DeedKind(StrEnum):
     RESTORED = "restored"
     OWNER = "owner"
     """Said whose sheet it is."""
+    AGAIN = "again"
+    """Said that a sheet is an earlier one, corrected by its pupil."""
     CORRECTED = "corrected"
     """Gave readings or verdicts of their own, or confirmed what was read."""
     ABSENCE = "absence"

@@ -50,6 +50,8 @@ class FiledPage:
     seat: Seat | None = None
     """What its seat cells say, where that was no proof by itself."""
     named_by: NamedBy = NamedBy.PAGE
+    taken: tuple[int, ...] = ()
+    """Of a corrected page: the places among its items (from 0) that it took over from the attempt before."""
     picture_gone: Why | None = None
     """Its picture was kept, and has made room since; why."""
 
@@ -57,7 +59,10 @@ class FiledPage:
 class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     """One revision of a page as it is kept (`body`); the columns beside it are what queries ask for.
 
-    `ink` is kept in its own column alone: in both, it was half of the ledger.
+    `ink` is kept in its own column alone: in both, it was half of the ledger. `around` is the ink beside the fields
+    (`edge.reading.signature.ink_around`), b"" where there is none. Of a corrected page `read` is what it says by
+    itself, and `taken` the places that `record` took over from the attempt before. `again`: a person said of it, or of
+    its stack, that it is a correction.
     """
 
     capture: int
@@ -71,6 +76,10 @@ class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     mm_to_px: tuple[float, ...] | None
     seat: Seat | None = None
     named_by: NamedBy = NamedBy.PAGE
+    around: bytes = b""
+    read: PageRecord | None = None
+    taken: tuple[int, ...] = ()
+    again: bool = False
 
 
 # Made once: msgspec (0.22) works a type out at its first use, and two threads that do so at once crash the process.
@@ -106,6 +115,7 @@ def page_row(capture: int, page: GradedPage, *, pupil: str | None) -> PageRow:
         ink=page.ink,
         mm_to_px=None if where_mm is None else tuple(float(v) for v in where_mm.ravel()),
         seat=page.seat if pupil is None else None,
+        around=page.around if any(page.around) else b"",
     )
 
 
@@ -152,6 +162,7 @@ def filed_page(row: sqlite3.Row) -> FiledPage:
         mm_to_px=None if page.mm_to_px is None else np.array(page.mm_to_px, np.float64).reshape(3, 3),
         seat=page.seat,
         named_by=page.named_by,
+        taken=page.taken,
         picture_gone=None if row["gone"] is None else Why(row["gone"]),
     )
 

@@ -15,8 +15,23 @@ from pathlib import Path
 
 import msgspec
 
-from edge.booking import Rival, Standing, assignment_key, decide
-from edge.calling import INDEXES, TABLE, Calling, SlidClass, add_step, beside, calling, turn_of, undo_step
+from edge.attempts import Look, own_record
+from edge.booking import Standing, assignment_key
+from edge.bookings import Bookings
+from edge.calling import (
+    CORRECTED_BY_WHOM,
+    HERE_BEFORE,
+    INDEXES,
+    TABLE,
+    Calling,
+    SlidClass,
+    Turn,
+    add_step,
+    beside,
+    calling,
+    turn_of,
+    undo_step,
+)
 from edge.correcting import (
     JUDGED_BY,
     Change,
@@ -39,7 +54,6 @@ from edge.ledger_queries import LedgerQueries
 from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
-from edge.reading.signature import same_ink
 from homework.assignment import Assignment
 from homework.corrections import carried_over
 from homework.results import PageRecord, PageStatus, WhoWroteIt
@@ -60,12 +74,12 @@ _IN_DOUBT = """
 """
 _CERTAIN = """
     SELECT body, ink FROM newest WHERE in_doubt = 0 AND pupil IS NOT NULL AND (
-        capture IN (SELECT capture FROM booking WHERE (assignment, page, attempt) = (?1, ?2, ?3))
+        capture IN (SELECT capture FROM booking WHERE (assignment, page) = (?1, ?2))
         OR (standing = 'ask' AND page = ?2 AND (assignment = ?1 OR assignment IS NULL))
     ) ORDER BY capture
 """
-StackKey = tuple[str, int, int]
-"""What is slid as one stack: the assignment (see `assignment_key`), the page, the attempt."""
+StackKey = tuple[str, int]
+"""What is slid as one stack: the assignment (see `assignment_key`) and the page, whatever attempts lie in it."""
 
 _MIGRATIONS = (
     """
@@ -101,7 +115,7 @@ _MIGRATIONS = (
 )
 
 
-class Ledger(LedgerQueries, LedgerPictures):
+class Ledger(LedgerQueries, LedgerPictures, Bookings):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(
@@ -139,11 +153,13 @@ class Ledger(LedgerQueries, LedgerPictures):
         has_picture: bool,
         clock: ClockReading,
         slid: SlidClass | None = None,
+        again: bool = False,
     ) -> FiledPage | None:
         """Book a graded capture, with its record for the school, in one transaction.
 
         `pupil` is what it is booked under (see `edge.booking.pupil_key`); None when that has to be asked. `slid`: it
-        names nobody and came in seat order; then it is the pupil's who is called.
+        names nobody and came in seat order; then it is the pupil's who is called. `again`: it lies in a stack of
+        corrected sheets (订正).
         None when a capture of that digest is in the ledger already: nothing is added. Raises `DatabaseError`.
         """
         with self._file.writing() as db:
@@ -155,9 +171,9 @@ class Ledger(LedgerQueries, LedgerPictures):
             if row is None:
                 return None
             if slid is not None and page.record is not None and page.status is PageStatus.GRADED:
-                self._take_in_order(db, row["id"], page, slid)
+                self._take_in_order(db, row["id"], page, slid, again=again)
             else:
-                self._add(db, row["id"], page, pupil)
+                self._add(db, row["id"], page, pupil, again=again)
         return self.page(row["id"])
 
     def regrade(self, capture: int, page: GradedPage, *, pupil: str | None) -> FiledPage:
@@ -170,8 +186,7 @@ class Ledger(LedgerQueries, LedgerPictures):
             if row is not None and row.record is not None and page.record is not None:
                 key = self._key_of(page.record.assignment) if page.record.assignment is not None else None
                 page = replace(page, record=carried_over(row.record, page.record, key))
-            db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
-            self._add(db, capture, page, pupil)
+            self._add(db, capture, page, pupil, again=row is not None and row.again)
         found = self.page(capture)
         assert found is not None
         return found
@@ -212,7 +227,7 @@ class Ledger(LedgerQueries, LedgerPictures):
     def _withdraw(self, db: sqlite3.Connection, capture: int) -> None:
         row = self._newest(db, capture)
         if row is not None and row.standing is not Standing.WITHDRAWN:
-            db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
+            self._take_away(db, capture)
             self._append(db, msgspec.structs.replace(row, standing=Standing.WITHDRAWN, linked=None))
 
     def restore(self, capture: int, *, by: By | None = None) -> FiledPage | None:
@@ -234,14 +249,25 @@ class Ledger(LedgerQueries, LedgerPictures):
         with self._file.writing() as db:
             row = self._newest(db, capture)
             if row is not None and row.record is not None:
-                if in_order and row.pupil is None and who.class_name is not None and who.seat is not None:
-                    step = Step(0, StepKind.TAKEN, row.record.sheet, who.seat, row.record.page, capture)
-                    add_step(db, who.class_name, step)
-                db.execute("DELETE FROM booking WHERE capture = ?", (capture,))
                 record = msgspec.structs.replace(row.record, who=who)
                 named = msgspec.structs.replace(row, record=record, pupil=pupil, named_by=NamedBy.PERSON)
                 with self._doing(db, by, DeedKind.OWNER, {"pupil": pupil, "before": row.pupil}):
                     self._book(db, named)
+                # A corrected sheet is not in its turn: the calling stays where it is.
+                held = self._held(db, capture)
+                turn = in_order and row.pupil is None and (held is None or held[1] == 1)
+                if turn and who.class_name is not None and who.seat is not None:
+                    step = Step(0, StepKind.TAKEN, row.record.sheet, who.seat, row.record.page, capture)
+                    add_step(db, who.class_name, step)
+        return self.page(capture)
+
+    def say_again(self, capture: int, *, by: By) -> FiledPage | None:
+        """A person says that an asked sheet is its pupil's earlier one, corrected (订正). None: no such capture."""
+        with self._file.writing() as db:
+            row = self._newest(db, capture)
+            if row is not None and row.standing is Standing.ASK and row.pupil is not None:
+                with self._doing(db, by, DeedKind.AGAIN, {"pupil": row.pupil}):
+                    self._book(db, msgspec.structs.replace(row, again=True))
         return self.page(capture)
 
     # --- what people say ---------------------------------------------------------------------------------
@@ -289,13 +315,7 @@ class Ledger(LedgerQueries, LedgerPictures):
                     was = deed.about["before"]
                     absence = Absence(str(was)) if was is not None else None
                     set_absence(db, undoing, str(deed.about["assignment"]), str(deed.about["pupil"]), absence)
-                for row in filter(None, before):
-                    db.execute("DELETE FROM booking WHERE capture = ?", (row.capture,))
-                for row in filter(None, before):
-                    if row.standing is Standing.WITHDRAWN:
-                        self._append(db, row)
-                    else:
-                        self._book(db, row)
+                self._undo_pages(db, [row for row in before if row is not None])
             return deed_of(db, undoing) if undoing is not None else None
 
     def _unsay(self, db: sqlite3.Connection, deed: Deed, by: By) -> Deed | None:
@@ -314,6 +334,22 @@ class Ledger(LedgerQueries, LedgerPictures):
             "SELECT revision, body, ink FROM page WHERE capture = ? ORDER BY revision DESC LIMIT 2", (capture,)
         ).fetchall()
         return read_row(rows[1]["body"], rows[1]["ink"]) if len(rows) == 2 and rows[0]["revision"] == revision else None
+
+    def _undo_pages(self, db: sqlite3.Connection, before: list[PageRow]) -> None:
+        """Let sheets be what they were before: first attempts first, for later ones rest on them."""
+        slots = []
+        for row in before:
+            held = self._held(db, row.capture)
+            if held is not None:
+                slots.append(held[0])
+                db.execute("DELETE FROM booking WHERE capture = ?", (row.capture,))
+        for row in sorted(before, key=lambda row: row.record.attempt if row.record is not None else 0):
+            if row.standing is Standing.WITHDRAWN:
+                self._append(db, row)
+            else:
+                self._put_back(db, row)
+        for slot in slots:
+            self._close_gaps(db, slot)
 
     @contextmanager
     def _doing(
@@ -370,13 +406,22 @@ class Ledger(LedgerQueries, LedgerPictures):
             undo_step(db, slid.name, last)
         return True
 
-    def _take_in_order(self, db: sqlite3.Connection, capture: int, page: GradedPage, slid: SlidClass) -> None:
+    def _take_in_order(
+        self, db: sqlite3.Connection, capture: int, page: GradedPage, slid: SlidClass, *, again: bool
+    ) -> None:
         """Book a page that names nobody under the pupil who is called."""
         assert page.record is not None
         turn = turn_of(db, slid, page.record, page.ink)
+        if slid.beside is None and turn.linked is None:
+            # The call is the only proof, and nobody is called for a sheet that was here before: it is asked.
+            like = self._looks_like(db, Look(page.record, page.ink, page.around))
+            if like is not None and like.pupil != turn.who.pupil:
+                turn = Turn(WhoWroteIt(class_name=slid.name), problem=HERE_BEFORE, linked=like.capture)
+            elif like is None and again:
+                turn = Turn(WhoWroteIt(class_name=slid.name), problem=CORRECTED_BY_WHOM)
         problems = (*page.record.problems, turn.problem) if turn.problem is not None else page.record.problems
         record = msgspec.structs.replace(page.record, who=turn.who, problems=problems)
-        row = page_row(capture, page, pupil=turn.who.pupil)
+        row = msgspec.structs.replace(page_row(capture, page, pupil=turn.who.pupil), again=again)
         named_by = NamedBy.ORDER if turn.who.pupil is not None else NamedBy.PAGE
         self._book(
             db,
@@ -401,7 +446,7 @@ class Ledger(LedgerQueries, LedgerPictures):
                 touched = {_stack_of(row.record) for row in _rows(db.execute(_OPEN_DOUBTS)) if row.record is not None}
             changed = False
             for key in sorted(touched):
-                rows = _rows(db.execute(_IN_DOUBT, key[:2]))
+                rows = _rows(db.execute(_IN_DOUBT, key))
                 doubtful = [
                     row
                     for row in rows
@@ -422,27 +467,13 @@ class Ledger(LedgerQueries, LedgerPictures):
             Outbox(db).append(Lane.DOCUMENTS, encode_record(document))
         return True
 
-    def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage, pupil: str | None) -> None:
-        self._book(db, page_row(capture, page, pupil=pupil))
-
-    def _book(self, db: sqlite3.Connection, row: PageRow) -> None:
-        """Decide what a page counts as, and add it so."""
-        record = row.record
-        if row.status is not PageStatus.GRADED or record is None:
-            self._append(db, msgspec.structs.replace(row, standing=Standing.NOT_GRADED))
-            return
-        standing, linked = decide(row.pupil, self._rivals(db, row, record) if row.pupil is not None else ())
-        if row.pupil is None:
-            linked = row.linked  # what it looks like, though nobody says that it is it
-        self._append(db, msgspec.structs.replace(row, standing=standing, linked=linked))
-        if standing is Standing.COUNTS:
-            key = (assignment_key(record), row.pupil, record.page, record.attempt)
-            db.execute("INSERT INTO booking VALUES (?, ?, ?, ?, ?)", (*key, row.capture))
+    def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage, pupil: str | None, *, again: bool) -> None:
+        self._book(db, msgspec.structs.replace(page_row(capture, page, pupil=pupil), again=again))
 
     def _clear_up(self, db: sqlite3.Connection, key: StackKey, doubtful: list[PageRow], roster: Roster) -> bool:
         """Name what is clear in one stack. Names are taken back before others are given: a seat may change hands."""
         certain = [row for row in _rows(db.execute(_CERTAIN, key)) if row.record and _stack_of(row.record) == key]
-        named = named_by_stack([_in_stack(row) for row in (*doubtful, *certain)], roster)
+        named = named_by_stack([*(self._in_stack(db, row) for row in doubtful), *map(_in_stack, certain)], roster)
         changed = [
             (row, row.record, who)
             for row in doubtful
@@ -450,17 +481,18 @@ class Ledger(LedgerQueries, LedgerPictures):
             and (who := named.get(row.capture, WhoWroteIt(row.record.who.class_name))).pupil != row.pupil
         ]
         for row, _, _ in changed:
-            db.execute("DELETE FROM booking WHERE capture = ?", (row.capture,))
+            self._take_away(db, row.capture)
         freed = {row.pupil for row, _, _ in changed if row.standing is Standing.COUNTS}
         for row in certain:
             if row.standing is Standing.ASK and row.pupil in freed:
                 self._book(db, row)
         for row, record, who in changed:
-            renamed = with_owner(record, who)
+            now = self._newest(db, row.capture) or row  # it may have become another attempt meanwhile
+            renamed = with_owner(now.record or record, who)
             self._book(
                 db,
                 msgspec.structs.replace(
-                    row,
+                    now,
                     record=renamed,
                     problems=renamed.problems,
                     pupil=who.pupil,
@@ -469,8 +501,17 @@ class Ledger(LedgerQueries, LedgerPictures):
             )
         return bool(changed)
 
+    def _in_stack(self, db: sqlite3.Connection, row: PageRow) -> StackPage:
+        """A doubtful page in its stack; of a corrected sheet the ink that it had before is proof of it."""
+        page = _in_stack(row)
+        if row.record is None:
+            return page
+        like = self._looks_like(db, Look(own_record(row.record, row.read, row.taken), row.ink, row.around), row.capture)
+        return page if like is None else replace(page, ink=like.ink)
+
     def _append(self, db: sqlite3.Connection, row: PageRow) -> None:
         """A new revision of a page, and its record for the school when the page was read."""
+        row = self._resting(db, row)
         revision: int = db.execute(
             "SELECT coalesce(max(revision), 0) + 1 FROM page WHERE capture = ?", (row.capture,)
         ).fetchone()[0]
@@ -497,8 +538,12 @@ class Ledger(LedgerQueries, LedgerPictures):
         )
         if self._deed is not None:
             add_page(db, self._deed, row.capture, revision)
-        if record is None or row.standing is Standing.NOT_GRADED:
-            return
+        if record is not None and row.standing is not Standing.NOT_GRADED:
+            self._queue(db, row, record, revision)
+            self._followed(db, row)
+
+    def _queue(self, db: sqlite3.Connection, row: PageRow, record: PageRecord, revision: int) -> None:
+        """Queue a page's record for the school."""
         digests = db.execute("SELECT id, digest, clock FROM capture WHERE id IN (?, ?)", (row.capture, row.linked))
         found = {each["id"]: each for each in digests}
         repeats = row.linked if row.standing is Standing.DUPLICATE else None
@@ -533,33 +578,9 @@ class Ledger(LedgerQueries, LedgerPictures):
         with self._file.reading() as db:
             return Outbox(db).state_of(bytes.fromhex(digest)) == "receipted"
 
-    def _rivals(self, db: sqlite3.Connection, row: PageRow, record: PageRecord) -> list[Rival]:
-        """The capture that counts for the same pupil, page and attempt, and those that are asked about."""
-        key = (assignment_key(record), row.pupil, record.page, record.attempt)
-        found = db.execute(
-            """
-            SELECT capture, standing, ink FROM newest WHERE capture <> ?1 AND (
-                capture IN (SELECT capture FROM booking WHERE (assignment, pupil, page, attempt) = (?2, ?3, ?4, ?5))
-                OR (standing = 'ask' AND pupil = ?3 AND sheet = ?6 AND page = ?4))
-            """,
-            (row.capture, *key, record.sheet),
-        )
-        return [
-            Rival(
-                capture=each["capture"],
-                counts=each["standing"] == Standing.COUNTS,
-                same_ink=same_ink(row.ink, each["ink"]),
-            )
-            for each in found
-        ]
-
-    def _newest(self, db: sqlite3.Connection, capture: int) -> PageRow | None:
-        row = db.execute("SELECT body, ink FROM newest WHERE capture = ?", (capture,)).fetchone()
-        return None if row is None else read_row(row["body"], row["ink"])
-
 
 def _stack_of(record: PageRecord) -> StackKey:
-    return (assignment_key(record), record.page, record.attempt)
+    return (assignment_key(record), record.page)
 
 
 def _in_stack(row: PageRow) -> StackPage:

@@ -13,7 +13,7 @@ from edge.reading.mixed import ask_where_inks_mix
 from edge.reading.recogniser import Recogniser
 from edge.reading.red import RedIs
 from edge.reading.seats import Seat
-from edge.reading.signature import ink_signature
+from edge.reading.signature import ink_around, ink_signature
 from edge.reading.sticker import TWO_STICKERS, sticker_pupils, who_is_on_stickers
 from edge.reading.teacher import read_marks
 from edge.reading.who import IN_ORDER_OF_NO_CLASS, NO_SEAT, Owner, SeatCrops, crop_seat, read_seat, who_wrote_it
@@ -68,9 +68,9 @@ class FieldOnPage:
 class GradedPage:
     """What became of one capture. `record` is None unless the page was read.
 
-    `ink` is the page's ink signature (see `edge.reading.signature.same_ink`), b"" when it was not read. `seat` is
-    what the seat cells or columns say when they were looked at: with the rest of the stack it may tell whose a page is
-    that does not tell so by itself (`edge.owners`).
+    `ink` is the page's ink signature (see `edge.reading.signature.same_ink`), b"" when it was not read, `around`
+    that beside its fields (`ink_around`). `seat` is what the seat cells or columns say when they were looked at: with
+    the rest of the stack it may tell whose a page is that does not tell so by itself (`edge.owners`).
     """
 
     status: PageStatus
@@ -79,6 +79,7 @@ class GradedPage:
     problems: tuple[Problem, ...]
     fields: tuple[FieldOnPage, ...] = ()
     ink: bytes = b""
+    around: bytes = b""
     seat: Seat | None = None
     elapsed_ms: float = 0.0
     stages_ms: dict[str, float] = field(default_factory=dict)
@@ -109,7 +110,7 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
     seat = _seat(page, seat_crops, recogniser)
     owner = _owner(page, seat, books)
     watch.lap("who")
-    ink = ink_signature([*crops, *seat_crops.crops])
+    ink, around = ink_signature([*crops, *seat_crops.crops]), ink_around(crops)
     watch.lap("ink")
     record = grade_page(
         books.assignment_of(assignment_id) if assignment_id is not None else None,
@@ -135,6 +136,7 @@ def grade_capture(capture: Capture, books: Books, recogniser: Recogniser) -> Gra
         problems=record.problems,
         fields=fields,
         ink=ink,
+        around=around,
         seat=seat,
         elapsed_ms=watch.total_ms(),
         stages_ms=watch.stages_ms,

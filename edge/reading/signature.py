@@ -32,6 +32,21 @@ def ink_signature(crops: Sequence[FieldCrop]) -> bytes:
     return b"".join(_grid(crop).tobytes() for crop in crops)
 
 
+AROUND_GRID = (4, 10)
+"""Rows and columns of the grid over a field's surroundings."""
+
+FRAME_MM = 1.2
+"""So close to its box, ink may be the frame's own line."""
+
+
+def ink_around(crops: Sequence[FieldCrop]) -> bytes:
+    """The ink beside the fields of a page: 40 bytes a field, a grid of darkness over the field and its surroundings.
+
+    What is in the box is left out, and so is its frame: they are in `ink_signature`.
+    """
+    return b"".join(_around(crop).tobytes() for crop in crops)
+
+
 def same_ink(one: bytes, other: bytes) -> bool:
     """Whether two signatures of the same page of the same sheet show the same ink.
 
@@ -60,6 +75,17 @@ def _grid(crop: FieldCrop) -> NDArray[np.uint8]:
             part |= _inside(bw, bh)[max(y - by, 0) :, max(x - bx, 0) :][: part.shape[0], : part.shape[1]]
         ink = np.where(inside, ink, np.uint8(0))
     rows, columns = GRID
+    coarse = cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.convertScaleAbs(coarse, alpha=2.0), np.uint8)
+
+
+def _around(crop: FieldCrop) -> NDArray[np.uint8]:
+    x, y, width, height = crop.box_px
+    dark = darkness(crop.image, crop.px_per_mm, largest_mm=8.0 if crop.field.bubbles else 3.5)
+    ink = cv2.subtract(dark, np.full_like(dark, PAPER + LEAST_DARKNESS * FULL))
+    clear = round(FRAME_MM * crop.px_per_mm)
+    ink[max(y - clear, 0) : y + height + clear, max(x - clear, 0) : x + width + clear] = 0
+    rows, columns = AROUND_GRID
     coarse = cv2.resize(ink, (columns, rows), interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.convertScaleAbs(coarse, alpha=2.0), np.uint8)
 

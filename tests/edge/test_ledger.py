@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.attempts import Likeness
 from edge.booking import Rival, Standing, decide, pupil_key
 from edge.database import DatabaseError
 from edge.ledger import Ledger
@@ -190,15 +191,32 @@ def test_without_a_class_list_a_seat_is_somebody_and_with_one_it_is_not() -> Non
 
 @given(
     pupil=st.none() | st.just("S001"),
-    rivals=st.lists(st.builds(Rival, capture=st.integers(1, 9), counts=st.booleans(), same_ink=st.booleans())),
+    rivals=st.lists(
+        st.builds(
+            Rival,
+            capture=st.integers(1, 9),
+            attempt=st.none() | st.integers(1, 4),
+            likeness=st.sampled_from(Likeness),
+            after=st.booleans(),
+        ),
+        unique_by=lambda rival: rival.attempt if rival.attempt is not None else f"asked {rival.capture}",
+    ),
+    again=st.booleans(),
 )
-def test_a_page_counts_only_when_nobody_else_does(pupil: str | None, rivals: list[Rival]) -> None:
-    standing, linked = decide(pupil, rivals)
-    if standing is Standing.COUNTS:
+def test_a_page_counts_only_where_nobody_else_does_or_as_a_correction(
+    pupil: str | None, rivals: list[Rival], again: bool
+) -> None:
+    place = decide(pupil, rivals, again=again)
+    booked = sorted((r for r in rivals if r.attempt is not None), key=lambda r: r.attempt or 0)
+    if place.standing is Standing.COUNTS:
         assert pupil is not None
-        assert not any(r.counts or r.same_ink for r in rivals)
-    if standing is Standing.DUPLICATE:
-        assert any(r.capture == linked and r.same_ink for r in rivals)
+        first = not booked
+        before_another = any(r.after and r.attempt == place.attempt for r in booked)
+        corrected = bool(booked) and (again or booked[-1].likeness is Likeness.CORRECTED)
+        assert first or before_another or corrected
+        assert before_another or not any(r.likeness is Likeness.SAME for r in rivals)
+    if place.standing is Standing.DUPLICATE:
+        assert any(r.capture == place.linked and r.likeness is Likeness.SAME for r in rivals)
 
 
 @settings(max_examples=25, deadline=None)
