@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from edge.access.access import ACCESS, Access
+from edge.web.absences import add_absences
 from edge.web.calling import add_calling
 from edge.web.desk import HERE, SITE, Site, refuse_strangers
 from edge.web.hello_page import add_hello_page
@@ -31,6 +32,7 @@ def make_site(site: Site, access: Access | None = None) -> web.Application:
     add_login_page(app)
     add_people_page(app)
     add_live_page(app)
+    add_absences(app)
     add_sheet_page(app)
     add_key_page(app)
     add_review_page(app)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from edge.stack import SeatState
-from homework.results import Doubt
+from homework.results import Doubt, VerdictKind
 
 SEAT_WORDS = {
     SeatState.MISSING: "missing",
+    SeatState.EXCUSED: "on leave",
+    SeatState.EXEMPT: "exempt",
     SeatState.PART: "some pages are missing",
     SeatState.REVIEW: "handed in, something to look at",
     SeatState.DONE: "handed in",
+}
+MARK_SIGNS = {
+    VerdictKind.CORRECT: "✓",
+    VerdictKind.WRONG: "✗",
+    VerdictKind.REVIEW: "?",
+    VerdictKind.BLANK: "–",
+    VerdictKind.READ: "·",
 }
 DOUBT_WORDS = {
     Doubt.UNSURE: "Hard to read",

@@ -1,34 +1,47 @@
 // Swaps in the pieces of the page that the box sends, and sounds what came out. No piece is made here.
+// Written for the browsers of classroom panels too (ES2015; what is newer is asked for before it is used).
 "use strict";
 
 const body = document.body;
 const offline = document.getElementById("offline");
 const soundButton = document.getElementById("sound");
+const NOTES = JSON.parse(body.getAttribute("data-notes")); // Hz, one after the other
+const SILENCE_MS = 12000; // the box says something every five seconds
 const seen = new Map();
-let after = body.dataset.after;
-let events = null;
+let after = body.getAttribute("data-after");
+let waiting = null; // a state that came while a finger was down or a list was open
+let held = false;
+let pressed = null; // the button that sends the form
 let audio = null;
-let soundWanted = localStorage.getItem("sound") !== "off";
+let soundWanted = remembered("sound") !== "off";
 
-// Frequencies in Hz, one after the other; graded is one soft high note, all are over in 300 ms.
-const NOTES = { graded: [1047], ask: [784, 1047], wrong: [196], duplicate: [262, 523] };
+function remembered(name, value) {
+  try {
+    if (value === undefined) return localStorage.getItem(name);
+    localStorage.setItem(name, value);
+  } catch (refused) { /* a private window keeps nothing */ }
+  return null;
+}
+
+// --- sound -------------------------------------------------------------------------------------------------
 
 function sound(tone) {
-  if (!audio || !soundWanted || audio.state !== "running") return;
-  NOTES[tone].forEach((frequency, place) => {
+  if (!audio || !soundWanted || audio.state !== "running" || !NOTES[tone]) return;
+  NOTES[tone].forEach(function (frequency, place) {
     const start = audio.currentTime + place * 0.13;
     const note = audio.createOscillator();
     const volume = audio.createGain();
-    note.type = tone === "wrong" ? "triangle" : "sine";
+    note.type = frequency < 300 ? "triangle" : "sine";
     note.frequency.value = frequency;
     volume.gain.setValueAtTime(0, start);
     volume.gain.linearRampToValueAtTime(0.25, start + 0.01);
     volume.gain.exponentialRampToValueAtTime(0.001, start + 0.14);
-    note.connect(volume).connect(audio.destination);
+    note.connect(volume);
+    volume.connect(audio.destination);
     note.start(start);
     note.stop(start + 0.15);
   });
-  body.dataset.lastSound = tone;
+  body.setAttribute("data-last-sound", tone);
 }
 
 function showSound() {
@@ -36,31 +49,28 @@ function showSound() {
 }
 
 // Browsers give a page its voice only after a touch.
-addEventListener("pointerdown", () => {
-  if (!audio) audio = new AudioContext();
-  audio.resume().then(showSound);
-}, { capture: true });
-
-soundButton.addEventListener("click", () => {
-  soundWanted = soundButton.getAttribute("aria-pressed") !== "true";
-  localStorage.setItem("sound", soundWanted ? "on" : "off");
+function wake() {
+  const Context = window.AudioContext || window.webkitAudioContext;
+  if (!audio && Context) audio = new Context();
+  if (audio && audio.state !== "running") audio.resume();
   showSound();
-  if (audio) audio.resume().then(() => sound("graded"));
+}
+["pointerdown", "mousedown", "touchend", "keydown"].forEach(function (name) {
+  addEventListener(name, function (event) { if (!soundButton.contains(event.target)) wake(); }, true);
 });
 
-function show(message) {
-  const state = JSON.parse(message.data);
-  after = message.lastEventId;
-  for (const [name, html] of Object.entries(state.parts)) {
-    const place = document.getElementById(name);
-    if (!place || seen.get(name) === html) continue;
-    seen.set(name, html);
-    const busy = place.contains(document.activeElement) && document.activeElement;
-    if (name === "side" && busy && busy.tagName === "SELECT") continue;
-    const digits = name === "side" && busy && "digits" in busy.dataset ? busy.value : null;
-    place.innerHTML = html;
-    if (digits !== null) typeDigits(digits);
-  }
+soundButton.addEventListener("click", function () {
+  soundWanted = audio === null || !soundWanted; // the first touch turns it on
+  remembered("sound", soundWanted ? "on" : "off");
+  wake();
+  if (audio && soundWanted) audio.resume().then(function () { sound("graded"); });
+});
+
+// --- what the box sends ------------------------------------------------------------------------------------
+
+function show(state) {
+  waiting = state;
+  if (!held) swap();
   if (!state.tone) return;
   sound(state.tone);
   body.classList.remove("blink");
@@ -68,17 +78,93 @@ function show(message) {
   body.classList.add("blink");
 }
 
-// A number that is called is answered without leaving the page: the sound and the half-typed number stay.
-addEventListener("submit", (event) => {
+function swap() {
+  const state = waiting;
+  if (!state) return;
+  waiting = null;
+  Object.keys(state.parts).forEach(function (name) {
+    const place = document.getElementById(name);
+    const html = state.parts[name];
+    if (!place || seen.get(name) === html) return;
+    const busy = place.contains(document.activeElement) ? document.activeElement : null;
+    if (busy && busy.tagName === "SELECT") { waiting = state; return; } // an open list is not pulled away
+    seen.set(name, html);
+    const focused = busy && busy.getAttribute("data-focus");
+    const digits = busy && busy.hasAttribute("data-digits") ? busy.value : null;
+    const open = Array.prototype.map.call(place.querySelectorAll("details[open][data-focus]"), function (one) {
+      return one.getAttribute("data-focus");
+    });
+    place.innerHTML = html;
+    open.forEach(function (one) { const found = named(place, one); if (found) found.setAttribute("open", ""); });
+    if (digits !== null) typeDigits(digits);
+    else if (focused && named(place, focused)) named(place, focused).focus({ preventScroll: true });
+  });
+  const desk = document.querySelector(".desk");
+  desk.classList[document.querySelector(".calling") ? "add" : "remove"]("calls");
+}
+
+function named(place, name) {
+  return Array.prototype.filter.call(place.querySelectorAll("[data-focus]"), function (one) {
+    return one.getAttribute("data-focus") === name;
+  })[0];
+}
+
+// A button that is pressed must not be pulled away from under the finger.
+function hold() {
+  held = true;
+  clearTimeout(hold.timer);
+  hold.timer = setTimeout(letGo, 1500);
+}
+function letGo() {
+  clearTimeout(hold.timer);
+  hold.timer = setTimeout(function () { held = false; swap(); }, 30);
+}
+["pointerdown", "mousedown"].forEach(function (name) { addEventListener(name, hold, true); });
+["pointerup", "mouseup", "pointercancel"].forEach(function (name) { addEventListener(name, letGo, true); });
+addEventListener("focusout", function () { setTimeout(swap, 0); });
+
+// --- forms that are answered without leaving the page: the sound and the half-typed number stay ---------------
+
+addEventListener("click", function (event) {
+  let at = event.target;
+  while (at && at.tagName !== "BUTTON") at = at.parentNode;
+  pressed = at || null;
+}, true);
+
+addEventListener("submit", function (event) {
   const form = event.target;
-  if (!form.closest(".calling")) return;
+  if (!form.hasAttribute("data-quiet") || !window.fetch) return;
   event.preventDefault();
-  const values = new URLSearchParams(new FormData(form, event.submitter));
-  if (document.activeElement) document.activeElement.blur();
-  fetch(form.action, { method: "POST", body: values, redirect: "manual" }).then((answer) => {
-    if (answer.type !== "opaqueredirect") HTMLFormElement.prototype.submit.call(form); // shows what is wrong
-  }).catch(() => { offline.hidden = false; });
+  const button = pressed && form.contains(pressed) ? pressed : null;
+  const values = [];
+  Array.prototype.forEach.call(form.elements, function (one) {
+    if (one.name && !one.disabled && (one.tagName !== "BUTTON" || one === button)) {
+      values.push(encodeURIComponent(one.name) + "=" + encodeURIComponent(one.value));
+    }
+  });
+  if (document.activeElement && document.activeElement.hasAttribute("data-digits")) document.activeElement.blur();
+  fetch(form.action, {
+    method: "POST",
+    body: values.join("&"),
+    headers: { "Content-Type": "application/x-www-form-urlencoded" },
+    credentials: "same-origin",
+    redirect: "manual",
+  }).then(function (answer) {
+    if (answer.type !== "opaqueredirect") sendPlainly(form, button); // shows what is wrong
+    else if (!events) poll();
+  }).catch(function () { offline.hidden = false; });
 });
+
+function sendPlainly(form, button) {
+  if (button && button.name) {
+    const value = document.createElement("input");
+    value.type = "hidden";
+    value.name = button.name;
+    value.value = button.value;
+    form.appendChild(value);
+  }
+  HTMLFormElement.prototype.submit.call(form);
+}
 
 function typeDigits(text) {
   const input = document.querySelector("input[data-digits]");
@@ -88,30 +174,82 @@ function typeDigits(text) {
 }
 
 // → skips, ← undoes, digits and Enter go to a number.
-addEventListener("keydown", (event) => {
+addEventListener("keydown", function (event) {
   const at = document.activeElement;
   if (event.ctrlKey || event.altKey || event.metaKey || event.repeat) return;
-  if (at && ["INPUT", "SELECT", "TEXTAREA"].includes(at.tagName)) return;
-  const button = document.querySelector(`.calling [data-key="${CSS.escape(event.key)}"]`);
+  if (at && ["INPUT", "SELECT", "TEXTAREA"].indexOf(at.tagName) >= 0) return;
+  const buttons = document.querySelectorAll(".calling [data-key]");
+  const button = Array.prototype.filter.call(buttons, function (one) {
+    return one.getAttribute("data-key") === event.key;
+  })[0];
   if (button) button.click();
   else if (/^[0-9]$/.test(event.key) && document.querySelector("input[data-digits]")) typeDigits(event.key);
   else return;
   event.preventDefault();
 });
 
+// --- the line to the box -----------------------------------------------------------------------------------
+
+let events = null;
+let heardAt = Date.now();
+let polling = null;
+
+function heard() {
+  heardAt = Date.now();
+  offline.hidden = true;
+}
+
 function connect() {
+  if (!window.EventSource) { poll(); return; }
   if (events && events.readyState !== EventSource.CLOSED) return;
-  events = new EventSource(`${body.dataset.events}&after=${encodeURIComponent(after)}`);
-  events.addEventListener("state", show);
-  events.addEventListener("open", () => { offline.hidden = true; });
-  events.addEventListener("error", () => {
+  events = new EventSource(body.getAttribute("data-events") + "&after=" + encodeURIComponent(after));
+  events.addEventListener("state", function (message) {
+    heard();
+    after = message.lastEventId;
+    show(JSON.parse(message.data));
+  });
+  events.addEventListener("beat", heard);
+  events.addEventListener("open", heard);
+  events.addEventListener("error", function () {
     offline.hidden = false;
     if (events.readyState === EventSource.CLOSED) setTimeout(connect, 2000);
   });
 }
 
-addEventListener("visibilitychange", () => { if (!document.hidden) connect(); });
-addEventListener("pageshow", connect);
-addEventListener("pagehide", () => { if (events) events.close(); });
+// A line that has died without a word (wireless gone, the box without power) is opened anew.
+setInterval(function () {
+  if (!events || document.hidden || Date.now() - heardAt < SILENCE_MS) return;
+  offline.hidden = false;
+  heardAt = Date.now();
+  events.close();
+  connect();
+}, 2000);
+
+// Browsers without server-sent events ask again and again; those that cannot even ask load the page anew.
+function poll() {
+  clearTimeout(polling);
+  if (!window.fetch) { polling = setTimeout(function () { location.reload(); }, 5000); return; }
+  fetch(body.getAttribute("data-state") + "&after=" + encodeURIComponent(after), { credentials: "same-origin" })
+    .then(function (answer) {
+      if (answer.status === 204) { heard(); return null; }
+      if (!answer.ok) throw new Error(String(answer.status));
+      return answer.json().then(function (state) {
+        heard();
+        after = state.id;
+        show(state);
+      });
+    })
+    .catch(function () { offline.hidden = false; })
+    .then(function () {
+      clearTimeout(polling);
+      polling = setTimeout(poll, 1000);
+    });
+}
+
+document.addEventListener("visibilitychange", function () {
+  if (!document.hidden) { heardAt = Date.now(); connect(); }
+});
+addEventListener("pageshow", function () { heardAt = Date.now(); connect(); });
+addEventListener("pagehide", function () { if (events) events.close(); });
 showSound();
 connect();
