@@ -90,6 +90,16 @@ class LedgerQueries:
         )
         return [page for page in pages if page.record is not None and page.record.assignment is None]
 
+    def handed_in(self) -> dict[str, int]:
+        """How many pupils' pages of each sheet count or wait for their owner's name; a page of nobody counts as one."""
+        rows = self._file.read(
+            """
+            SELECT sheet, count(DISTINCT coalesce(pupil, '?' || capture)) AS pupils FROM head
+            WHERE standing IN ('counts', 'ask') AND sheet IS NOT NULL GROUP BY sheet
+            """
+        )
+        return {row["sheet"]: row["pupils"] for row in rows}
+
     def counts(self) -> Counts:
         """How many of what there are."""
         row = self._file.read(

@@ -9,12 +9,9 @@ import click
 from edge.config import load_config
 from edge.documents import Documents
 from edge.ledger import Ledger
-from edge.references import read_reference, reference_path, unmarked_sheet
+from edge.loading import LAYOUT, loadable
 from edge.upstream import queue_documents
-from homework.assignment import parse_assignment
 from homework.errors import BadFileError
-from homework.layout import layout_from_json
-from homework.roster import parse_roster
 from ui.language import terminal_language, translator
 
 
@@ -37,33 +34,19 @@ from ui.language import terminal_language, translator
 def command(what: Path, roster: Path | None, config: Path | None, data: Path | None) -> None:
     """Load one print run, or one layout."""
     _ = translator(terminal_language()).gettext
-    # Everything is read before anything is kept: a folder is loaded whole or not at all.
-    folder, layout_file = (what.parent, what) if what.is_file() else (what, what / "layout.json")
-    layout = layout_from_json(_read(layout_file))
-    key = folder / "assignment.toml"
-    needs_key = layout.register == "markers"  # what we did not print may be learned before its key is known
-    assignment = None
-    if needs_key or (not what.is_file() and key.exists()):
-        assignment = parse_assignment(_read(key).decode("utf-8", errors="replace"))
-    beside = folder / "roster.csv"
-    roster = roster or (beside if not what.is_file() and beside.exists() else None)
-    pupils = parse_roster(_read(roster)) if roster is not None else None
-    if assignment is not None and layout.assignment != assignment.id:
-        raise BadFileError(
-            "The layout in {path} belongs to another assignment.", remedy="Print the worksheets again.", path=folder
-        )
-    picture = reference_path(layout, folder)
-    reference = read_reference(picture) if picture is not None else None
-    if layout.register != "markers":
-        unmarked_sheet(layout, reference)
+    folder, layout_name = (what.parent, what.name) if what.is_file() else (what, LAYOUT)
+    found = loadable(
+        lambda name: _read(folder / name) if (folder / name).exists() or name == layout_name else None,
+        where=str(folder),
+        layout_name=layout_name,
+        roster=_read(roster) if roster is not None else None,
+    )
+    assignment, layout, pupils = found.assignment, found.layout, found.roster
+    assert layout is not None
 
     where = load_config(config, data=data).data_dir
     documents = Documents(where)
-    if assignment is not None:
-        documents.put_assignment(assignment)
-    if pupils is not None:
-        documents.put_roster(pupils)
-    documents.put_layout(layout, reference)
+    found.keep(documents)
     ledger = Ledger(where)
     try:
         queue_documents(documents, ledger)
