@@ -51,7 +51,15 @@ class LedgerQueries:
         )
 
     def current_pages(self, assignment: str) -> list[FiledPage]:
-        """Every page that counts for an assignment."""
+        """Every page that counts for an assignment as a first attempt: the first score stands."""
+        return self._pages(
+            "WHERE capture.id IN (SELECT capture FROM booking WHERE assignment = ? AND attempt = 1) "
+            "ORDER BY capture.id",
+            (assignment,),
+        )
+
+    def pages_of_attempts(self, assignment: str) -> list[FiledPage]:
+        """Every page that counts for an assignment, corrected ones (订正) too."""
         return self._pages(
             "WHERE capture.id IN (SELECT capture FROM booking WHERE assignment = ?) ORDER BY capture.id", (assignment,)
         )

@@ -13,7 +13,8 @@ from functools import partial
 import cv2
 
 from edge import pictures
-from edge.booking import pupil_key
+from edge.again import STACK_SETTING
+from edge.booking import assignment_key, pupil_key
 from edge.calling import SlidClass
 from edge.documents import Documents
 from edge.facing import facing_pages, of_one_pupil
@@ -163,6 +164,7 @@ class Worker:
                 has_picture=kept,
                 clock=clock,
                 slid=self._slid(page, books, beside),
+                again=self._in_again_stack(page),
             )
         except ClassboxError as error:
             log.error("%s", error)  # noqa: TRY400 - its words say all
@@ -182,6 +184,11 @@ class Worker:
             # Before it is shown: the sheets before it may make it clear, and it may make those clear.
             self._clear_up()
             self._on_page(Shown(capture, self._ledger.page(filed.capture) or filed))
+
+    def _in_again_stack(self, page: GradedPage) -> bool:
+        """Whether a person said that the stack on the desk is corrected sheets (订正) of this page's assignment."""
+        stack = self._documents.setting(STACK_SETTING)
+        return bool(stack) and page.record is not None and assignment_key(page.record) == stack
 
     def _slid(self, page: GradedPage, books: Books, beside: int | None) -> SlidClass | None:
         """The class in whose order a page was slid; None when it says itself whose it is, or there is no class."""
