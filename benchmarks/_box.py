@@ -22,13 +22,27 @@ def run_classbox(*words: str | Path) -> str:
 class RunningBox:
     """A box that watches `scans`. `made` is what `benchmarks._scans` wrote: sheets, class list and scans."""
 
-    def __init__(self, folder: Path, made: Path, *, load: bool = True, more: str = "", host: str = "127.0.0.1") -> None:
-        """`more` is added to its box.toml; without `load` it knows no worksheet and no class."""
+    def __init__(
+        self,
+        folder: Path,
+        made: Path,
+        *,
+        load: bool = True,
+        more: str = "",
+        host: str = "127.0.0.1",
+        web: str = "",
+        path: str = ENVIRONMENT["PATH"],
+    ) -> None:
+        """`more` is added to its box.toml, `web` to its table of that name; without `load` it knows no class.
+
+        `path` is its PATH.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.made, self.scans, self.data = made, folder / "scans", folder / "data"
         self.scans.mkdir(exist_ok=True)
         self.config = folder / "box.toml"
-        self._more, self._listen = more, f"{host}:0"
+        self._more, self._listen, self._web = more, f"{host}:0", web
+        self._environment = {**ENVIRONMENT, "PATH": path}
         self._errors = (folder / "errors.txt").open("a")
         if load:
             run_classbox("load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data)
@@ -37,8 +51,8 @@ class RunningBox:
     def start(self) -> None:
         """Start it, on the address that it had before."""
         self.config.write_text(
-            f'data = "{self.data}"\n[web]\nlisten = "{self._listen}"\n[camera]\nsource = "folder:{self.scans}"\n'
-            + self._more,
+            f'data = "{self.data}"\n[web]\nlisten = "{self._listen}"\n{self._web}\n'
+            f'[camera]\nsource = "folder:{self.scans}"\n{self._more}',
             encoding="utf-8",
         )
         self.process = subprocess.Popen(
@@ -46,7 +60,7 @@ class RunningBox:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env=ENVIRONMENT,
+            env=self._environment,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -30,16 +30,20 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens pages, each with cookies of its own: `locale`, `phone`, `dark`. A script that fails fails the test."""
+    """Opens pages, each with cookies of its own: `locale`, `phone`, `dark`, `script`.
+
+    A script that fails fails the test.
+    """
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
-    def opened(*, locale: str = "en", phone: bool = False, dark: bool = False) -> Page:
+    def opened(*, locale: str = "en", phone: bool = False, dark: bool = False, script: bool = True) -> Page:
         context = browser.new_context(
             viewport={"width": 390, "height": 844} if phone else {"width": 1366, "height": 900},
             locale=locale,
             has_touch=phone,
             color_scheme="dark" if dark else "light",
+            java_script_enabled=script,
             ignore_https_errors=True,
         )
         contexts.append(context)
