@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
+import msgspec
+
 from edge.database import Database
 from edge.deeds import Absence, Deed, absences, deeds_on, newest_deeds
 from edge.filed import Counts, FiledPage, filed_page
@@ -76,6 +78,26 @@ class LedgerQueries:
         """Pages that count and have fields for a person to look at, and pages of which nobody knows whose."""
         return self._pages("WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask' ORDER BY capture.id")
 
+    def review_mark(self) -> str:
+        """Differs when what waits for a look does; costs no page's body."""
+        row = self._file.read(
+            "SELECT count(*) AS pages, coalesce(sum(revision), 0) AS revisions, coalesce(sum(capture), 0) AS captures "
+            "FROM head WHERE (standing = 'counts' AND pending > 0) OR standing = 'ask'"
+        )[0]
+        return f"{row['pages']}-{row['revisions']}-{row['captures']}"
+
+    def inks(self, captures: Collection[int]) -> dict[int, bytes]:
+        """The ink signatures of captures, for the likeness of their answers."""
+        rows = (
+            self._file.read(
+                "SELECT capture, ink FROM newest WHERE capture IN (SELECT value FROM json_each(?))",
+                (msgspec.json.encode(sorted(captures)).decode(),),
+            )
+            if captures
+            else []
+        )
+        return {row["capture"]: row["ink"] for row in rows}
+
     def asked_pages(self, sheets: Collection[str]) -> list[FiledPage]:
         """Pages of these sheets of which it is asked whose they are."""
         return self._pages(
@@ -127,6 +149,10 @@ class LedgerQueries:
         """What people did last, the newest first; `before` a deed, to turn the page."""
         with self._file.reading() as db:
             return newest_deeds(db, before=before, limit=limit)
+
+    def deed(self, number: int) -> Deed | None:
+        """The deed of that number, or None."""
+        return next((deed for deed in self.newest_deeds(before=number + 1, limit=1) if deed.number == number), None)
 
     def deeds_on(self, capture: int) -> list[Deed]:
         """What people did with one sheet, the newest first."""

@@ -133,6 +133,11 @@ def box_in_crop(box_mm: Box, region_mm: Box, px_per_mm: float) -> BoxPx:
     )
 
 
+def surroundings_mm(field: Field) -> Box:
+    """The field with as much paper round it as is looked at for the pupil's ink."""
+    return _region(field.hull_mm(), field.around_mm)
+
+
 def quad_of(page: RegisteredPage, field: Field, shift_mm: tuple[float, float] = (0.0, 0.0)) -> Quad:
     """The field's corners TL, TR, BR, BL in pixels of the capture; of bubbles, their hull's."""
     assert page.mm_to_px is not None

@@ -85,7 +85,8 @@ async def _sheet_picture(request: web.Request) -> web.Response:
 
 async def _field_picture(request: web.Request) -> web.Response:
     site, capture, place = request.config_dict[SITE], _capture(request), int(request.match_info["place"])
-    draw = partial(draw_kept_field, site.ledger, site.documents, site.decoded, capture, place)
+    wide = "wide" in request.query
+    draw = partial(draw_kept_field, site.ledger, site.documents, site.decoded, capture, place, wide=wide)
     return _picture(request, await asyncio.to_thread(draw))
 
 

@@ -12,11 +12,13 @@ from edge.documents import Documents
 from edge.frames import Image
 from edge.ledger import Ledger
 from edge.pictures import Pictures
+from edge.reading.crops import surroundings_mm
 from edge.web import drawing
 from edge.web.whose import CROP_MARGIN_MM, Written, written_box
 from homework.layout import SheetLayout
 
 _KEPT_SHEETS = 8
+WIDE_MARGIN_MM = 0.0
 
 
 class LastSheets:
@@ -78,9 +80,12 @@ def draw_kept_sheet(ledger: Ledger, documents: Documents, pictures: Pictures, ca
 
 
 def draw_kept_field(
-    ledger: Ledger, documents: Documents, decoded: DecodedPicture, capture: int, place: int
+    ledger: Ledger, documents: Documents, decoded: DecodedPicture, capture: int, place: int, *, wide: bool = False
 ) -> bytes | None:
-    """The crop of one field (its place among the record's items, from 0), cut from the kept picture."""
+    """The crop of one field (its place among the record's items, from 0), cut from the kept picture.
+
+    `wide`: with all the paper round it on which the pupil's ink is looked for.
+    """
     filed = ledger.page(capture)
     if filed is None or filed.record is None or filed.mm_to_px is None or place >= len(filed.record.items):
         return None
@@ -91,6 +96,8 @@ def draw_kept_field(
     image = decoded.image(filed.digest) if field is not None else None
     if field is None or image is None:
         return None
+    if wide:
+        return drawing.field_crop(image, filed.mm_to_px, surroundings_mm(field), margin_mm=WIDE_MARGIN_MM)
     return drawing.field_crop(image, filed.mm_to_px, field.hull_mm())
 
 
