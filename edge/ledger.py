@@ -51,6 +51,7 @@ from edge.frames import Capture
 from edge.heads import HEADS
 from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
 from edge.ledger_queries import LedgerQueries
+from edge.ledger_restored import NEXT_REVISION, RESTORED_TABLE, LedgerRestored
 from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
@@ -112,6 +113,7 @@ _MIGRATIONS = (
     HEADS + INDEXES,
     JUDGED_BY,
     PICTURE_TABLES,
+    RESTORED_TABLE,
 )
 
 
@@ -512,9 +514,7 @@ class Ledger(LedgerQueries, LedgerPictures, Bookings):
     def _append(self, db: sqlite3.Connection, row: PageRow) -> None:
         """A new revision of a page, and its record for the school when the page was read."""
         row = self._resting(db, row)
-        revision: int = db.execute(
-            "SELECT coalesce(max(revision), 0) + 1 FROM page WHERE capture = ?", (row.capture,)
-        ).fetchone()[0]
+        revision: int = db.execute(NEXT_REVISION, (row.capture,)).fetchone()[0]
         record = row.record
         if record is not None and self._touched is not None:
             self._touched.add(_stack_of(record))

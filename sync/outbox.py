@@ -205,6 +205,15 @@ class Outbox:
             return None
         return "waiting" if waiting else "held" if held else "receipted"
 
+    def restored(self) -> None:
+        """Say that this file is a copy put back: what the box it was taken from said since then is not known here.
+
+        New records get an epoch of their own, so that no number is used for two of them, and a challenge that no
+        receipt has answered yet. What was not proven goes again as the gateway's receipts for the old epochs ask.
+        """
+        _open_epoch(self._db)
+        self._db.execute("UPDATE outbox_challenge SET challenge = ?", (secrets.token_bytes(CHALLENGE_BYTES),))
+
     def receipted_subjects(self) -> list[bytes]:
         """Every subject of which all records are at the gateway, and none is held."""
         rows = self._db.execute(
