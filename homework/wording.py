@@ -68,8 +68,12 @@ def _standing(report: ClassReport, _: Translate) -> list[str]:
     if report.settings.marks == "grades":
         counts = grade_counts(figures.pupils, report.settings.scale)
         return [f"{_(GRADE_WORDS[grade])} {n}" for grade, n in counts.items()]
+    mean = points_text(figures.mean_hundredths)
     return [
-        _("mean {mean}").format(mean=points_text(figures.mean_hundredths)),
+        # Of some of the sheets it may be anything: it says of how many it is while others wait for a look.
+        _("mean {mean} of {n} finished").format(mean=mean, n=figures.settled)
+        if figures.unsettled
+        else _("mean {mean}").format(mean=mean),
         _("{n} % excellent").format(n=percent(figures.excellent_n, figures.settled)),
     ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from edge.again import AgainState, again_of
 from edge.documents import Documents
 from edge.ledger import FiledPage, Ledger
 from edge.stack import Arrived, Stack, came_late, due_ms, owner_of, stack_of
@@ -26,6 +27,8 @@ REPORT_SETTING = "report"
 CROP_HEIGHT_PX = 60
 _CROPS_AN_ANSWER = 3
 """So many hands show whether it is one mistake; more would only cost the box pictures to decode."""
+_WIDE_PX = 300
+"""A row of bubbles: one of it says all."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,17 @@ class Crop:
 
 @dataclass(frozen=True)
 class Summary:
-    """The report of a class. `review` counts fields, `asked` sheets that still wait for a look."""
+    """The report of a class. `review` counts fields, `asked` sheets that still wait for a look.
+
+    `again` says by pupil how far 订正 has come; empty while nobody has handed in a corrected sheet.
+    """
 
     report: ClassReport
     crops: Mapping[AnswerKey, tuple[Crop, ...]]
     review: int
     asked: int
     strangers: int
+    again: Mapping[str, AgainState]
 
     @property
     def waiting(self) -> int:
@@ -82,7 +89,8 @@ def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_n
     that most pages are of.
     """
     roster = documents.roster()
-    first = [page for page in ledger.current_pages(assignment_id) if page.record and page.record.attempt == 1]
+    pages = ledger.pages_of_attempts(assignment_id)
+    first = [page for page in pages if page.record and page.record.attempt == 1]
     class_name = class_name or class_of_pages(first, roster)
     pupils = roster.of_class(class_name) if class_name is not None else ()
     owned, strange = _owned(first, roster, class_name)
@@ -120,7 +128,14 @@ def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_n
         review=sum(one.record.pending for one in (*owned, *strange)),
         asked=len(asked),
         strangers=len({one.pupil for one in strange}) if pupils else 0,
+        again=_again(pages, roster, class_name),
     )
+
+
+def _again(pages: Sequence[FiledPage], roster: Roster, class_name: str | None) -> dict[str, AgainState]:
+    found = again_of(pages, roster, class_name)
+    begun = any(one.attempts > 1 for one in found)
+    return {one.pupil.pupil_id: one.state for one in found} if begun else {}
 
 
 def _booked_under(layout: SheetLayout) -> str:
@@ -198,7 +213,10 @@ def _crops(
             crops = found.get(key)
             item = one.record.items[place]
             hull = hulls.get((item.item, item.blank))
-            if crops is None or hull is None or len(crops) >= _CROPS_AN_ANSWER or not one.filed.has_picture:
+            if crops is None or hull is None or not one.filed.has_picture:
+                continue
+            size_px = crop_size_px(hull, CROP_HEIGHT_PX)
+            if len(crops) >= (1 if size_px[0] > _WIDE_PX else _CROPS_AN_ANSWER):
                 continue
             name = report.names.get(one.pupil, "")
             capture, version = one.filed.capture, f"{one.filed.revision}-{one.filed.digest[:8]}"
@@ -206,7 +224,7 @@ def _crops(
                 Crop(
                     picture=f"/sheets/{capture}/fields/{place}.jpg?{version}",
                     sheet=f"/sheets/{capture}",
-                    size_px=crop_size_px(hull, CROP_HEIGHT_PX),
+                    size_px=size_px,
                     who=name,
                 )
             )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from openpyxl import load_workbook
 
+from edge.again import AgainState
 from edge.deeds import Absence, By
 from edge.documents import Documents
 from edge.frames import Capture, RegisteredPage
@@ -23,8 +24,10 @@ from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import make_school
 from gateway.store.store import open_store
 from homework.assignment import parse_assignment
+from homework.grading import grade_page
+from homework.layout import Field, FieldKind
 from homework.report_settings import ReportSettings, settings_to_json
-from homework.results import PageRecord, PageStatus, WhoWroteIt
+from homework.results import PageRecord, PageStatus, Reading, VerdictKind, WhoWroteIt
 from homework.roster import Pupil, Roster
 from homework.wording import details, headline, report_text, report_text_by_name
 from sync.clock import ClockQuality, ClockReading
@@ -59,6 +62,7 @@ class Box:
         pupil: str | None = "",
         wall_ms: int = DUE_MS - 1,
         quality: ClockQuality = ClockQuality.SYNCED,
+        again: bool = False,
     ) -> Any:
         self.count += 1
         page = RegisteredPage(Capture(IMAGE, "test"), None, None, None, np.eye(3), 8.0, 0.1)
@@ -69,6 +73,7 @@ class Box:
             digest=f"{self.count:032x}",
             has_picture=True,
             clock=ClockReading(monotonic_ms=5, wall_ms=wall_ms, boot=bytes(16), quality=quality),
+            again=again,
         )
 
     def slide_class(self, last: int = 8) -> list[PageRecord]:
@@ -97,6 +102,7 @@ def test_the_first_line_says_how_many_handed_in_and_how_it_went(box: Box) -> Non
     done = [r for r in records if not r.pending]
     mean = sum(r.score_hundredths or 0 for r in done) / len(done) / 100
     assert headline(box.summary().report, ZH).startswith(f"8 人，交 6，平均 {mean:.1f}".removesuffix(".0"))
+    assert (figures.settled, figures.unsettled) == (len(done), 6 - len(done))
     assert figures.missing == ("3-1-S007", "3-1-S008")
     assert box.summary().review == sum(r.pending for r in records)
 
@@ -128,11 +134,23 @@ async def test_box_and_school_say_the_same_of_the_same_sheets(box: Box, tmp_path
     assert any(item.wrong for item in here.figures.items)
 
 
+def corrected(record: PageRecord) -> PageRecord:
+    """The same sheet with everything right."""
+    right = [[item.rule.accepted[n][0] for n in range(item.blanks)] for item in ASSIGNMENT.items if item.rule.accepted]
+    texts = [text for blanks in right for text in blanks]
+    fields = [
+        (Field(i.item, i.blank, msgspec.convert(i.kind, FieldKind)), Reading(text, 1.0))
+        for i, text in zip(record.items, texts, strict=True)
+    ]
+    return grade_page(ASSIGNMENT, record.sheet, record.page, fields, record.who)
+
+
 def test_only_the_first_attempt_is_in_the_score(box: Box) -> None:
-    box.slide_class()
+    records = box.slide_class()
     before = box.summary().report.figures
-    again = msgspec.structs.replace(box.pupils.graded(box.pupils.roster.pupils[0]), attempt=2, score_hundredths=2200)
-    box.slide(again)
+    filed = box.slide(corrected(records[0]), again=True)
+    assert filed.record.attempt == 2
+    assert filed.record.score_hundredths != records[0].score_hundredths
     assert box.summary().report.figures == before
 
 
@@ -292,3 +310,20 @@ def test_no_question_of_the_summary_reads_the_whole_ledger(box: Box) -> None:
         for text in asked:
             plan = [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {text}")]
             assert not [step for step in plan if step.startswith("SCAN") and "json_each" not in step], (text, plan)
+
+
+def test_corrections_show_for_each_pupil_once_the_first_corrected_sheet_came(box: Box) -> None:
+    records = box.slide_class(3)
+    assert box.summary().again == {}
+    first = next(r for r in records if any(i.verdict.kind is VerdictKind.WRONG for i in r.items))
+    box.slide(corrected(first), again=True)
+    states = box.summary().again
+    assert states[first.who.pupil or ""] is AgainState.DONE
+    assert len(states) == 3
+
+
+def test_a_mean_of_some_of_the_sheets_says_of_how_many(box: Box) -> None:
+    box.slide_class()
+    report = box.summary().report
+    assert report.figures.unsettled
+    assert f"批完的 {report.figures.settled} 份" in headline(report, ZH)
