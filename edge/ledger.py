@@ -117,7 +117,7 @@ _MIGRATIONS = (
 )
 
 
-class Ledger(LedgerQueries, LedgerPictures, Bookings):
+class Ledger(LedgerQueries, LedgerPictures, LedgerRestored, Bookings):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(
