@@ -184,7 +184,6 @@ class AccessBook:
             taken = db.execute("SELECT 1 FROM person WHERE role = 'teacher' LIMIT 1").fetchone()
             if row is None or taken or not pins.same_code(code, row["code"]):
                 return None
-            db.execute("DELETE FROM setup")
             return self._insert(db, name=name, pin=secret, role=Role.TEACHER, now=self._clock.read(), life_ms=None)
 
     # --- sessions -----------------------------------------------------------------------------------------
@@ -270,6 +269,8 @@ class AccessBook:
         except sqlite3.IntegrityError as error:
             raise UsageError("{name} has access already.", remedy="Choose another name.", name=name) from error
         assert cursor.lastrowid is not None
+        if role is Role.TEACHER:
+            db.execute("DELETE FROM setup")  # should the last teacher ever go, there is a new code
         return Person(cursor.lastrowid, name, role, now, life_ms)
 
     def _sweep(self, db: sqlite3.Connection, now: ClockReading) -> None:

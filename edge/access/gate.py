@@ -85,7 +85,7 @@ class Gate:
             return await handler(request)
         if route in _SCREEN_ROUTES and request.method in ("GET", "HEAD") and _is_class_screen(request):
             return await self._screen(request, handler)
-        if route == "/events":
+        if route == "/events" and request.method == "GET":
             return _told_to_sign_in()
         if request.method in ("GET", "HEAD") and _is_page_visit(request):
             raise web.HTTPSeeOther(f"/login?next={_quoted(request)}")
