@@ -47,7 +47,7 @@ def test_two_tabs_show_the_same(box: Box, page: Page) -> None:
     box.slide(1, 2)
     for tab in (page, other):
         expect(tab.locator(".handed-in .big")).to_have_text("2 / 6")
-    page.get_by_role("button", name="Take back").click()
+    page.get_by_role("button", name="Undo the last sheet").click()
     for tab in (page, other):
         expect(tab.locator(".handed-in .big")).to_have_text("1 / 6")
         expect(tab.get_by_text("Taken back: it counts nowhere.")).to_be_visible()
