@@ -67,10 +67,15 @@ def likeness(first: Look, now: Look) -> Likeness:
     open_ = open_places(first.record)
     fixed = [place for place in range(len(before)) if place not in open_]
     changes = [_change(one, other) for one, other in zip(before, after, strict=True)]
-    beside = _changes_beside(first, now)
-    altered = any(changes[place] is _Change.CLEAR or place in beside for place in open_)
+    beside, other_words = _changes_beside(first, now), _read_otherwise(first.record, now.record)
+    changed = {
+        place
+        for place, change in enumerate(changes)
+        if change is _Change.CLEAR or (change is _Change.UNCLEAR and place in other_words)
+    }
+    altered = any(place in changed or place in beside for place in open_)
     unclear = any(change is _Change.UNCLEAR for change in changes)
-    if any(changes[place] is _Change.CLEAR for place in fixed):
+    if not changed.isdisjoint(fixed):
         # A thumb, a shadow: where nothing was corrected it is the same paper if the rest of it is.
         return Likeness.SAME if not altered and same_ink(first.ink, now.ink) else Likeness.OTHER
     if not _is_proof(before[fixed], after[fixed]):
@@ -110,7 +115,7 @@ _LEAST_SHARE, _CLEAR_SHARE = 0.25, 0.3
 """And as a share of the darkest cell: what was crossed out is dark, and so are the differences of two photos of it."""
 
 _FAINT_RESIDUE = 8.0
-"""Where no cell differs more than this, a correlation between the two limits is the noise of faint ink."""
+"""Where no cell differs more than this nothing changed: faint ink and the paper's grain do not correlate."""
 
 _CLEAR_BESIDE, _MORE_BESIDE = 4.0, 0.5
 """So much more ink in one cell beside a field (of 255, and as a share of the darkest one there) is new ink."""
@@ -130,11 +135,12 @@ def _change(before: NDArray[np.float32], after: NDArray[np.float32]) -> _Change:
     gain = min(max(float((before * after).sum()) / max(float((before * before).sum()), 1e-6), 0.5), 2.0)
     residue = float(np.abs(after - gain * before).max())
     darkest = float(before.max())
+    if residue < _FAINT_RESIDUE:
+        return _Change.NONE
     if alike < _OTHER_FIELD or residue >= max(_CLEAR_RESIDUE, _CLEAR_SHARE * darkest):
         return _Change.CLEAR
-    if residue >= max(_LEAST_RESIDUE, _LEAST_SHARE * darkest):
-        return _Change.UNCLEAR
-    return _Change.NONE if alike >= _SAME_FIELD or residue < _FAINT_RESIDUE else _Change.UNCLEAR
+    slight = alike >= _SAME_FIELD and residue < max(_LEAST_RESIDUE, _LEAST_SHARE * darkest)
+    return _Change.NONE if slight else _Change.UNCLEAR
 
 
 def _changes_beside(first: Look, now: Look) -> frozenset[int]:
@@ -147,6 +153,15 @@ def _changes_beside(first: Look, now: Look) -> frozenset[int]:
     before, after = _softened(one, AROUND_GRID), _softened(other, AROUND_GRID)
     more = (after - before).max(axis=(1, 2)) - _MORE_BESIDE * before.max(axis=(1, 2))
     return frozenset(int(place) for place in np.flatnonzero(more >= _CLEAR_BESIDE))
+
+
+def _read_otherwise(first: PageRecord, now: PageRecord) -> frozenset[int]:
+    """The places where another text is read than before, both times for certain: a 6 that became an 8 in its place."""
+    return frozenset(
+        place
+        for place, (one, other) in enumerate(zip(first.items, now.items, strict=False))
+        if one.read.doubt is None and other.read.doubt is None and one.read.text != other.read.text
+    )
 
 
 def _is_proof(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
