@@ -18,6 +18,8 @@ COMMANDS = {
     "pin": "edge.commands.pin:command",
     "teacher": "edge.commands.teacher:command",
     "enrol": "edge.commands.enrol:command",
+    "backup": "edge.commands.backup:command",
+    "restore": "edge.commands.restore:command",
 }
 
 main = LazyGroup(
