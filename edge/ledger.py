@@ -76,7 +76,7 @@ _IN_DOUBT = """
 _CERTAIN = """
     SELECT body, ink FROM newest WHERE in_doubt = 0 AND pupil IS NOT NULL AND (
         capture IN (SELECT capture FROM booking WHERE (assignment, page) = (?1, ?2))
-        OR (standing = 'ask' AND page = ?2 AND (assignment = ?1 OR assignment IS NULL))
+        OR (standing IN ('ask', 'duplicate') AND page = ?2 AND (assignment = ?1 OR assignment IS NULL))
     ) ORDER BY capture
 """
 StackKey = tuple[str, int]
@@ -473,20 +473,29 @@ class Ledger(LedgerQueries, LedgerPictures, LedgerRestored, Bookings):
         self._book(db, msgspec.structs.replace(page_row(capture, page, pupil=pupil), again=again))
 
     def _clear_up(self, db: sqlite3.Connection, key: StackKey, doubtful: list[PageRow], roster: Roster) -> bool:
-        """Name what is clear in one stack. Names are taken back before others are given: a seat may change hands."""
+        """Name what is clear in one stack. Names are taken back before others are given: a seat may change hands.
+
+        What comes of a stack does not depend on when it was looked at: of the sheets that name one seat for certain the
+        first counts, and none of those that the stack named stands before it.
+        """
         certain = [row for row in _rows(db.execute(_CERTAIN, key)) if row.record and _stack_of(row.record) == key]
         named = named_by_stack([*(self._in_stack(db, row) for row in doubtful), *map(_in_stack, certain)], roster)
+        # The same paper twice: the look that says its number for certain counts, whichever came first.
+        outranked = {row.linked for row in certain if row.standing is Standing.DUPLICATE}
         changed = [
             (row, row.record, who)
             for row in doubtful
             if row.record is not None
-            and (who := named.get(row.capture, WhoWroteIt(row.record.who.class_name))).pupil != row.pupil
+            and (
+                (who := named.get(row.capture, WhoWroteIt(row.record.who.class_name))).pupil != row.pupil
+                or row.capture in outranked
+            )
         ]
         for row, _, _ in changed:
             self._take_away(db, row.capture)
         freed = {row.pupil for row, _, _ in changed if row.standing is Standing.COUNTS}
         for row in certain:
-            if row.standing is Standing.ASK and row.pupil in freed:
+            if row.pupil in freed and row.standing in (Standing.ASK, Standing.DUPLICATE):
                 self._book(db, row)
         for row, record, who in changed:
             now = self._newest(db, row.capture) or row  # it may have become another attempt meanwhile

@@ -1,5 +1,6 @@
 """The ledger names doubtful pages with the help of the stack, as new revisions; what was certain stays."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,66 @@ def test_however_they_come_each_pupil_counts_once_and_sure_sheets_stay(
     assert all(now(ledger, page).revision == page.revision for page in sure)
     assert not ledger.clear_up(ROSTER)
     ledger.close()
+
+
+def test_of_two_looks_at_one_paper_the_one_that_says_its_number_for_certain_counts(ledger: Ledger) -> None:
+    doubtful = slide(ledger, 1, NINETEEN_OR_FOURTEEN)
+    slide(ledger, 2, 14)
+    ledger.clear_up(ROSTER)
+    assert (now(ledger, doubtful).pupil, now(ledger, doubtful).standing) == ("S019", Standing.COUNTS)
+    sure = slide(ledger, 3, 19, paper=1)
+    ledger.clear_up(ROSTER)
+    assert now(ledger, sure).standing is Standing.COUNTS
+    assert (now(ledger, doubtful).standing, now(ledger, doubtful).linked) == (Standing.DUPLICATE, sure.capture)
+
+
+Steps = list[tuple[int | Seat, int]]
+
+
+def outcome(steps: Steps, looks: list[bool], folder: Path) -> dict[int, tuple[Standing, str | None]]:
+    """What each sheet counts as, and whose it is, when the stack was looked at after those that `looks` says."""
+    ledger = Ledger(folder)
+    filed = []
+    for number, ((who, paper), look) in enumerate(zip(steps, looks, strict=True)):
+        filed.append(slide(ledger, number, who, paper=paper))
+        if look:
+            ledger.clear_up(ROSTER)
+    ledger.clear_up(ROSTER)
+    found = {number: (now(ledger, page).standing, now(ledger, page).pupil) for number, page in enumerate(filed)}
+    ledger.close()
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(st.tuples(st.sampled_from([14, 19, 11, *SEATS]), st.integers(0, 4)), min_size=2, max_size=6),
+    looks=st.lists(st.booleans(), min_size=6, max_size=6),
+)
+def test_what_counts_does_not_depend_on_when_the_stack_was_looked_at(
+    steps: Steps, looks: list[bool], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("looks")
+    every = outcome(steps, [True] * len(steps), folder / "every")
+    assert outcome(steps, looks[: len(steps)], folder / "some") == every
+    assert outcome(steps, [False] * len(steps), folder / "once") == every
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    steps=st.lists(st.tuples(st.sampled_from(SEATS), st.integers(0, 4)), min_size=2, max_size=5),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_whose_doubtful_sheets_are_does_not_depend_on_their_order_either(
+    steps: Steps, shuffled: random.Random, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("order")
+    steps = [(14, 20), *steps]
+    other = [steps[0], *shuffled.sample(steps[1:], len(steps) - 1)]
+    looks = [True] * len(steps)
+    one, two = outcome(steps, looks, folder / "one"), outcome(other, looks, folder / "two")
+
+    def counted(found: dict[int, tuple[Standing, str | None]], these: Steps) -> list[tuple[int, str | None]]:
+        """Each paper that was named: of two looks at it one counts, whichever came first."""
+        return sorted({(these[number][1], pupil) for number, (_, pupil) in found.items() if pupil is not None})
+
+    assert counted(one, steps) == counted(two, other)
