@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
@@ -211,6 +212,7 @@ class Box:
                 troubles=self._current_troubles,
                 ending=self._stopping.is_set,
                 take=self._worker.put,
+                sticks=tuple(Path(root) for root in self._config.stick.roots),
             ),
             self._door.access,
         )

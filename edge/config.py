@@ -76,6 +76,12 @@ class KeepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reserve_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
 
 
+class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where memory sticks are mounted: folders that hold one folder a stick, or one a user."""
+
+    roots: tuple[str, ...] = ("/media", "/run/media")
+
+
 class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything of `box.toml`. `data` is the folder that holds all that the box knows."""
 
@@ -88,6 +94,7 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     camera: CameraConfig = CameraConfig()
     reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
+    stick: StickConfig = StickConfig()
     keep: KeepConfig = KeepConfig()
 
     @property

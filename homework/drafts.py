@@ -108,13 +108,21 @@ def same_paper(old: Assignment, new: Assignment) -> bool:
     shape = ("paper", "pupil_id", "columns", "correction_space", "grade")
     if any(getattr(old, key) != getattr(new, key) for key in shape) or len(old.items) != len(new.items):
         return False
-    keys = [key for key in Item.__struct_fields__ if key not in _CHANGEABLE]
+    keys = [key for key in Item.__struct_fields__ if key not in (*_CHANGEABLE, "section")]
     rules = ("kind", "unit", "unit_written")
-    return all(
+    return _headings(old) == _headings(new) and all(
         all(getattr(one, key) == getattr(other, key) for key in keys)
         and all(getattr(one.rule, key) == getattr(other.rule, key) for key in rules)
         for one, other in zip(old.items, new.items, strict=True)
     )
+
+
+def _headings(assignment: Assignment) -> list[str | None]:
+    """The heading over each item: an item that names none stands under the one before it."""
+    headings: list[str | None] = []
+    for item in assignment.items:
+        headings.append(item.section or (headings[-1] if headings else None))
+    return headings
 
 
 def items_of_table(rows: Sequence[Sequence[str]]) -> tuple[TypedItem, ...]:

@@ -88,6 +88,20 @@ def typed_items(text: str, *, grade: int | None = None, section: str = "") -> tu
     return tuple(_understood(block, grade) for block in _blocks(text, section))
 
 
+def checked(item: TypedItem, *, grade: int | None = None) -> TypedItem:
+    """A question after it was edited: a sum is worked out anew, fills an empty answer, and stands beside another one."""
+    if item.kind not in ("number", "compare") or places_in(item.prompt, item.kind) > 1:
+        return msgspec.structs.replace(item, suggestions=(), computed="")
+    worked = _worked_out(item.prompt, grade)
+    if worked is None or worked.kind != item.kind:
+        return msgspec.structs.replace(item, suggestions=(), computed="")
+    item = msgspec.structs.replace(item, suggestions=worked.suggestions, computed="")
+    if not item.answer:
+        return msgspec.structs.replace(item, answer=worked.answer)
+    given = _given(worked, item.answer)
+    return msgspec.structs.replace(item, computed=given.computed)
+
+
 def places_in(prompt: str, kind: FieldKind) -> int:
     """How many places to write in a prompt has: at least one."""
     return 1 if kind in (*_BUBBLED, "open") else max(1, len(_PLACE.findall(prompt)))

@@ -51,6 +51,8 @@ class Site:
     decoded: DecodedPicture
     take: Take = lambda _capture: False
     """Hands a picture from a phone to the grading."""
+    sticks: tuple[Path, ...] = ()
+    """Where memory sticks are mounted."""
 
     def chosen_class(self) -> str | None:
         """The class of this stack."""

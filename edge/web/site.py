@@ -6,9 +6,14 @@ from aiohttp import web
 
 from edge.access.access import ACCESS, Access
 from edge.web.absences import add_absences
+from edge.web.audit_page import add_audit_page
+from edge.web.again_page import add_again_page
 from edge.web.calling import add_calling
+from edge.web.classes_page import add_classes_page
 from edge.web.desk import HERE, SITE, Site, refuse_strangers
 from edge.web.hello_page import add_hello_page
+from edge.web.homework_draft_page import add_homework_draft_page
+from edge.web.homework_page import add_homework_page
 from edge.web.key_page import add_key_page
 from edge.web.learned_page import add_learned_page
 from edge.web.live_page import add_live_page
@@ -17,6 +22,7 @@ from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
 from edge.web.settings_page import add_settings_page
 from edge.web.sheet_page import add_sheet_page
+from edge.web.start_page import add_start_page
 from edge.web.summary_page import add_summary_page
 from edge.web.upload import add_upload
 from ui.pages import page_application
@@ -36,8 +42,14 @@ def make_site(site: Site, access: Access | None = None) -> web.Application:
     add_sheet_page(app)
     add_key_page(app)
     add_review_page(app)
+    add_audit_page(app)
     add_summary_page(app)
+    add_again_page(app)
     add_settings_page(app)
+    add_start_page(app)
+    add_classes_page(app)
+    add_homework_draft_page(app)
+    add_homework_page(app)
     add_learned_page(app)
     add_upload(app, take=site.take, guard=refuse_strangers)
     add_calling(

@@ -2,11 +2,12 @@
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homework.typed_items import TypedItem, places_in, typed_items
+from homework.typed_items import TypedItem, checked, places_in, typed_items
 from homework.written_numbers import parse_number
 
 
@@ -99,6 +100,17 @@ def test_options_become_bubbles_wherever_they_stand() -> None:
 def test_an_answer_for_each_place() -> None:
     item = one("长方形有 ____ 条边，____ 个角 | 4;4")
     assert (item.kind, item.answer, places_in(item.prompt, item.kind)) == ("number", "4;4", 2)
+
+
+def test_a_sum_that_is_edited_is_worked_out_anew() -> None:
+    item = one("23×4=")
+    edited = checked(msgspec.structs.replace(item, prompt="24×4="), grade=3)
+    assert (edited.answer, edited.computed) == ("92", "96")
+    assert checked(msgspec.structs.replace(edited, answer=""), grade=3).answer == "96"
+    assert checked(msgspec.structs.replace(edited, answer="96"), grade=3).computed == ""
+    assert checked(msgspec.structs.replace(edited, kind="text"), grade=3).computed == ""
+    assert checked(one("17÷2="), grade=3).suggestions == ("8.5", "17/2")
+    assert checked(msgspec.structs.replace(one("17÷2="), answer="8.5"), grade=3).computed == ""
 
 
 @given(st.integers(0, 999), st.integers(1, 99), st.sampled_from("+-×÷"), st.sampled_from(["", " "]))
