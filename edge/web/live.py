@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from edge.again import STACK_SETTING
 from edge.booking import Standing, assignment_key
 from edge.calling import Calling
 from edge.documents import Documents
@@ -97,6 +98,10 @@ class SheetView:
     """For “whose sheet is this?”: what the pupil wrote, the likeliest answers, and the sheet with the same number."""
     differing: tuple[Differing, ...] = ()
     late: bool = False
+    attempt: int = 1
+    """From 2 on it is a corrected sheet (订正)."""
+    may_be_correction: bool = False
+    """It has other ink than an earlier sheet of its pupil's: a person may say that it is that one, corrected."""
     """补交: it came when its assignment was due already."""
     held_back: bool = False
     """It is of a test that is not released: nothing here says how it was judged."""
@@ -125,6 +130,8 @@ class LiveView:
     """What the stack is booked under: absences are said of it."""
     is_test: bool = False
     released: bool = True
+    again_stack: bool = False
+    """A person said that this stack is corrected sheets."""
 
 
 def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None) -> SheetView:
@@ -160,7 +167,9 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
         named_by_stack=filed.named_by is NamedBy.STACK and filed.pupil is not None,
         problems=tuple(p for p in filed.problems if _is_news(p, filed.standing)),
         differing=_differing(record, documents) if record is not None else (),
-        late=record is not None and _came_late(filed, record, documents),
+        late=record is not None and record.attempt == 1 and _came_late(filed, record, documents),
+        attempt=record.attempt if record is not None else 1,
+        may_be_correction=filed.standing is Standing.ASK and filed.pupil is not None and filed.linked is not None,
     )
     return _held_back(view) if held_back else view
 
@@ -232,6 +241,9 @@ def with_question(
     page = filed.record.page if filed.record is not None else 0
     called = now.likely(page) if now is not None and filed.seat is None else None
     likely = tuple(pupil for pupil in pupils if pupil.seat == called)
+    if filed.pupil is None and other is not None and any(p.code == "who-unknown" for p in filed.problems):
+        looks_like = tuple(pupil for pupil in pupils if pupil.pupil_id == other.pupil)
+        likely = looks_like or likely
     return replace(
         sheet,
         crops=written_crops(filed, documents),
@@ -295,6 +307,7 @@ def live_view(
         assignment=current,
         is_test=is_test(documents, current),
         released=is_released(documents, current),
+        again_stack=current is not None and documents.setting(STACK_SETTING) == current,
     )
 
 
