@@ -71,7 +71,7 @@ def _standing(report: ClassReport, _: Translate) -> list[str]:
     mean = points_text(figures.mean_hundredths)
     return [
         # Of some of the sheets it may be anything: it says of how many it is while others wait for a look.
-        _("mean {mean} of {n} finished").format(mean=mean, n=figures.settled)
+        _("mean {mean} (of {n} finished)").format(mean=mean, n=figures.settled)
         if figures.unsettled
         else _("mean {mean}").format(mean=mean),
         _("{n} % excellent").format(n=percent(figures.excellent_n, figures.settled)),

@@ -10,10 +10,10 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from edge.release import is_released
+from edge.web.again import STATE_WORDS
 from edge.web.desk import SITE, Site, static_address
 from edge.web.summary import Summary, summary_of
 from edge.web.summary_files import summary_csv, summary_xlsx
-from edge.web.words import AGAIN_WORDS
 from homework.errors import ClassboxError
 from homework.wording import Translate, report_text, report_text_by_name
 from sync.lanes import Lane
@@ -82,7 +82,8 @@ async def _summary(request: web.Request) -> web.Response:
         "summary.html",
         **values,
         crops=found.crops,
-        again={f"pupil-{pupil}": (state, words(AGAIN_WORDS[state])) for pupil, state in found.again.items()},
+        again_address="/again?" + urlencode({"assignment": report.assignment_id}),
+        again={f"pupil-{pupil}": (state, words(STATE_WORDS[state])) for pupil, state in found.again.items()},
         waiting=found.waiting,
         text=report_text(report, words),
         text_by_name=report_text_by_name(report, words),

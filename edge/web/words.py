@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from edge.again import AgainState
 from edge.stack import SeatState
 from homework.results import Doubt, VerdictKind
 
@@ -20,13 +19,6 @@ MARK_SIGNS = {
     VerdictKind.REVIEW: "?",
     VerdictKind.BLANK: "–",
     VerdictKind.READ: "·",
-}
-AGAIN_WORDS = {
-    AgainState.OWES: "not corrected yet",
-    AgainState.STILL_WRONG: "still wrong",
-    AgainState.REVIEW: "to look at",
-    AgainState.DONE: "corrected",
-    AgainState.NOTHING: "nothing to correct",
 }
 DOUBT_WORDS = {
     Doubt.UNSURE: "Hard to read",
