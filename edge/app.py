@@ -20,14 +20,20 @@ from edge.camera.sources import open_source
 from edge.caretaker import Caretaker, Job
 from edge.config import BoxConfig
 from edge.documents import Documents
+from edge.figures import Figures
+from edge.frames import Capture
 from edge.housekeeping import RoomKeeper
 from edge.ledger import FiledPage, Ledger
+from edge.logs import Logs
+from edge.notify import Supervisor
 from edge.only_one import only_instance
 from edge.pictures import Pictures
+from edge.pulse import Pulse
 from edge.release import is_released
 from edge.speaker import Speaker
 from edge.tones import tone_of
 from edge.upstream import queue_documents
+from edge.ward import Ward, models_digest
 from edge.web.bus import Bus
 from edge.web.desk import Site
 from edge.web.sheet_pictures import DecodedPicture, LastSheets, draw_sheet
@@ -48,12 +54,13 @@ log = logging.getLogger(__name__)
 class Box:
     """One running box. Everything with a life of its own is started by `run` and ended by it."""
 
-    def __init__(self, config: BoxConfig, *, out: TextIO) -> None:
+    def __init__(self, config: BoxConfig, *, out: TextIO, logs: Logs) -> None:
         self._config = config
         self._out = out
         data = config.data_dir
         identity = read_identity(data)
         self._documents = Documents(data)
+        logs.names.learn(lambda: (pupil.name for pupil in self._documents.roster().pupils))
         self._ledger = Ledger(
             data,
             school_key=identity.school_key if identity is not None else None,
@@ -65,6 +72,7 @@ class Box:
         if removed:
             log.info("removed %d pictures that were never booked or have made room", removed)
         self._door = Door(config, documents=self._documents, clock=SystemClock())
+        self._pulse = Pulse()
         self._bus = Bus()
         self._sheets = LastSheets()
         self._troubles: dict[str, ClassboxError] = {}
@@ -72,18 +80,24 @@ class Box:
         self._link = self._make_link(identity)
         self._stopping = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        recognisers = Recognisers.load()
+        self._figures = Figures(version=version("classbox"), models=models_digest(recognisers.manifest))
         self._worker = Worker(
             ledger=self._ledger,
             documents=self._documents,
             pictures=self._pictures,
-            recogniser=Recognisers.load(),
+            recogniser=recognisers,
             clock=SystemClock(),
             class_name=config.class_name,
             red_is=config.reading.red,
             on_page=self._on_page,
             on_change=self._on_change,
             on_trouble=self._on_trouble,
+            on_beat=partial(self._pulse.beat, "grading"),
+            on_graded=lambda page: self._figures.graded(page.elapsed_ms, page.stages_ms),
         )
+        self._supervisor = Supervisor()
+        self._ward = self._make_ward(models_digest(recognisers.manifest), logs)
         self._camera: KeptSource | None = None
         self._caretaker = self._make_caretaker()
         self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
@@ -103,14 +117,18 @@ class Box:
             self._caretaker.start()
             tasks.append(asyncio.create_task(self._watch_changes(), name="changes"))
             tasks.append(asyncio.create_task(self._door.watch(), name="door"))
+            tasks.append(asyncio.create_task(self._ward.watch(), name="ward"))
+            tasks.append(asyncio.create_task(self._ward.pet(), name="watchdog"))
             tasks.append(asyncio.create_task(self._door.access.gate.watch(), name="sessions"))
             if self._link is not None:
                 tasks.append(asyncio.create_task(self._link.run(), name="sync"))
             say_address(address)
             print(f"ready {address}", file=self._out, flush=True)
+            self._supervisor.ready(address)
             self._say_setup_code()
             await stop.wait()
         finally:
+            self._supervisor.ending()
             self._stopping.set()
             if self._camera is not None:
                 self._camera.stop()
@@ -133,10 +151,18 @@ class Box:
         if spec is None:
             return
         self._camera = KeptSource(
-            partial(open_source, spec), put=self._worker.put, on_trouble=partial(self._on_trouble, "camera")
+            partial(open_source, spec, on_look=self._pulse.seen),
+            put=self._put,
+            on_trouble=partial(self._on_trouble, "camera"),
+            on_turn=partial(self._pulse.beat, "camera"),
         )
         if not self._stopping.is_set():
             self._camera.run()
+            self._pulse.over("camera")
+
+    def _put(self, capture: Capture) -> bool:
+        with self._pulse.waiting("camera"):
+            return self._worker.put(capture)
 
     def _on_page(self, shown: Shown) -> None:
         """From the grading thread: draw the sheet once, then tell every open page."""
@@ -149,6 +175,7 @@ class Box:
         layout = self._documents.layout(record.sheet) if record is not None else None
         key = str(filed.capture) if filed.capture else "unsaved"
         self._sheets.put(key, draw_sheet(shown.capture.image, layout, filed.mm_to_px))
+        self._figures.sheet(filed.standing.value if filed.capture else "not-kept")
         self._unsaved = None if filed.capture else filed
         if self._link is not None:
             self._link.wake()
@@ -215,11 +242,31 @@ class Box:
                 sticks=tuple(Path(root) for root in self._config.stick.roots),
             ),
             self._door.access,
+            self._ward,
+            metrics_token=self._config.web.metrics_token,
         )
 
     def _current_troubles(self) -> Sequence[ClassboxError]:
         damage = self._documents.trouble()
         return (*self._troubles.values(), *([damage] if damage is not None else []))
+
+    def _make_ward(self, models: str, logs: Logs) -> Ward:
+        locked = self._door.access.locked
+        return Ward(
+            data=self._config.data_dir,
+            ledger=self._ledger,
+            pulse=self._pulse,
+            figures=self._figures,
+            clock=SystemClock(),
+            source=self._config.camera.source is not None,
+            version=version("classbox"),
+            models=models,
+            belongs_to_school=self._link is not None,
+            trouble=self._troubles.get,
+            sessions=locked.book.count_sessions if locked is not None else lambda: 0,
+            log_lines=logs.newest,
+            supervisor=self._supervisor,
+        )
 
     def _say_setup_code(self) -> None:
         """Who stands at the box sets it up: the code goes to its own terminal, and nowhere else."""
@@ -257,7 +304,11 @@ class Box:
         )
 
 
-def run_box(config: BoxConfig, *, out: TextIO) -> None:
+def run_box(config: BoxConfig, *, out: TextIO, logs: Logs) -> None:
     """Run a box until it is told to stop. Raises `ClassboxError` when it cannot start."""
     with only_instance(config.data_dir) as say_address:
-        asyncio.run(Box(config, out=out).run(say_address))
+        logs.to_folder(config.log, config.data_dir)
+        try:
+            asyncio.run(Box(config, out=out, logs=logs).run(say_address))
+        finally:
+            logs.close()

@@ -96,6 +96,7 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     sound: SoundConfig = SoundConfig()
     stick: StickConfig = StickConfig()
     keep: KeepConfig = KeepConfig()
+    log: LogConfig = LogConfig()
 
     @property
     def data_dir(self) -> Path:

@@ -47,6 +47,7 @@ class Worker:
     """Grades and files. What came of each capture is told to `on_page`, what goes wrong to `on_trouble`.
 
     `on_change` says that earlier sheets have other owners than before: later ones, or a person, made them clear.
+    `on_beat` is a sign of life at every turn, `on_graded` hears what each page cost.
     All are called from the worker's thread. `on_trouble(about, None)` says that it is over.
     """
 
@@ -63,6 +64,8 @@ class Worker:
         on_page: Callable[[Shown], None],
         on_change: Callable[[], None],
         on_trouble: Callable[[str, ClassboxError | None], None],
+        on_beat: Callable[[], None] = lambda: None,
+        on_graded: Callable[[GradedPage], None] = lambda _page: None,
     ) -> None:
         self._ledger = ledger
         self._documents = documents
@@ -74,6 +77,8 @@ class Worker:
         self._on_page = on_page
         self._on_change = on_change
         self._on_trouble = on_trouble
+        self._on_beat = on_beat
+        self._on_graded = on_graded
         # One capture may wait: a second one costs 37 MB and takes the peak over the budget of 300 MB (measured).
         self._queue: queue.Queue[Capture | None] = queue.Queue(maxsize=1)
         self._seen: object = object()
@@ -104,6 +109,7 @@ class Worker:
         cv2.setNumThreads(1)
         while not self._stopping.is_set():
             try:
+                self._on_beat()
                 self._regrade_what_became_known()
                 if self._clear_up():
                     self._on_change()
@@ -153,6 +159,7 @@ class Worker:
         beside: int | None,
     ) -> None:
         """Keep a graded page and show it, unless it was filed before."""
+        self._on_graded(page)
         digest = pictures.digest_of(picture)
         kept = self._keep(digest, picture)
         try:
@@ -255,6 +262,7 @@ class Worker:
         if self._judge_by_keys():
             self._on_change()
         for filed in self._ledger.waiting_for_documents():
+            self._on_beat()
             image = self._pictures.image(filed.digest)
             if image is None:
                 continue

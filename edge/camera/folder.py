@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.camera.camera import CameraError
-from edge.frames import Capture
+from edge.frames import Capture, Image
 from edge.picture_files import captures_in, files_of
 from homework.errors import BadFileError
 
@@ -51,10 +51,18 @@ class WatchedFolder:
     knows by their digest which it has. A folder that goes away, a stick pulled out, raises `CameraError`.
     """
 
-    def __init__(self, folder: Path, *, poll_s: float = 0.5, patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        poll_s: float = 0.5,
+        patience_s: float = _PATIENCE_S,
+        on_look: Callable[[Image | None], None] = lambda _image: None,
+    ) -> None:
         self._folder = folder
         self._poll_s = poll_s
         self._looks = max(2, round(patience_s / poll_s))
+        self._on_look = on_look
         self._closed = threading.Event()
         self._seen: dict[Path, tuple[_Stamp, int]] = {}
         """Of each file its state, and how many looks found it in that state."""
@@ -63,6 +71,7 @@ class WatchedFolder:
 
     def captures(self) -> Iterator[Capture]:
         while not self._closed.is_set():
+            self._on_look(None)
             self._check()
             for path, stamp in self._complete():
                 yield from self._pages(path, stamp)
@@ -82,6 +91,7 @@ class WatchedFolder:
                 if count == 0 and _Stamp.of(path) != stamp:
                     return
                 yield capture
+                self._on_look(None)
         except BadFileError as error:
             if _Stamp.of(path) != stamp:
                 return

@@ -19,7 +19,8 @@ class KeptSource:
     """Hands every page of a source to `put` until that says False, the source has come to its end, or `stop`.
 
     `open_source(on_alive)` opens it; `on_trouble` hears what is wrong and, with None, that it is well again: with its
-    first good picture, not when it opens, for a camera that sees only black opens too.
+    first good picture, not when it opens, for a camera that sees only black opens too. `on_turn` is a sign of life
+    before every try.
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class KeptSource:
         put: Callable[[Capture], bool],
         on_trouble: Callable[[ClassboxError | None], None],
         pause_s: float = _PAUSE_S,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._open = open_source
         self._put = put
         self._on_trouble = on_trouble
         self._pause_s = pause_s
+        self._on_turn = on_turn
         self._stopping = threading.Event()
         self._source: CaptureSource | None = None
 
@@ -41,6 +44,7 @@ class KeptSource:
         """Take pages; returns when there are no more."""
         while not self._stopping.is_set():
             try:
+                self._on_turn()
                 self._source = self._open(lambda: self._on_trouble(None))
                 for capture in self._source.captures():
                     if not self._put(capture):

@@ -8,13 +8,18 @@ from urllib.parse import unquote
 
 from edge.camera.camera import Camera, CaptureSource
 from edge.camera.watching import WatchedCamera
+from edge.frames import Image
 from homework.errors import UsageError
 
 FORMS = "folder:DIR, video:FILE, v4l2:0, picamera2 or simulated:DIR"
 
 
-def open_source(spec: str, on_alive: Callable[[], None] | None = None) -> CaptureSource:
-    """The source that `spec` names. `on_alive` hears once that good pictures come from it.
+def open_source(
+    spec: str,
+    on_alive: Callable[[], None] | None = None,
+    on_look: Callable[[Image | None], None] = lambda _image: None,
+) -> CaptureSource:
+    """The source that `spec` names. `on_alive` hears once that good pictures come from it, `on_look` of every look.
 
     - `folder:DIR`: files that a scanner or phone drops there
     - `video:FILE`: a film of sheets under a camera
@@ -31,12 +36,14 @@ def open_source(spec: str, on_alive: Callable[[], None] | None = None) -> Captur
         from edge.camera.folder import WatchedFolder  # noqa: PLC0415  # a box loads only the driver that it has
 
         _only(options)
-        folder = WatchedFolder(Path(place))
+        folder = WatchedFolder(Path(place), on_look=on_look)
         if on_alive is not None:
             on_alive()
         return folder
     # A film is allowed to stand still.
-    return WatchedCamera(open_camera(spec), alarm_ms=None if kind == "video" else 3000, on_alive=on_alive)
+    return WatchedCamera(
+        open_camera(spec), alarm_ms=None if kind == "video" else 3000, on_alive=on_alive, on_look=on_look
+    )
 
 
 def open_camera(spec: str) -> Camera:

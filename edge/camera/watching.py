@@ -27,7 +27,8 @@ class WatchedCamera:
     the same sheet is kept. A picture with a hand in view is kept back for `hand_ms`: if the hand goes in that time,
     the one without it is given. A picture that stays frozen or black for `alarm_ms` (None: never) raises
     `CameraError`. `on_event` hears of every event of the trigger, `on_alive` once of the first picture that is
-    neither black nor the same as the one before it; both from the thread that runs `captures`.
+    neither black nor the same as the one before it, `on_look` of every small picture; all from the thread that runs
+    `captures`.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class WatchedCamera:
         alarm_ms: int | None = 3000,
         on_event: Callable[[Event], None] | None = None,
         on_alive: Callable[[], None] | None = None,
+        on_look: Callable[[Image | None], None] = lambda _image: None,
     ) -> None:
         self._camera = camera
         self._trigger = trigger or Trigger()
@@ -48,6 +50,7 @@ class WatchedCamera:
         self._alarm_ms = alarm_ms
         self._on_event = on_event
         self._on_alive = on_alive
+        self._on_look = on_look
         self._usual: deque[float] = deque(maxlen=9)
         self._closed = threading.Event()
         self._last: Frame | None = None
@@ -61,6 +64,7 @@ class WatchedCamera:
                 frame = self._camera.preview()
                 if frame is None:
                     break
+                self._on_look(frame.image)
                 self._check(frame)
                 picture = self._picture_at(frame)
                 if picture is not None and not self._closed.is_set():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import faulthandler
-import logging
 import sys
 from pathlib import Path
 
@@ -28,7 +27,10 @@ from edge.config import load_config
 def command(config: Path | None, data: Path | None) -> None:
     """Run until told to stop."""
     from edge.app import run_box  # noqa: PLC0415 - `--help` stays quick
+    from edge.logs import Logs  # noqa: PLC0415
 
     faulthandler.enable()  # a crash in a native library must not end the box without a word
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    run_box(load_config(config, data=data), out=sys.stdout)
+    settings = load_config(config, data=data)
+    logs = Logs()
+    logs.to_stderr(settings.log)
+    run_box(settings, out=sys.stdout, logs=logs)

@@ -60,8 +60,8 @@ def _asked_pin(*, random_pin: bool) -> str:
         pin = pins.new_pin()
         print(_("PIN: {pin}").format(pin=pin))
         return pin
-    pin: str = click.prompt(_("PIN, at least six digits"), hide_input=True, confirmation_prompt=_("The same PIN again"))
-    return pins.checked_pin(pin)
+    asked: str = click.prompt(_("PIN, at least six digits"), hide_input=True, confirmation_prompt=_("The same PIN again"))
+    return pins.checked_pin(asked)
 
 
 @command.command("add", help="Let a teacher sign in.\n\n\b\nExample:\n  classbox teacher add 王老师 --random")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from aiohttp import web
 
 from edge.access.access import ACCESS, Access
+from edge.ward import Ward
 from edge.web.absences import add_absences
-from edge.web.audit_page import add_audit_page
 from edge.web.again_page import add_again_page
+from edge.web.audit_page import add_audit_page
 from edge.web.calling import add_calling
 from edge.web.classes_page import add_classes_page
 from edge.web.desk import HERE, SITE, Site, refuse_strangers
+from edge.web.health_page import add_health_page
 from edge.web.hello_page import add_hello_page
 from edge.web.homework_draft_page import add_homework_draft_page
 from edge.web.homework_page import add_homework_page
@@ -28,8 +30,13 @@ from edge.web.upload import add_upload
 from ui.pages import page_application
 
 
-def make_site(site: Site, access: Access | None = None) -> web.Application:
-    """The web application of the box's pages. Without `access` they are open, and ours only under loopback names."""
+def make_site(
+    site: Site, access: Access | None = None, ward: Ward | None = None, *, metrics_token: str | None = None
+) -> web.Application:
+    """The web application of the box's pages. Without `access` they are open, and ours only under loopback names.
+
+    `ward` adds the pages that say how the box is.
+    """
     app = page_application(HERE / "templates")
     app[SITE] = site
     app[ACCESS] = access or Access()
@@ -37,6 +44,8 @@ def make_site(site: Site, access: Access | None = None) -> web.Application:
     add_hello_page(app)
     add_login_page(app)
     add_people_page(app)
+    if ward is not None:
+        add_health_page(app, ward, metrics_token=metrics_token)
     add_live_page(app)
     add_absences(app)
     add_sheet_page(app)
