@@ -125,10 +125,12 @@ class Box:
             say_address(address)
             print(f"ready {address}", file=self._out, flush=True)
             self._supervisor.ready(address)
+            log.info("ready at %s, version %s, networks %s", address, self._ward.version, self._ward.models)
             self._say_setup_code()
             await stop.wait()
         finally:
             self._supervisor.ending()
+            log.info("ending")
             self._stopping.set()
             if self._camera is not None:
                 self._camera.stop()
