@@ -24,6 +24,7 @@ from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
 from edge.web.settings_page import add_settings_page
 from edge.web.sheet_page import add_sheet_page
+from edge.web.slips_page import add_slips_page
 from edge.web.start_page import add_start_page
 from edge.web.summary_page import add_summary_page
 from edge.web.upload import add_upload
@@ -54,6 +55,7 @@ def make_site(
     add_audit_page(app)
     add_summary_page(app)
     add_again_page(app)
+    add_slips_page(app)
     add_settings_page(app)
     add_start_page(app)
     add_classes_page(app)

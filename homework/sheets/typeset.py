@@ -38,18 +38,19 @@ def find_spots(data: dict[str, Any], fonts: typst.Fonts) -> tuple[Spot, ...]:
     return msgspec.json.decode(found, type=tuple[Spot, ...])
 
 
-def typeset(data: dict[str, Any], fonts: typst.Fonts) -> bytes:
-    """The PDF of all copies."""
+def typeset(data: dict[str, Any], fonts: typst.Fonts, *, template: str = "worksheet.typ") -> bytes:
+    """The PDF of all copies, or of what else a template beside the worksheet's makes of its data."""
     try:
-        pdf = _compiler({**data, "measuring": False}, fonts).compile(format="pdf", timestamp=0, pdf_tags=False)
+        compiler = _compiler({**data, "measuring": False}, fonts, template)
+        pdf = compiler.compile(format="pdf", timestamp=0, pdf_tags=False)
     except typst.TypstError as error:
         raise _unsettable(error) from error
     assert isinstance(pdf, bytes)
     return pdf
 
 
-def _compiler(data: dict[str, Any], fonts: typst.Fonts) -> typst.Compiler:
-    source = (files("homework.sheets") / "worksheet.typ").read_bytes()
+def _compiler(data: dict[str, Any], fonts: typst.Fonts, template: str = "worksheet.typ") -> typst.Compiler:
+    source = (files("homework.sheets") / template).read_bytes()
     return typst.Compiler(
         source, font_paths=fonts, ignore_system_fonts=True, sys_inputs={"data": json.dumps(data, ensure_ascii=False)}
     )
