@@ -9,9 +9,10 @@ from edge.again import STACK_SETTING
 from edge.booking import Standing, assignment_key
 from edge.calling import Calling
 from edge.documents import Documents
+from edge.late import late_in_class
 from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.release import is_released, is_test
-from edge.stack import Arrived, Stack, came_late, due_ms, owner_of, stack_of
+from edge.stack import Arrived, Stack, due_ms, owner_of, stack_of
 from edge.tones import Tone, tone_of
 from edge.web.calling import CallView, call_view, slid_class
 from edge.web.key import may_be_key
@@ -167,7 +168,6 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
         named_by_stack=filed.named_by is NamedBy.STACK and filed.pupil is not None,
         problems=tuple(p for p in filed.problems if _is_news(p, filed.standing)),
         differing=_differing(record, documents) if record is not None else (),
-        late=record is not None and record.attempt == 1 and _came_late(filed, record, documents),
         attempt=record.attempt if record is not None else 1,
         may_be_correction=filed.standing is Standing.ASK and filed.pupil is not None and filed.linked is not None,
     )
@@ -192,10 +192,16 @@ def _held_back(view: SheetView) -> SheetView:
     )
 
 
-def _came_late(filed: FiledPage, record: PageRecord, documents: Documents) -> bool:
-    """Only what a pupil hands in for the first time can be late; corrections come when they come."""
-    assignment = documents.assignment(record.assignment) if record.assignment is not None else None
-    return assignment is not None and record.attempt == 1 and came_late(filed.clock, due_ms(assignment.due))
+def with_lateness(sheet: SheetView, filed: FiledPage, ledger: Ledger, documents: Documents) -> SheetView:
+    """A sheet that says whether it came late, beside the others of its class."""
+    record = filed.record
+    assignment = documents.assignment(record.assignment) if record is not None and record.assignment else None
+    if record is None or assignment is None or assignment.due is None:
+        return sheet
+    pages, roster = ledger.current_pages(assignment.id), documents.roster()
+    owner = owner_of(record, roster, None)
+    class_name = owner.class_name if owner is not None else record.who.class_name
+    return replace(sheet, late=filed.capture in late_in_class(pages, roster, class_name, due_ms(assignment.due)))
 
 
 def _differing(record: PageRecord, documents: Documents) -> tuple[Differing, ...]:
@@ -267,14 +273,13 @@ def live_view(
     current = _current_assignment(newest, ledger, documents)
     roster = documents.roster()
     assignment = documents.assignment(current) if current is not None else None
-    due = due_ms(assignment.due) if assignment is not None else None
-    pages = [
-        Arrived(p.record, p.capture, p.record.attempt == 1 and came_late(p.clock, due))
-        for p in (ledger.current_pages(current) if current is not None else ())
-        if p.record is not None
-    ]
+    counting = ledger.current_pages(current) if current is not None else []
+    late = late_in_class(counting, roster, class_name, due_ms(assignment.due) if assignment is not None else None)
+    pages = [Arrived(p.record, p.capture, p.capture in late) for p in counting if p.record is not None]
     before = ledger.newest_page(newest.capture) if newest is not None and newest.capture else None
     sheet = sheet_view(newest, documents, class_name=class_name) if newest is not None else None
+    if sheet is not None and newest is not None:
+        sheet = with_lateness(sheet, newest, ledger, documents)
     if sheet is not None and before is not None:
         sheet = replace(sheet, previous=before.capture)
     counts = ledger.counts()

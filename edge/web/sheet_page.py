@@ -10,7 +10,7 @@ from aiohttp import web
 
 from edge.web.calling import in_seat_order
 from edge.web.desk import SITE, acting, page_values, place_of, refuse_strangers
-from edge.web.live import LiveView, sheet_view, with_question
+from edge.web.live import LiveView, sheet_view, with_lateness, with_question
 from edge.web.sheet_pictures import draw_kept_field, draw_kept_sheet, draw_kept_written
 from edge.web.whose import Written
 from homework.errors import UsageError
@@ -37,6 +37,7 @@ async def _one_sheet(request: web.Request) -> web.Response:
         raise web.HTTPNotFound
     values = await page_values(request)
     sheet = await asyncio.to_thread(sheet_view, filed, site.documents, class_name=site.chosen_class())
+    sheet = await asyncio.to_thread(with_lateness, sheet, filed, site.ledger, site.documents)
     before = await asyncio.to_thread(site.ledger.newest_page, filed.capture)
     sheet = replace(sheet, previous=before.capture if before is not None else None)
     view: LiveView = values["view"]

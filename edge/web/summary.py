@@ -10,8 +10,9 @@ import msgspec
 
 from edge.again import AgainState, again_of
 from edge.documents import Documents
+from edge.late import late_in_class
 from edge.ledger import FiledPage, Ledger
-from edge.stack import Arrived, Stack, came_late, due_ms, owner_of, stack_of
+from edge.stack import Arrived, Stack, due_ms, owner_of, stack_of
 from edge.web.drawing import crop_size_px
 from homework.answers import normalise
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
@@ -25,10 +26,10 @@ from ui.report_view import AnswerKey
 REPORT_SETTING = "report"
 """Under this name the documents keep how reports are wanted (`homework.report_settings`)."""
 CROP_HEIGHT_PX = 60
-_CROPS_AN_ANSWER = 3
-"""So many hands show whether it is one mistake; more would only cost the box pictures to decode."""
+_MOST_CROPS = 3
+"""Of the commonest wrong answer; so many hands show whether it is one mistake. One is enough of a rarer answer, and of
+what is wider than `_WIDE_PX`: a row of bubbles."""
 _WIDE_PX = 300
-"""A row of bubbles: one of it says all."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_n
     assignment = documents.assignment(assignment_id)
     layouts = {layout.sheet: layout for layout in documents.layouts()}
     sheets = [sheet for sheet, layout in layouts.items() if _booked_under(layout) == assignment_id]
-    due = due_ms(assignment.due) if assignment is not None else None
+    late = late_in_class(first, roster, class_name, due_ms(assignment.due) if assignment is not None else None)
     stack = stack_of(
-        [Arrived(one.record, one.filed.capture, came_late(one.filed.clock, due)) for one in owned],
+        [Arrived(one.record, one.filed.capture, one.filed.capture in late) for one in owned],
         roster=roster,
         class_name=class_name,
         pages_a_pupil=max((len(layouts[sheet].pages) for sheet in sheets), default=1),
@@ -204,19 +205,22 @@ def _crops(
 ) -> dict[AnswerKey, tuple[Crop, ...]]:
     """Some pictures for each wrong answer that the report lists."""
     free = {i.id for i in report.assignment.items if i.rule.any_order} if report.assignment is not None else set()
-    found: dict[AnswerKey, list[Crop]] = {
-        (item.item, wrong.blank, wrong.text): [] for item in report.figures.items for wrong in item.common_wrong
-    }
+    found: dict[AnswerKey, list[Crop]] = {}
+    most: dict[AnswerKey, int] = {}
+    for item in report.figures.items:
+        for place, wrong in enumerate(item.common_wrong):
+            key = (item.item, wrong.blank, wrong.text)
+            found[key], most[key] = [], _MOST_CROPS if place == 0 else 1
     for one in sorted(pages, key=lambda each: each.record.who.seat or 0):
         hulls = _hulls(layouts.get(one.record.sheet), one.record.page)
         for place, key in _wrong_places(one.record.items, free):
             crops = found.get(key)
-            item = one.record.items[place]
-            hull = hulls.get((item.item, item.blank))
+            written = one.record.items[place]
+            hull = hulls.get((written.item, written.blank))
             if crops is None or hull is None or not one.filed.has_picture:
                 continue
             size_px = crop_size_px(hull, CROP_HEIGHT_PX)
-            if len(crops) >= (1 if size_px[0] > _WIDE_PX else _CROPS_AN_ANSWER):
+            if len(crops) >= (1 if size_px[0] > _WIDE_PX else most[key]):
                 continue
             name = report.names.get(one.pupil, "")
             capture, version = one.filed.capture, f"{one.filed.revision}-{one.filed.digest[:8]}"
