@@ -279,7 +279,7 @@ def live_view(
     before = ledger.newest_page(newest.capture) if newest is not None and newest.capture else None
     sheet = sheet_view(newest, documents, class_name=class_name) if newest is not None else None
     if sheet is not None and newest is not None:
-        sheet = with_lateness(sheet, newest, ledger, documents)
+        sheet = replace(sheet, late=newest.capture in late)
     if sheet is not None and before is not None:
         sheet = replace(sheet, previous=before.capture)
     counts = ledger.counts()
