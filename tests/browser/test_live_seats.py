@@ -7,10 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from benchmarks._box import RunningBox, run_classbox
+from benchmarks._red_pen import RedPen
 from homework.assignment import parse_assignment
 from homework.layout import layout_from_json
 from homework.roster import roster_to_csv
@@ -371,3 +373,28 @@ def test_on_a_phone_seats_are_large_enough_and_nothing_is_cut_off(
         assert found["height"] >= 44
         assert found["width"] >= 44
     shot(page, f"live-phone-{locale}")
+
+
+def test_where_the_teacher_s_pen_and_the_box_differ_is_told_item_by_item(
+    page: Page, start_box: Callable[..., RunningBox], tmp_path: Path, shot: Shot
+) -> None:
+    """She crossed a 92 out that is right (the working may be wrong): hers counts, and both are shown."""
+    made = made_class(tmp_path)
+    assignment = parse_assignment((made / "sheets" / "assignment.toml").read_text(encoding="utf-8"))
+    layout = layout_from_json((made / "sheets" / "layout.json").read_bytes())
+    filled = fill_class(assignment, layout, made_up_roster(3), class_name="3-1", seed=1, habits=Habits.tidy())[0]
+    place = next(n for n, field in enumerate(filled.truth.fields) if field.text == "92")
+    x, y, width, height = layout.pages[0].fields[place].box_mm
+    rng = np.random.default_rng(5)
+    cross = RedPen.random(rng, "red").cross((x + width + 3.0, y + height / 2), 8.0, rng)
+    paper = PrintedPages((made / "sheets" / "worksheets.pdf").read_bytes(), dpi=150)
+    scan = written_page(paper.page(1), [*filled.strokes, *cross], paper.px_per_mm)
+    paper.close()
+    cv2.imwrite(str(tmp_path / "crossed.jpg"), scan)
+    box = start_box(made)
+    page.goto(box.url)
+    box.slide_file(tmp_path / "crossed.jpg")
+    expect(page.locator(".differing li")).to_have_count(1)
+    expect(page.locator(".differing li")).to_contain_text(f"{place + 1} your mark ✗ · the box ✓ (read 92)")
+    expect(page.locator(".sheet .differs")).to_have_count(1)
+    shot(page, "live-differing")
