@@ -8,7 +8,7 @@ from collections.abc import Collection
 import msgspec
 
 from edge.database import Database
-from edge.deeds import Absence, Deed, absences, deeds_on, newest_deeds
+from edge.deeds import Absence, Deed, DeedKind, absences, deeds_on, newest_deeds
 from edge.filed import Counts, FiledPage, filed_page
 from homework.results import PageStatus
 
@@ -153,6 +153,18 @@ class LedgerQueries:
     def deed(self, number: int) -> Deed | None:
         """The deed of that number, or None."""
         return next((deed for deed in self.newest_deeds(before=number + 1, limit=1) if deed.number == number), None)
+
+    def is_newest(self, deed: Deed) -> bool:
+        """Whether nothing else has become of the sheets of a deed since. What corrected answers did is looked at
+        field by field when it is undone, so that it does not matter here.
+        """
+        if deed.kind is DeedKind.CORRECTED:
+            return True
+        heads = self._file.read(
+            "SELECT capture, revision FROM head WHERE capture IN (SELECT value FROM json_each(?))",
+            (msgspec.json.encode([capture for capture, _ in deed.pages]).decode(),),
+        )
+        return {(row["capture"], row["revision"]) for row in heads} == set(deed.pages)
 
     def deeds_on(self, capture: int) -> list[Deed]:
         """What people did with one sheet, the newest first."""

@@ -1,88 +1,108 @@
-"""What waits for a person's look: fields that could not be read for certain, and sheets without a name."""
+"""What waits for a person's look, as the ledger has it: groups of fields, and sheets of which nobody knows whose."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from zlib import crc32
 
 from edge.booking import Standing
 from edge.documents import Documents
-from edge.ledger import Ledger
+from edge.ledger import FiledPage, Ledger
 from edge.stack import owner_of
-from edge.web.drawing import crop_size_px
+from edge.web.review_groups import Group, OpenPage, groups_of
 from edge.web.whose import WrittenCrop, written_crops
-from homework.results import Candidate, Doubt, VerdictKind
-
-CROP_HEIGHT_PX = 88
-
-
-@dataclass(frozen=True)
-class FieldToReview:
-    """One field; `place` is its place among the record's items, from 0, and names its picture."""
-
-    place: int
-    label: str
-    blank: int
-    reading: str | None
-    candidates: tuple[Candidate, ...]
-    doubt: Doubt | None
-    marked: bool
-    """The teacher marked it on the paper, and that left it open."""
-    size_px: tuple[int, int]
+from homework.assignment import Assignment
+from homework.layout import Field
+from homework.results import VerdictKind
 
 
 @dataclass(frozen=True)
-class PageToReview:
-    """One sheet with what waits on it; `whose` says that it is not known whose it is."""
+class Unowned:
+    """A sheet of which nobody knows whose it is; `crops` show the written name and number."""
 
     capture: int
     seat: int | None
-    name: str | None
-    page: int
-    whose: bool
     linked: int | None
     crops: tuple[WrittenCrop, ...]
     version: str
-    fields: tuple[FieldToReview, ...]
 
 
-def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None) -> list[PageToReview]:
-    """Every sheet with something to look at, in the order in which they came."""
-    roster = documents.roster()
-    pages = []
-    for filed in ledger.pages_for_review():
-        record = filed.record
-        if record is None:
-            continue
-        owner = owner_of(record, roster, class_name)
-        assignment = documents.assignment(record.assignment) if record.assignment is not None else None
-        labels = {item.id: item.label or item.id for item in assignment.items} if assignment is not None else {}
-        layout = documents.layout(record.sheet)
-        printed = layout.page(record.page) if layout is not None else None
-        hulls = {(f.item, f.blank): f.hull_mm() for f in printed.fields} if printed is not None else {}
-        pages.append(
-            PageToReview(
-                capture=filed.capture,
-                seat=owner.seat if owner is not None else record.who.seat,
-                name=owner.name if owner is not None else None,
-                page=record.page,
-                whose=filed.standing is Standing.ASK,
-                linked=filed.linked,
-                crops=written_crops(filed, documents) if filed.standing is Standing.ASK else (),
-                version=f"{filed.revision}-{filed.digest[:8]}",
-                fields=tuple(
-                    FieldToReview(
-                        place=place,
-                        label=labels.get(item.item, item.item),
-                        blank=item.blank,
-                        reading=item.reading.text,
-                        candidates=item.reading.candidates[:2],
-                        doubt=item.reading.doubt,
-                        marked=item.mark is not None,
-                        size_px=crop_size_px(hulls.get((item.item, item.blank), (0, 0, 1, 1)), CROP_HEIGHT_PX),
-                    )
-                    for place, item in enumerate(record.items)
-                    if item.verdict.kind is VerdictKind.REVIEW
-                ),
-            )
-        )
-    return pages
+@dataclass(frozen=True)
+class ReviewList:
+    """Everything that waits: the most doubtful group first, then the sheets without an owner."""
+
+    groups: tuple[Group, ...]
+    unowned: tuple[Unowned, ...]
+    titles: dict[str, str]
+    """The name of each group's homework, by what its sheets are booked under."""
+
+    @property
+    def fields(self) -> int:
+        """How many fields wait."""
+        return sum(len(group.crops) for group in self.groups)
+
+    def group(self, key: str | None) -> Group | None:
+        """The group of that key, else the first one."""
+        return next((group for group in self.groups if group.key == key), self.groups[0] if self.groups else None)
+
+
+def review_list(ledger: Ledger, documents: Documents, *, class_name: str | None) -> ReviewList:
+    """What waits now. The fields of a sheet that is nobody's yet wait until it is somebody's."""
+    pages = ledger.pages_for_review()
+    counting = [page for page in pages if page.standing is not Standing.ASK and page.record is not None]
+    keys = _keys(documents, counting)
+    inks = ledger.inks([page.capture for page in counting if _has_words(page)])
+    newest = ledger.newest_graded()
+    groups = groups_of(
+        [_open_page(page, documents, class_name, inks.get(page.capture, b"")) for page in counting],
+        keys=keys,
+        fields=_printed(documents, counting),
+        first=newest.record.assignment if newest is not None and newest.record is not None else None,
+    )
+    return ReviewList(
+        groups=tuple(groups),
+        unowned=tuple(_unowned(page, documents) for page in pages if page.standing is Standing.ASK),
+        titles={name: key.title for name, key in keys.items()},
+    )
+
+
+def picture_version(filed: FiledPage) -> str:
+    """Changes when the picture of a field of the sheet would: another photo, or another place of it in the photo."""
+    where = filed.mm_to_px.tobytes() if filed.mm_to_px is not None else b""
+    return f"{filed.digest[:8]}-{crc32(where):08x}"
+
+
+def _open_page(filed: FiledPage, documents: Documents, class_name: str | None, ink: bytes) -> OpenPage:
+    assert filed.record is not None
+    owner = owner_of(filed.record, documents.roster(), class_name)
+    seat = owner.seat if owner is not None else filed.record.who.seat
+    return OpenPage(filed.capture, filed.revision, filed.record, picture_version(filed), seat, ink)
+
+
+def _unowned(filed: FiledPage, documents: Documents) -> Unowned:
+    seat = filed.record.who.seat if filed.record is not None else None
+    return Unowned(filed.capture, seat, filed.linked, written_crops(filed, documents), picture_version(filed))
+
+
+def _has_words(filed: FiledPage) -> bool:
+    assert filed.record is not None
+    return any(item.kind == "text" and item.verdict.kind is VerdictKind.REVIEW for item in filed.record.items)
+
+
+def _keys(documents: Documents, pages: Iterable[FiledPage]) -> dict[str, Assignment]:
+    names = {page.record.assignment for page in pages if page.record is not None}
+    found = {name: documents.assignment(name) for name in names if name is not None}
+    return {name: key for name, key in found.items() if key is not None}
+
+
+def _printed(documents: Documents, pages: Iterable[FiledPage]) -> dict[tuple[str, int], dict[tuple[str, int], Field]]:
+    printed: dict[tuple[str, int], dict[tuple[str, int], Field]] = {}
+    for filed in pages:
+        assert filed.record is not None
+        name = (filed.record.sheet, filed.record.page)
+        if name not in printed:
+            layout = documents.layout(name[0])
+            page = layout.page(name[1]) if layout is not None else None
+            printed[name] = {(field.item, field.blank): field for field in page.fields} if page is not None else {}
+    return printed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.stack import SeatState
-from homework.results import Doubt, VerdictKind
+from homework.results import Doubt, Stamp, VerdictKind
 
 SEAT_WORDS = {
     SeatState.MISSING: "missing",
@@ -30,4 +30,10 @@ DOUBT_WORDS = {
     Doubt.NOT_A_NUMBER: "Not a number",
     Doubt.FOR_THE_TEACHER: "For you to mark",
     Doubt.MIXED_INKS: "In a grey scan your marks and the pupil's ink look alike",
+}
+STAMP_WORDS = {
+    Stamp.EXCELLENT: "excellent",
+    Stamp.GOOD: "good",
+    Stamp.SEEN: "seen",
+    Stamp.KEEP_GOING: "keep going",
 }
