@@ -193,7 +193,7 @@ def _about(done: Sequence[tuple[Change, PageRecord, ItemResult, ItemResult]]) ->
     short = all(after.kind not in ("open", "text") for _, _, _, after in done)
     words = [change.word for change, _, _, _ in done]
     text = _common(None if word.text is msgspec.UNSET else word.text for word in words)
-    score = _common(after.verdict.score_hundredths for _, _, _, after in done)
+    given = _common(None if word.score_hundredths is msgspec.UNSET else word.score_hundredths for word in words)
     return {
         "fields": len(done),
         "sheets": len({change.capture for change, _, _, _ in done}),
@@ -202,7 +202,7 @@ def _about(done: Sequence[tuple[Change, PageRecord, ItemResult, ItemResult]]) ->
         "text": text if short else None,
         "before": _common(before.verdict.kind.value for _, _, before, _ in done),
         "after": _common(after.verdict.kind.value for _, _, _, after in done),
-        "score": score,
+        "points_hundredths": given,
         "remark": int(all(word == Word(comment=word.comment, stamp=word.stamp) for word in words)),
     }
 

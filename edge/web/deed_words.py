@@ -56,10 +56,10 @@ def _corrected(about: About, words: Words, documents: Documents) -> str:
         what = words("%(count)s left empty") % {"count": count}
     elif text is not None:
         what = words("%(count)s read as %(text)s") % {"count": count, "text": text}
-    elif after is not None and about.get("score") is not None and after not in ("correct", "blank"):
+    elif after is not None and about.get("points_hundredths") is not None:
         sign = MARK_SIGNS[VerdictKind(str(after))]
         what = words("%(count)s × %(sign)s, %(points)s points") % {
-            "count": count, "sign": sign, "points": points(int(about["score"] or 0))
+            "count": count, "sign": sign, "points": points(int(about["points_hundredths"] or 0))
         }  # fmt: skip
     elif after is not None:
         signs = [MARK_SIGNS[VerdictKind(str(kind))] for kind in (before, after) if kind is not None]

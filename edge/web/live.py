@@ -18,7 +18,7 @@ from edge.web.calling import CallView, call_view, slid_class
 from edge.web.key import may_be_key
 from edge.web.whose import WrittenCrop, likely_pupils, written_crops
 from homework.errors import ClassboxError
-from homework.layout import Field, Page, SheetLayout
+from homework.layout import Box, Field, Page, SheetLayout
 from homework.marks import MARKS_DIFFER
 from homework.results import ItemResult, MarkKind, PageRecord, PageStatus, Problem, TeacherMark, VerdictKind, points
 from homework.roster import Pupil
@@ -50,6 +50,10 @@ class Mark:
     size_mm: float
     item: str
     differs: bool = False
+    place: int = 0
+    """Of the field among the record's items, from 0."""
+    spot_mm: Box = (0.0, 0.0, 0.0, 0.0)
+    """Where a tap turns it: the field and the mark."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,9 @@ class SheetView:
     may_be_correction: bool = False
     """It has other ink than an earlier sheet of its pupil's: a person may say that it is that one, corrected."""
     """补交: it came when its assignment was due already."""
+    revision: int = 0
+    taps: bool = False
+    """Whether a person may turn its verdicts with a tap: it is kept, and its key has judged it."""
     held_back: bool = False
     """It is of a test that is not released: nothing here says how it was judged."""
 
@@ -148,6 +155,8 @@ def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None
     view = SheetView(
         key=str(filed.capture) if filed.capture else "unsaved",
         version=f"{filed.revision}-{filed.digest[:8]}",
+        revision=filed.revision,
+        taps=filed.capture > 0 and record is not None and record.max_score_hundredths is not None,
         width_mm=width_mm,
         height_mm=height_mm,
         marks=_marks(record, page) if record is not None and page is not None and flat else (),
@@ -342,11 +351,13 @@ def _pages_of(assignment: str | None, documents: Documents) -> int:
 def _marks(record: PageRecord, page: Page) -> tuple[Mark, ...]:
     fields = {(field.item, field.blank): field for field in page.fields}
     return tuple(
-        _mark(item, fields[item.item, item.blank]) for item in record.items if (item.item, item.blank) in fields
+        _mark(item, fields[item.item, item.blank], place)
+        for place, item in enumerate(record.items)
+        if (item.item, item.blank) in fields
     )
 
 
-def _mark(item: ItemResult, field: Field) -> Mark:
+def _mark(item: ItemResult, field: Field, place: int) -> Mark:
     """Where a teacher's pen would put it, without hiding print: beside the first bubble, at the right end of a wide
     frame, over the upper right corner of a narrow one.
     """
@@ -360,6 +371,15 @@ def _mark(item: ItemResult, field: Field) -> Mark:
     else:
         size = _MARK_MM[0]
         left, top = x + width - size * 0.45, y - size * 0.45
+    right, bottom = max(x + width, left + size), max(y + height, top + size)
+    spot = (min(x, left), min(y, top), right - min(x, left), bottom - min(y, top))
     return Mark(
-        item.verdict.kind, round(left, 2), round(top, 2), round(size, 2), item.item, differs=item.own is not None
+        item.verdict.kind,
+        round(left, 2),
+        round(top, 2),
+        round(size, 2),
+        item.item,
+        differs=item.own is not None and not (item.said is not None and item.said.rules),
+        place=place,
+        spot_mm=tuple(round(value, 2) for value in spot),  # type: ignore[arg-type]
     )

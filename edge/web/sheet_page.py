@@ -10,6 +10,7 @@ from aiohttp import web
 
 from edge.web.calling import in_seat_order
 from edge.web.desk import SITE, acting, page_values, place_of, refuse_strangers
+from edge.web.items_page import item_values
 from edge.web.live import LiveView, sheet_view, with_lateness, with_question
 from edge.web.sheet_pictures import draw_kept_field, draw_kept_sheet, draw_kept_written
 from edge.web.whose import Written
@@ -43,7 +44,8 @@ async def _one_sheet(request: web.Request) -> web.Response:
     view: LiveView = values["view"]
     ask = partial(with_question, pupils=view.pupils, missing=view.stack.missing, now=view.calling)
     sheet = await asyncio.to_thread(ask, sheet, filed, site.ledger, site.documents)
-    return render(request, "sheet.html", **{**values, "one": True}, sheet=sheet)
+    items = await item_values(request, filed)
+    return render(request, "sheet.html", **{**values, "one": True}, sheet=sheet, **items)
 
 
 async def _withdraw(request: web.Request) -> web.StreamResponse:

@@ -16,6 +16,7 @@ from edge.web.health_page import add_health_page
 from edge.web.hello_page import add_hello_page
 from edge.web.homework_draft_page import add_homework_draft_page
 from edge.web.homework_page import add_homework_page
+from edge.web.items_page import add_items_page
 from edge.web.key_page import add_key_page
 from edge.web.learned_page import add_learned_page
 from edge.web.live_page import add_live_page
@@ -50,6 +51,7 @@ def make_site(
     add_live_page(app)
     add_absences(app)
     add_sheet_page(app)
+    add_items_page(app)
     add_key_page(app)
     add_review_page(app)
     add_audit_page(app)
