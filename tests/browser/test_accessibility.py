@@ -11,8 +11,8 @@ from benchmarks._box import RunningBox
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
-    "", "?screen=class", "review", "audit", "sheets/1", "sheets/2", "summary", "settings", "classes", "classes/one?class=3-1",
-    "homework", "homework/new", "start", "hello", "again", "slips", "upload", "learned", "technician",
+    "", "?screen=class", "review", "audit", "sheets/1", "sheets/2", "summary", "settings", "classes",
+    "classes/one?class=3-1",    "homework", "homework/new", "start", "hello", "again", "slips", "upload", "learned", "technician",
     "people", "login", "nowhere",
 )  # fmt: skip
 SERIOUS = ("serious", "critical")
