@@ -209,6 +209,7 @@ function connect() {
     show(JSON.parse(message.data));
   });
   events.addEventListener("beat", heard);
+  events.addEventListener("signin", function () { location.reload(); }); // this session has ended
   events.addEventListener("open", heard);
   events.addEventListener("error", function () {
     offline.hidden = false;
