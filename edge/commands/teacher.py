@@ -86,7 +86,7 @@ def list_(config: Path | None, data: Path | None) -> None:
     with _book(config, data) as book:
         for person in book.people():
             what = _("Teacher") if person.life_ms is None else _("Substitute for today")
-            print(f"{person.name}\t{what}\t" + _("{count} devices signed in").format(count=person.sessions))
+            print(f"{person.name}\t{what}\t" + _("devices signed in: {count}").format(count=person.sessions))
 
 
 @command.command("remove", help="Let somebody sign in no longer.\n\n\b\nExample:\n  classbox teacher remove 王老师")
