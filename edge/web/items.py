@@ -84,7 +84,8 @@ def _more(result: ItemResult, form: Mapping[str, str]) -> Word:
     """What of a longer form is not as it was: what was left alone is not said anew."""
     word = Word()
     text, given = form.get("text", "").strip(), form.get("points", "").strip()
-    if text != (result.reading.text or ""):
+    asked = result.verdict.kind is VerdictKind.REVIEW and text and not given  # kept as it stands: so it says
+    if asked or text != (result.reading.text or ""):
         word = msgspec.structs.replace(word, text=text)
     score = result.verdict.score_hundredths
     if given and points_in(given) != score:

@@ -103,18 +103,6 @@ def test_on_a_phone_the_sheet_comes_first_and_nothing_is_cut_off(box: Box, page:
         assert found["height"] >= 44
 
 
-def test_the_review_list_shows_what_was_doubted(box: Box, page: Page) -> None:
-    box.slide(1, 2, 3, 4, 5, 6)
-    page.goto(box.url)
-    expect(page.locator(".handed-in .big")).to_have_text("6 / 6")
-    waiting = page.locator(".seats li.review").count()
-    page.goto(box.url + "review")
-    expect(page.locator(".review-page")).to_have_count(waiting)
-    for crop in page.locator(".crops img").all():
-        crop.scroll_into_view_if_needed()
-        page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=crop.element_handle())
-
-
 @pytest.fixture(scope="module")
 def numbered_class(make_scans: Callable[..., Path]) -> Path:
     """Six pupils who write their seat numbers; the number on the second sheet is rubbed out."""
