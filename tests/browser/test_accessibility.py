@@ -11,10 +11,29 @@ from benchmarks._box import RunningBox
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
-    "", "?screen=class", "review", "audit", "sheets/1", "sheets/2", "summary", "settings", "classes",
-    "classes/one?class=3-1",    "homework", "homework/new", "start", "hello", "again", "slips", "upload", "learned", "technician",
-    "people", "login", "nowhere",
-)  # fmt: skip
+    "",
+    "?screen=class",
+    "review",
+    "audit",
+    "sheets/1",
+    "sheets/2",
+    "summary",
+    "settings",
+    "classes",
+    "classes/one?class=3-1",
+    "homework",
+    "homework/new",
+    "start",
+    "hello",
+    "again",
+    "slips",
+    "upload",
+    "learned",
+    "technician",
+    "people",
+    "login",
+    "nowhere",
+)
 SERIOUS = ("serious", "critical")
 SCRIPTS = sorted([*(ROOT / "edge/web/static").glob("*.js"), *(ROOT / "ui/static").glob("*.js")])
 

@@ -2,11 +2,13 @@
 
 import re
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import msgspec
 import numpy as np
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -19,6 +21,7 @@ from homework.roster import roster_to_csv
 from models.simulation.classroom import made_up_roster
 from models.simulation.paper import PrintedPages, written_page
 from models.simulation.pupil import Habits, fill_class
+from sync.clock import ClockQuality, ClockReading
 
 Shot = Callable[[Page, str], None]
 ITEMS = '[[item]]\nkind = "number"\nprompt = "23 × 4 ="\nanswer = "92"\n' * 3
@@ -128,13 +131,24 @@ def test_seats_work_without_a_script(box: RunningBox, open_page: Callable[..., P
     expect(page.locator(".handed-in .big")).to_have_text("1 / 5")
 
 
-def test_a_sheet_that_comes_after_it_was_due_is_late(
+def test_a_sheet_that_comes_after_the_pile_is_late_and_a_pile_that_is_slid_late_is_not(
     page: Page, start_box: Callable[..., RunningBox], tmp_path: Path
 ) -> None:
     box = start_box(made_class(tmp_path, head="due = 2026-01-05T08:00:00+08:00"))
     page.goto(box.url)
-    box.slide(1)
-    expect(page.locator(".away")).to_contain_text("handed in late 1:")
+    box.slide(1, 2)
+    expect(page.locator(".handed-in .big")).to_have_text("2 / 3")
+    expect(page.locator(".away, .is-late, .person h1 .badge")).to_have_count(0)
+    box.stop()
+    # These two came on the day before it was due.
+    clock = ClockReading(monotonic_ms=1, wall_ms=1_767_500_000_000, boot=bytes(16), quality=ClockQuality.SYNCED)
+    with sqlite3.connect(box.data / "ledger.sqlite") as ledger:
+        ledger.execute("UPDATE capture SET clock = ?", (msgspec.msgpack.encode(clock),))
+    ledger.close()
+    box.start()
+    page.goto(box.url)
+    box.slide(3)
+    expect(page.locator(".away")).to_contain_text(re.compile(r"handed in late 1:\s*03"))
     expect(page.locator(".person h1 .badge")).to_have_text("late")
 
 
