@@ -19,7 +19,7 @@ from homework.assignment import Assignment, parse_assignment
 from homework.drafts import Head, draft_of, items_of_table
 from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.roster import Pupil
-from homework.typed_items import TypedItem, typed_items
+from homework.typed_items import TypedItem, checked, typed_items
 from ui.language import translator
 from ui.pages import language_of, render
 
@@ -55,13 +55,16 @@ async def _new(request: web.Request) -> web.Response:
     other = await asyncio.to_thread(site.documents.assignment, request.query.get("like", ""))
     if other is None:
         return _page(request, _Draft(Head()))
-    head, items = draft_of(other)
-    return _page(request, _Draft(head, items))
+    return _page(request, _opened(other))
 
 
 async def _edit(request: web.Request) -> web.Response:
-    head, items = draft_of(await _old(request))
-    return _page(request, _Draft(head, items))
+    return _page(request, _opened(await _old(request)))
+
+
+def _opened(assignment: Assignment) -> _Draft:
+    head, items = draft_of(assignment)
+    return _Draft(head, tuple(checked(item, grade=assignment.grade) for item in items))
 
 
 async def _old(request: web.Request) -> Assignment:
