@@ -18,7 +18,13 @@ from benchmarks._term import make_term
 SHEETS, QUICK_SHEETS = 18_000, 1_800
 STARTS = 5
 LOOKS = 20
-PAGES = {"live": "", "class_screen": "?screen=class", "review": "review", "sheet": "sheets/{middle}"}
+PAGES = {
+    "live": "",
+    "class_screen": "?screen=class",
+    "review": "review",
+    "summary": "summary",
+    "sheet": "sheets/{middle}",
+}
 
 
 def main() -> None:
