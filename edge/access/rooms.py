@@ -24,6 +24,12 @@ def open_rooms(documents: Documents, now: ClockReading) -> frozenset[str]:
     return frozenset(room for room in ROOMS if _is_open(documents.setting(_SETTING.format(room=room)), now))
 
 
+def opened_at(documents: Documents, room: str, now: ClockReading) -> ClockReading | None:
+    """When a room was opened; None while it is closed."""
+    kept = documents.setting(_name(room))
+    return _READING.decode(kept) if kept and _is_open(kept, now) else None
+
+
 def open_room(documents: Documents, room: str, now: ClockReading) -> None:
     """Open a room from now on, for four hours. Raises `UsageError` for one that there is not."""
     documents.put_setting(_name(room), msgspec.json.encode(now).decode())

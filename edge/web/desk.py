@@ -71,7 +71,7 @@ class Site:
 
 
 SITE = web.AppKey("site", Site)
-_CLOCK = SystemClock()
+CLOCK = SystemClock()
 
 
 @cache
@@ -101,7 +101,7 @@ async def page_values(request: web.Request) -> dict[str, Any]:
 def acting(request: web.Request) -> By:
     """Who does what this request asks for, and when: the person that signed in, on an open box "teacher"."""
     person = request.get("person")
-    return By(person if isinstance(person, str) else "teacher", _CLOCK.read())
+    return By(person if isinstance(person, str) else "teacher", CLOCK.read())
 
 
 async def place_of(site: Site, capture: int) -> str:

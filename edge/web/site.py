@@ -23,6 +23,7 @@ from edge.web.live_page import add_live_page
 from edge.web.login_page import add_login_page
 from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
+from edge.web.self_page import add_self_page
 from edge.web.settings_page import add_settings_page
 from edge.web.sheet_page import add_sheet_page
 from edge.web.slips_page import add_slips_page
@@ -58,6 +59,7 @@ def make_site(
     add_summary_page(app)
     add_again_page(app)
     add_slips_page(app)
+    add_self_page(app)
     add_settings_page(app)
     add_start_page(app)
     add_classes_page(app)
