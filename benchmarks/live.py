@@ -45,13 +45,16 @@ EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "g3-mul-2x1.toml"
 PUPILS, PACE_S = 45, 60 / 45
 _KINDS = (
     'kind = "number"\nprompt = "23 × 4 ="\nanswer = "92"',
-    'kind = "choice"\nprompt = "3 × 5 ="\noptions = ["12", "15", "18", "20"]\nanswer = "B"',
     'kind = "judge"\nprompt = "3 是奇数"\nanswer = "√"',
+    'kind = "number"\nprompt = "12 × 4 ="\nanswer = "48"',
     'kind = "compare"\nprompt = "3 ○ 5"\nanswer = "<"',
-    'kind = "choice"\nprompt = "6 × 7 ="\noptions = ["36", "40", "42", "48"]\nanswer = "C"',
-    'kind = "judge"\nprompt = "8 是偶数"\nanswer = "√"',
+    'kind = "number"\nprompt = "7 × 8 ="\nanswer = "56"',
+    'kind = "judge"\nprompt = "8 是奇数"\nanswer = "×"',
 )
-MIXED = '[assignment]\ntitle = "第三单元 练习"\ngrade = 3\n' + "".join(f"[[item]]\n{kind}\n" for kind in _KINDS * 2)
+_LONG = 'kind = "number"\nprompt = "140 + 36 ="\nanswer = "176"'
+MIXED = '[assignment]\ntitle = "第三单元 练习"\ngrade = 3\n' + "".join(
+    f"[[item]]\n{kind}\n" for kind in (*_KINDS, *_KINDS[:-1], _LONG)
+)
 PAUSE_S = 0.25
 """After a verdict, so that what the box does after it (the outbox, the checkpoint) is not counted to the next one."""
 PATIENCE_S = 30.0
@@ -105,7 +108,7 @@ class Room:
     def stack(self, number: int, sheets: int, *, mixed: bool = False) -> Stack:
         """The first `sheets` sheets of the stack of that number.
 
-        `mixed`: tidy hands, and of twelve answers two are numbers, so that some 3 % come to the review; else the
+        `mixed`: tidy hands, and of twelve answers seven are numbers, so that some 5 % come to the review; else the
         first page of the example: twenty-one fields.
         """
         folder = self.folder / f"stack-{number}"
