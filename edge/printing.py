@@ -1,7 +1,7 @@
 """Worksheets made on this machine: what `classbox print` and the page both do, and a process of its own for the page.
 
-Typesetting keeps what it has once set (measured: 240 MB after the first worksheet, over 600 MB after five), so a box
-that runs for a term sets in a process that ends when its sheets are made. `python -m edge.printing` is that process:
+Typesetting keeps what it has once set (docs/first-morning.md has the figures), so a box that runs for a term sets in a
+process that ends when its sheets are made. `python -m edge.printing` is that process:
 a job on its standard input, the sheets or the error on its standard output.
 """
 

@@ -97,6 +97,7 @@ def test_from_an_empty_box_to_a_graded_class(
     page.goto(box.url)
     expect(page.locator(".handed-in .big")).to_have_text("6 / 6")
     expect(page.locator("#title")).to_contain_text("3-1 · 第三单元 口算")
+    ticked = []
     for number, sheet in enumerate(filled, 1):
         page.goto(f"{box.url}sheets/{number}")
         expect(page.get_by_text(sheet.pupil.name).first).to_be_visible()
@@ -104,6 +105,22 @@ def test_from_an_empty_box_to_a_graded_class(
         right = sum(is_right(box, field) for field in sheet.truth.fields)
         ticks, asked = page.locator(".sheet use.correct").count(), page.locator(".sheet use.review").count()
         assert ticks <= right <= ticks + asked
+        if page.locator(".sheet use.mark").first.get_attribute("class") == "mark correct":
+            ticked.append(number)
+
+    # The key was wrong after all: another answer is typed, and what was ticked is crossed.
+    page.goto(f"{box.url}homework")
+    page.get_by_role("link", name="Change").click()
+    page.locator("input[name=answer-1]").fill("93")
+    page.get_by_role("button", name="Keep").click()
+    expect(page.get_by_role("status")).to_contain_text("Sheets that were printed stay right")
+    assert ticked
+    for _ in range(60):
+        page.goto(f"{box.url}sheets/{ticked[0]}")
+        if page.locator(".sheet use.mark").first.get_attribute("class") == "mark wrong":
+            break
+        page.wait_for_timeout(500)
+    expect(page.locator(".sheet use.mark").first).to_have_class("mark wrong")
     page.goto(f"{box.url}start")
     expect(page.locator(".first-steps .done")).to_have_count(3)
 

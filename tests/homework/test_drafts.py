@@ -161,3 +161,23 @@ def test_a_table_without_a_header_is_question_and_answer() -> None:
 def test_an_empty_table_says_so(rows: list[list[str]]) -> None:
     with pytest.raises(BadFileError, match="The table"):
         items_of_table(rows)
+
+
+def test_the_lines_that_the_documentation_shows_make_homework() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "first-morning.md").read_text(encoding="utf-8")
+    assignment = made(page.split("```")[1], grade="3")
+    assert [(item.kind, item.rule.accepted[0][:1]) for item in assignment.items] == [
+        ("number", ("92",)),
+        ("number", ("48",)),
+        ("number", ("6",)),
+        ("number", ("8……1",)),
+        ("number", ("9",)),
+        ("number", ("3",)),
+        ("judge", ("√",)),
+        ("choice", ("C",)),
+        ("number", ("4",)),
+        ("text", ("北京",)),
+        ("compare", ("<",)),
+        ("compare", (">",)),
+        ("open", ()),
+    ]
