@@ -17,10 +17,12 @@ from edge.filed import FiledPage
 from edge.ledger import Ledger
 from edge.release import is_test
 from edge.web.live import Mark, SheetView, sheet_view
-from homework.results import PageStatus, VerdictKind
+from homework.layout import Box
+from homework.results import PageRecord, PageStatus, VerdictKind
 from sync.clock import ClockReading
 
 SHOWN_FOR_MS = 20_000
+AROUND_MM = 12.0
 SCORE_SETTING = "self_score"
 
 
@@ -49,6 +51,8 @@ class SelfView:
     left_ms: int = 0
     sheet: SheetView | None = None
     marks: tuple[Mark, ...] = ()
+    part_mm: Box = (0.0, 0.0, 0.0, 0.0)
+    """The part of the page that holds the answers: it is seen larger, and without the written name."""
     wrong: int = 0
     attempt: int = 1
     problem: str = ""
@@ -97,8 +101,21 @@ def _seen(filed: FiledPage, ledger: Ledger, documents: Documents, left_ms: int, 
         filed.capture,
         left_ms,
         sheet=sheet,
+        part_mm=_answers_of(record, documents) or (0.0, 0.0, sheet.width_mm, sheet.height_mm),
         marks=tuple(mark for mark in sheet.marks if mark.place in open_),
         wrong=wrong,
         attempt=record.attempt,
         score=f"{sheet.score} / {sheet.max_score}" if documents.setting(SCORE_SETTING) == "on" else "",
     )
+
+
+def _answers_of(record: PageRecord, documents: Documents) -> Box | None:
+    """The strip of the page, over its whole width, in which its answers stand."""
+    layout = documents.layout(record.sheet)
+    page = layout.page(record.page) if layout is not None else None
+    if layout is None or page is None or not page.fields:
+        return None
+    hulls = [field.hull_mm() for field in page.fields]
+    top = max(min(y for _, y, _, _ in hulls) - AROUND_MM, 0.0)
+    bottom = min(max(y + height for _, y, _, height in hulls) + AROUND_MM, layout.page_mm[1])
+    return (0.0, round(top, 1), layout.page_mm[0], round(bottom - top, 1))
