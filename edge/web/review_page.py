@@ -24,6 +24,9 @@ from homework.results import points
 from ui.pages import SECURITY_HEADERS, render
 
 CROP_HEIGHT_PX = 88
+MOST_OTHERS = 30
+"""Groups that are named before their turn; after a term without a look there may be hundreds."""
+
 KEYS = (*"1234567890", ".", "/", "-", "%", "……", "⌫")
 """For a number on a phone, whose own keys have no fraction and no remainder."""
 
@@ -49,7 +52,8 @@ async def _review(request: web.Request) -> web.Response:
         **values,
         waiting=waiting,
         group=group,
-        others=others,
+        others=others[:MOST_OTHERS],
+        more_others=max(0, len(others) - MOST_OTHERS),
         crops=_crops(group),
         keys=KEYS,
         mark=await asyncio.to_thread(site.ledger.review_mark),

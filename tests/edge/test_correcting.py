@@ -256,6 +256,18 @@ def test_words_stay_when_the_sheet_is_read_anew(ledger: Ledger) -> None:
     assert verdict(ledger, asked) is VerdictKind.CORRECT
 
 
+def test_saying_whose_sheet_it_is_reads_nothing_anew(ledger: Ledger) -> None:
+    asked = slide(ledger, 1, page(None))
+    before = now(ledger, asked)[1]
+    ledger.say_whose(asked.capture, WhoWroteIt("3-1", 3, "S003", 1.0), pupil="S003", by=MISS)
+    after = now(ledger, asked)[1]
+    assert (after.items, after.score_hundredths, after.pending) == (
+        before.items,
+        before.score_hundredths,
+        before.pending,
+    )
+
+
 def test_a_sheet_that_is_asked_keeps_its_question_when_an_answer_on_it_is_corrected(ledger: Ledger) -> None:
     asked = slide(ledger, 1, page(None))
     ledger.correct([change(asked, Word(text="56"))], by=MISS)
