@@ -34,7 +34,7 @@ OPEN_ROUTES = frozenset(
     }
 )
 """Routes that say nothing of any pupil. Each new page is closed until it stands here."""
-_SCREEN_ROUTES = frozenset({"/", "/events"})
+_SCREEN_ROUTES = frozenset({"/", "/events", "/state"})
 TEACHER_ROUTES = ("/people", "/technician")
 """Where a substitute has no business."""
 _SENDINGS = "/upload"

@@ -15,11 +15,14 @@ from unittest.mock import MagicMock
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks._box import RunningBox, run_classbox
-from edge.access.book import AccessBook
+from edge.access.book import AccessBook, Role
 from edge.access.gate import OPEN_ROUTES
 from edge.access.places import own_addresses
+from edge.access.rooms import close_room, open_room
+from edge.documents import Documents
 from edge.web.site import make_site
 from sync.clock import SystemClock
 
@@ -46,6 +49,7 @@ class Visitor:
         assert parts.hostname is not None
         self.host, self.port, self.tls = parts.hostname, parts.port or 0, parts.scheme == "https"
         self.cookies: dict[str, str] = {}
+        self.data = Path()
 
     def connect(self) -> http.client.HTTPConnection:
         if not self.tls:
@@ -125,13 +129,14 @@ def stranger(box: RunningBox) -> Visitor:
 @pytest.fixture
 def teacher(box: RunningBox) -> Visitor:
     visitor = Visitor(box.url)
+    visitor.data = box.data
     assert visitor.sign_in()[0] == 303
     return visitor
 
 
 def routes() -> list[str]:
     """The address patterns of every page of the box."""
-    return sorted({resource.canonical for resource in make_site(MagicMock()).router.resources()})
+    return sorted({resource.canonical for resource in make_site(MagicMock(), ward=MagicMock()).router.resources()})
 
 
 def filled(pattern: str) -> list[str]:
@@ -274,7 +279,7 @@ def test_forms_of_other_sites_change_nothing_even_for_a_teacher(teacher: Visitor
 
 
 def test_the_screen_for_the_class_shows_no_name_no_score_no_picture(stranger: Visitor, names: tuple[str, ...]) -> None:
-    for path in ("/?screen=class", "/?screen=class&language=zh-CN", "/events?screen=class"):
+    for path in ("/?screen=class", "/?screen=class&language=zh-CN", "/events?screen=class", "/state?screen=class"):
         status, headers, body = stranger.ask(path)
         assert status == 200
         assert holds_nothing((status, headers, body), names)
@@ -282,6 +287,59 @@ def test_the_screen_for_the_class_shows_no_name_no_score_no_picture(stranger: Vi
         assert "picture.jpg" not in text
         assert "/sheets/" not in text
         assert "6 / 6" in text  # it does say how many have handed in
+
+
+def test_the_pupils_own_page_is_closed_until_a_teacher_opens_it(
+    stranger: Visitor, teacher: Visitor, names: tuple[str, ...]
+) -> None:
+    shut = [stranger.ask(path) for path in ("/self", "/self/now")]
+    assert [answer[0] for answer in shut] == [303, 303]
+    assert stranger.send("/self-service", open="yes")[0] == 403
+    documents = Documents(Path(teacher.data))
+    open_room(documents, "self", SystemClock().read())
+    assert stranger.ask("/self")[0] == 200
+    for path in ("/self-service", "/sheets/1", "/review"):
+        answer = stranger.ask(path)
+        assert answer[0] == 303, path
+        assert holds_nothing(answer, names)
+    close_room(documents, "self")
+    assert stranger.ask("/self")[0] == 303
+
+
+def test_a_substitute_works_with_the_class_and_lets_nobody_in(box: RunningBox, stranger: Visitor) -> None:
+    book = AccessBook(box.data, SystemClock())
+    person = book.add("代课", "730194", Role.SUBSTITUTE)
+    try:
+        assert stranger.sign_in("730194", name="代课")[0] == 303
+        assert stranger.ask("/")[0] == 200
+        assert stranger.ask("/review")[0] == 200
+        for path in ("/people", "/technician"):
+            assert stranger.ask(path)[0] == 403, path
+        assert stranger.send("/people/add", name="朋友", role="teacher")[0] == 403
+        assert book.called("朋友") is None
+    finally:
+        book.remove(person.id)
+        book.close()
+
+
+def test_figures_are_for_this_machine_for_who_is_signed_in_and_for_no_stranger(
+    stranger: Visitor, teacher: Visitor
+) -> None:
+    assert stranger.ask("/metrics")[0] == 403
+    assert stranger.ask("/metrics", Authorization="Bearer ")[0] == 403
+    status, _, text = teacher.ask("/metrics")
+    assert status == 200
+    found = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(text.decode())
+        for sample in family.samples
+        if not sample.labels
+    }
+    assert found["classbox_captured_sheets"] == 6
+    assert found["classbox_page_seconds_count"] >= 0
+    own = Visitor(f"https://127.0.0.1:{teacher.port}/")
+    assert own.ask("/metrics")[0] == 200
+    assert own.ask("/")[0] == 303  # its own computer signs in, too
 
 
 def test_a_session_ends_for_whoever_signs_out_is_removed_or_gets_a_new_pin(
