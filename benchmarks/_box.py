@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -55,6 +56,7 @@ class RunningBox:
             f'[camera]\nsource = "folder:{self.scans}"\n{self._more}',
             encoding="utf-8",
         )
+        begun_s = time.monotonic()
         self.process = subprocess.Popen(
             [CLASSBOX, "run", "--config", str(self.config)],
             stdout=subprocess.PIPE,
@@ -67,6 +69,7 @@ class RunningBox:
         if not line.startswith("ready "):
             self.process.wait(timeout=30)
             raise AssertionError(f"the box did not start: {self.errors()}")
+        self.ready_after_s = time.monotonic() - begun_s
         self.url = line.split()[1]
         self._listen = urlsplit(self.url).netloc
 
