@@ -46,6 +46,10 @@ class LedgerQueries:
         limit = 2**62 if before is None else before
         return next(iter(self._pages("WHERE capture.id < ? ORDER BY capture.id DESC LIMIT 1", (limit,))), None)
 
+    def last_pages(self, limit: int) -> list[FiledPage]:
+        """The captures that came last, in the order in which they came."""
+        return self._pages("ORDER BY capture.id DESC LIMIT ?", (limit,))[::-1]
+
     def newest_graded(self) -> FiledPage | None:
         """The capture that came last of those that were read, or None."""
         return next(

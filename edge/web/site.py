@@ -21,6 +21,7 @@ from edge.web.key_page import add_key_page
 from edge.web.learned_page import add_learned_page
 from edge.web.live_page import add_live_page
 from edge.web.login_page import add_login_page
+from edge.web.overprint_page import add_overprint_page
 from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
 from edge.web.self_page import add_self_page
@@ -59,6 +60,7 @@ def make_site(
     add_summary_page(app)
     add_again_page(app)
     add_slips_page(app)
+    add_overprint_page(app)
     add_self_page(app)
     add_settings_page(app)
     add_start_page(app)

@@ -2,6 +2,7 @@
 
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks._box import RunningBox as Box
 from benchmarks._corrected import make_corrected
+from benchmarks._scans import DPI
 
 ScansAgain = tuple[Path, dict[int, int]]
 
@@ -173,7 +175,13 @@ def test_on_a_phone_every_page_fits_and_speaks_chinese(
     box.slide(1, 2, 3)
     page.goto(box.url)
     expect(page.locator(".handed-in .big")).to_have_text(re.compile("[23] / 12"))  # one number is hard to read
-    for path, heading in (("again", "订正"), ("slips", "给学生的小条"), ("self-service", "学生自助"), ("self", "")):
+    for path, heading in (
+        ("again", "订正"),
+        ("slips", "给学生的小条"),
+        ("self-service", "学生自助"),
+        ("overprint", "把 ✓ ✗ 印到卷子上"),
+        ("self", ""),
+    ):
         page.goto(box.url + path)
         if heading:
             expect(page.get_by_role("heading", name=heading).first).to_be_visible()
@@ -183,3 +191,79 @@ def test_on_a_phone_every_page_fits_and_speaks_chinese(
             found = target.bounding_box()
             assert found is not None
             assert found["height"] >= 44
+
+
+# --- onto the sheets -------------------------------------------------------------------------------------------
+
+
+def printed_onto(scan: Path, pdf: bytes, shift_mm: tuple[float, float]) -> np.ndarray:
+    """A scan of the paper after a printer that is off by so much has printed onto it."""
+    paper = cv2.imread(str(scan))
+    assert paper is not None
+    page = pypdfium2.PdfDocument(pdf)[0].render(scale=DPI / 72).to_numpy()[..., :3]
+    page = cv2.resize(page, paper.shape[1::-1], interpolation=cv2.INTER_AREA)
+    move = np.array([[1, 0, shift_mm[0] * DPI / 25.4], [0, 1, shift_mm[1] * DPI / 25.4]], np.float64)
+    page = cv2.warpAffine(page, move, paper.shape[1::-1], borderValue=(255, 255, 255))
+    return np.asarray(cv2.multiply(paper, page, scale=1 / 255), np.uint8)
+
+
+def fetched(url: str, form: dict[str, str] | None = None) -> bytes:
+    body = urllib.parse.urlencode(form).encode() if form is not None else None
+    with urllib.request.urlopen(url, body, timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "application/pdf"
+        return bytes(answer.read())
+
+
+def test_a_printer_is_measured_on_a_test_page_and_marks_are_printed_in_the_order_of_the_stack(
+    box: Box, page: Page, corrected_class: ScansAgain, shot: Callable[[Page, str], None]
+) -> None:
+    _, done = corrected_class
+    page.goto(box.url)
+    box.slide(*range(1, 13))
+    expect(page.locator(".handed-in .big")).to_have_text("12 / 12", timeout=60_000)
+    shift = (1.8, -1.2)
+    test = fetched(box.url + "overprint/test.pdf", {"assignment": "scans", "printer": "Office"})
+    scan = box.scans.parent / "test-page.jpg"
+    cv2.imwrite(str(scan), printed_onto(box.made / "scans" / "01.jpg", test, shift))
+    box.slide_file(scan)
+    expect(page.get_by_text("This sheet was here before. It counts once.")).to_be_visible()
+    page.goto(box.url + "overprint")
+    page.get_by_role("button", name="It lies under the camera: measure").click()
+    expect(page.get_by_text(re.compile(r"printed 2\.[123] mm off"))).to_be_visible()
+    page.locator("summary", has_text="The sheets of the stack").click()
+    shot(page, "overprint")
+    lines = page.locator(".stack-lines li")
+    expect(lines).to_have_count(13)
+    assert page.locator(".stack-lines input:checked").count() == 12
+
+    kept = "&".join(
+        f"sheet={value}"
+        for value in page.locator(".stack-lines input:checked").evaluate_all("x => x.map(e => e.value)")
+    )
+    pdf = fetched(f"{box.url}overprint.pdf?assignment=scans&ticks=on&printer=Office&{kept}")
+    document = pypdfium2.PdfDocument(pdf)
+    assert len(document) == 12
+    crosses = [side for side in range(12) if _red(document[side].render(scale=2).to_numpy()[..., :3])]
+    seats = [int(re.findall(r"No\. (\d+)", text)[0]) for text in lines.all_inner_texts()[:12]]
+    sure = {number for number in done if f"✗{done[number]}" in lines.nth(seats.index(number)).inner_text()}
+    assert {seats[side] for side in crosses} >= sure
+    assert sure
+    reverse = pypdfium2.PdfDocument(
+        fetched(f"{box.url}overprint.pdf?assignment=scans&order=reverse&ticks=on&printer=Office&{kept}")
+    )
+    assert [11 - side for side in range(12) if _red(reverse[side].render(scale=2).to_numpy()[..., :3])][::-1] == crosses
+
+    # Printed by that printer, a sheet comes back and is known as the same one: nothing printed is taken for ink.
+    side = seats.index(min(done))
+    one = fetched(f"{box.url}overprint.pdf?assignment=scans&ticks=on&printer=Office&{kept.split('&')[side]}")
+    back = box.scans.parent / "came-back.jpg"
+    cv2.imwrite(str(back), printed_onto(box.made / "scans" / f"{min(done):02d}.jpg", one, shift))
+    page.goto(box.url)
+    box.slide_file(back)
+    expect(page.get_by_text("This sheet was here before. It counts once.")).to_be_visible()
+
+
+def _red(picture: np.ndarray) -> bool:
+    """Whether there is red on a page (BGR)."""
+    blue, _, red = (picture[..., n].astype(int) for n in range(3))
+    return bool((red - blue > 90).sum() > 20)
