@@ -60,7 +60,8 @@ def _asked_pin(*, random_pin: bool) -> str:
         pin = pins.new_pin()
         print(_("PIN: {pin}").format(pin=pin))
         return pin
-    asked: str = click.prompt(_("PIN, at least six digits"), hide_input=True, confirmation_prompt=_("The same PIN again"))
+    again = _("The same PIN again")
+    asked: str = click.prompt(_("PIN, at least six digits"), hide_input=True, confirmation_prompt=again)
     return pins.checked_pin(asked)
 
 
