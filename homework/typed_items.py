@@ -89,7 +89,7 @@ def typed_items(text: str, *, grade: int | None = None, section: str = "") -> tu
 
 
 def checked(item: TypedItem, *, grade: int | None = None) -> TypedItem:
-    """A question after it was edited: a sum is worked out anew, fills an empty answer, and stands beside another one."""
+    """A question after it was edited: a sum is worked out anew, fills an empty answer, stands beside another."""
     if item.kind not in ("number", "compare") or places_in(item.prompt, item.kind) > 1:
         return msgspec.structs.replace(item, suggestions=(), computed="")
     worked = _worked_out(item.prompt, grade)
