@@ -148,18 +148,24 @@ class Bookings:
         )
 
     def _own(self, db: sqlite3.Connection, row: PageRow) -> PageRecord:
-        """What a page says by itself, with what a person has just said of what it took over."""
+        """What a page says by itself, with what a person has just said of what it took over.
+
+        That is a word which neither the attempt before it nor its own newest revision has.
+        """
         assert row.record is not None
         own = own_record(row.record, row.read, row.taken)
-        kept = self._newest(db, row.capture) if row.read is not None else None
-        if kept is None or kept.record is None:
+        slot = _slot(row)
+        if row.read is None or slot is None:
             return own
-        pairs = zip(own.items, row.record.items, kept.record.items, strict=True)
+        earlier = (self._newest(db, row.capture), self._newest(db, self._capture_at(db, slot, row.record.attempt - 1)))
+        known = [one.record.items for one in earlier if one is not None and one.record is not None]
         items = tuple(
-            msgspec.structs.replace(item, said=now.said) if place in row.taken and now.said != before.said else item
-            for place, (item, now, before) in enumerate(pairs)
+            msgspec.structs.replace(item, said=now.said)
+            if place in row.taken and all(items[place].said != now.said for items in known)
+            else item
+            for place, (item, now) in enumerate(zip(own.items, row.record.items, strict=True))
         )
-        return msgspec.structs.replace(own, items=items)
+        return msgspec.structs.replace(own, items=items) if known else own
 
     def _rivals(self, db: sqlite3.Connection, row: PageRow, slot: Slot) -> list[Rival]:
         """The captures that count for the same pupil and page, and those that are asked about."""

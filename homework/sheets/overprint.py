@@ -98,7 +98,7 @@ def side_of(
     before = [(item, blank, None) for item, blank in marked]
     for item, blank, right in (*before, *verdicts):
         field = fields.get((item, blank))
-        corner = _nearest(taken, field.hull_mm(), (MARK_MM, MARK_MM), _others(page, field)) if field else None
+        corner = _beside(taken, field, _others(page, field)) if field is not None else None
         if corner is not None:
             _take(taken, (*corner, MARK_MM, MARK_MM))
             middle = (corner[0] + MARK_MM / 2, corner[1] + MARK_MM / 2)
@@ -221,6 +221,18 @@ def _take(taken: NDArray[np.bool_], box: Box) -> None:
     rows = slice(max(int(y / _STEP_MM), 0), max(int(np.ceil((y + height) / _STEP_MM)), 0))
     columns = slice(max(int(x / _STEP_MM), 0), max(int(np.ceil((x + width) / _STEP_MM)), 0))
     taken[rows, columns] = True
+
+
+def _beside(taken: NDArray[np.bool_], field: Field, others: Sequence[Box]) -> Point | None:
+    """Where a field's mark stands. Not to the right of bubbles: it would be read as a word on the last option."""
+    x, y, width, height = field.hull_mm()
+    if field.bubbles:
+        blocked = taken.copy()
+        _take(blocked, (x + width, y - MARK_MM, 1000.0, height + 2 * MARK_MM))
+        corner = _nearest(blocked, (x, y, width, height), (MARK_MM, MARK_MM), others)
+        if corner is not None:
+            return corner
+    return _nearest(taken, (x, y, width, height), (MARK_MM, MARK_MM), others)
 
 
 def _others(page: Page, field: Field) -> list[Box]:

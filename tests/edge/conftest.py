@@ -159,11 +159,11 @@ def take_photo(
     source = np.array([[0, 0], [page_w, 0], [page_w, page_h], [0, page_h]], np.float32) - 0.5
     matrix = cv2.getPerspectiveTransform(source, placed.astype(np.float32))
     if scale < 1:  # what a lens averages over a pixel
-        paper = cv2.GaussianBlur(paper, (0, 0), max(0.4 / scale - 0.2, 0.3))
+        paper = np.asarray(cv2.GaussianBlur(paper, (0, 0), max(0.4 / scale - 0.2, 0.3)), np.uint8)
     desk = np.full((height, width, 3), (70, 95, 120), np.uint8)
     photo = cv2.warpPerspective(paper, matrix, size_px, dst=desk, borderMode=cv2.BORDER_TRANSPARENT).astype(np.float32)
     if blur_px:
-        photo = cv2.GaussianBlur(photo, (0, 0), blur_px)
+        photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), blur_px), np.float32)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
     light = brightness * (1 - falloff * np.hypot(columns / width, rows / height) / np.sqrt(2))
     photo = photo * light[..., None] + rng.normal(0, noise, photo.shape)
