@@ -61,6 +61,11 @@ def _as_word(name: str) -> str:
     return rf"\b{re.escape(name)}\b" if name.isascii() else re.escape(name)
 
 
+def _whole(text: str) -> str:
+    """Text that can be written as UTF-8: a file's name may hold bytes that are none."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class _Lines(logging.Formatter):
     """One JSON object a record."""
 
@@ -74,10 +79,10 @@ class _Lines(logging.Formatter):
             "level": record.levelname.lower(),
             "from": record.name,
             "thread": record.threadName,
-            "message": self._names.struck(record.getMessage())[:_LONGEST],
+            "message": _whole(self._names.struck(record.getMessage()))[:_LONGEST],
         }
         if record.exc_info:
-            line["trace"] = self._names.struck(self.formatException(record.exc_info))[-_LONGEST:]
+            line["trace"] = _whole(self._names.struck(self.formatException(record.exc_info)))[-_LONGEST:]
         return msgspec.json.encode(line).decode()
 
 
