@@ -306,6 +306,12 @@ def test_the_pupils_own_page_is_closed_until_a_teacher_opens_it(
     assert stranger.ask("/self")[0] == 303
 
 
+def test_what_somebody_does_is_written_down_under_the_name_that_signed_in(teacher: Visitor) -> None:
+    assert teacher.send("/sheets/2/withdraw")[0] == 303
+    assert TEACHER in teacher.ask("/audit")[2].decode()
+    assert teacher.send("/sheets/2/restore")[0] == 303
+
+
 def test_a_substitute_works_with_the_class_and_lets_nobody_in(box: RunningBox, stranger: Visitor) -> None:
     book = AccessBook(box.data, SystemClock())
     person = book.add("代课", "730194", Role.SUBSTITUTE)
