@@ -75,7 +75,7 @@ async def _set_verdict(request: web.Request) -> web.StreamResponse:
     site = request.config_dict[SITE]
     form = await request.post()
     try:
-        capture, revision, blank = (int(str(form[name])) for name in ("capture", "revision", "blank"))
+        capture, revision, blank = (_number(str(form[name])) for name in ("capture", "revision", "blank"))
         place, right = (str(form["item"]), blank), {"right": True, "wrong": False}[str(form["verdict"])]
     except (KeyError, ValueError) as error:
         raise UsageError("This is no verdict.", remedy="Go back and tap ✓ or ✗.") from error
@@ -96,6 +96,13 @@ async def _say_again(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     site.bus.publish()
     raise web.HTTPSeeOther(await place_of(site, capture))
+
+
+def _number(text: str) -> int:
+    """A whole number as our own forms send it. Raises `ValueError` for any other text."""
+    if not text.isdecimal() or len(text) > 12:
+        raise ValueError(text)
+    return int(text)
 
 
 def _address(assignment: str) -> str:

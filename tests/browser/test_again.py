@@ -91,6 +91,10 @@ def test_the_same_sheet_again_is_a_duplicate_and_another_copy_is_asked_until_it_
     cv2.imwrite(str(copy), np.clip(picture * 0.93, 0, 255).astype(np.uint8))
     box.slide_file(copy)
     expect(page.get_by_text("This sheet was here before. It counts once.")).to_be_visible()
+    for revision in ("9" * 30, "-1", "x"):
+        form = {"capture": "1", "revision": revision, "item": "1", "blank": "1", "verdict": "right"}
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            fetched(box.url + "again/verdict", form)
     # The stack is called corrections: no question is asked then.
     page.goto(box.url + "again")
     page.get_by_role("button", name="This stack is corrections").click()
