@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import zxingcpp
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from benchmarks._box import RunningBox as Box
@@ -220,3 +221,29 @@ def test_its_own_screen_says_where_it_is_and_how_to_know_it(
     expect(phone.locator(".checks li")).to_have_count(10)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     shot(phone, f"technician-{locale}-phone-dark")
+
+
+def serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+
+
+def test_axe_finds_nothing_serious_on_the_ways_in(locked: Box, open_page: Callable[..., Page]) -> None:
+    light, dark = open_page(), open_page(dark=True, phone=True)
+    for page in (light, dark):
+        page.goto(locked.url)
+        expect(page.get_by_role("heading", name="This box is new")).to_be_visible()
+        assert serious(page) == []
+    pin = add_teacher(locked, "王老师")
+    for page in (light, dark):
+        for path in ("login", "in/x", "people"):
+            page.goto(locked.url + path)
+            assert serious(page) == [], path
+        page.get_by_label("PIN").fill(pin)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="New device").first.click()
+        expect(page.locator("img.qr")).to_be_visible()
+        page.get_by_text("Change my PIN").click()
+        assert serious(page) == []
+        page.goto(locked.url + "technician")
+        assert serious(page) == []
