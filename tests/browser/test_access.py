@@ -180,7 +180,8 @@ def test_access_is_lent_to_a_substitute_by_a_code_on_the_screen_and_taken_back(
 def test_a_teacher_signs_in_and_lends_access_with_the_keyboard_alone(locked: Box, page: Page) -> None:
     pin = add_teacher(locked, "王老师")
     page.goto(locked.url + "people")
-    page.keyboard.type(pin)  # the field has the focus
+    expect(page.get_by_label("PIN")).to_be_focused()
+    page.keyboard.type(pin)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Who has access to this box")).to_be_visible()
     for _ in range(40):
