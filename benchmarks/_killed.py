@@ -115,7 +115,7 @@ BACKUP_POINTS: Final[dict[str, Trigger]] = {
     "backup: a picture is read": Call("edge.pictures:Pictures.keep", "before"),
     "backup: a picture is copied": Call("edge.pictures:Pictures.keep", "after"),
     "backup: before the ledger is named": Audit("os.rename", r"ledger\.sqlite\.new"),
-    "backup: before its list": Audit("os.rename", r"backup\.json\.new"),
+    "backup: before its list": Audit("os.rename", r"/\.backup\.json\."),
 }
 POINTS: Final = {**SHEET_POINTS, **START_POINTS, **MIGRATION_POINTS, **RETENTION_POINTS, **BACKUP_POINTS}
 

@@ -19,11 +19,11 @@ from typing import Annotated, Final
 
 import msgspec
 
-from edge.document_file import fsync_folder
 from edge.journal import digest_of_file
 from edge.ledger import FILE_NAME as LEDGER_NAME
 from edge.ledger import Ledger
 from edge.pictures import Pictures
+from edge.whole_files import fsync_folder, write_whole
 from homework.errors import ClassboxError
 from sync.clock import Clock, ClockReading
 
@@ -167,22 +167,6 @@ def begin_anew(folder: Path, *, clock: Clock) -> None:
         ledger.close()
 
 
-def write_whole(path: Path, body: bytes) -> None:
-    """Write a file beside, fsync and rename it: the old one or the new one, whatever happens."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        with beside.open("wb") as file:
-            file.write(body)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        fsync_folder(path.parent)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-
-
 @contextmanager
 def _writing(to: Path) -> Iterator[None]:
     """Only one writes a copy; what the disk does not take is said in words."""
@@ -257,6 +241,7 @@ def _copy_pictures(source: Pictures, to: Pictures, wanted: list[str]) -> tuple[i
 
 def _copy_file(path: Path, to: Path) -> None:
     try:
+        to.parent.mkdir(parents=True, exist_ok=True)
         write_whole(to, path.read_bytes())
     except FileNotFoundError as error:
         raise BackupError("{path} is missing.", remedy="Make the copy again.", path=path) from error

@@ -8,6 +8,7 @@ same transaction.
 from __future__ import annotations
 
 import sqlite3
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import msgspec
@@ -28,13 +29,14 @@ class Slot:
     page: int
 
 
-class Bookings:
+class Bookings(ABC):
     """The part of the ledger that books. `_append` is the ledger's own."""
 
     _key_of: KeyOf
 
+    @abstractmethod
     def _append(self, db: sqlite3.Connection, row: PageRow) -> None:
-        raise NotImplementedError
+        """Add a new revision of a page."""
 
     def _newest(self, db: sqlite3.Connection, capture: int | None) -> PageRow | None:
         row = db.execute("SELECT body, ink FROM newest WHERE capture = ?", (capture,)).fetchone()

@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from edge.whole_files import fsync_folder, write_whole
 from homework.errors import ClassboxError
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,7 @@ class DocumentFile:
             if self._path.exists() and self._path.read_bytes() == text:
                 return  # an SD card's cells wear out
             self._keep_previous()
-            self._replace(self._path, text)
+            write_whole(self._path, text)
         except OSError as error:
             raise self._cannot_write(error) from error
 
@@ -128,7 +129,7 @@ class DocumentFile:
         key = str(max((int(k) for k in rows if k.isdecimal()), default=0) + 1)
         tables["settings"] = {**rows, key: {"id": DAMAGE_SETTING, "body": msgspec.json.encode(damage).decode()}}
         try:
-            self._replace(self._path, json.dumps(tables, ensure_ascii=False, separators=(",", ":")).encode())
+            write_whole(self._path, json.dumps(tables, ensure_ascii=False, separators=(",", ":")).encode())
         except OSError as error:
             raise self._cannot_write(error) from error
         log.error("%s was damaged; it is kept as %s, restored: %s", self._path.name, aside or "-", damage.restored)
@@ -176,19 +177,6 @@ class DocumentFile:
                 os.fsync(file.fileno())
         beside.replace(self._previous)
 
-    def _replace(self, path: Path, text: bytes) -> None:
-        beside = self._beside(path)
-        try:
-            with beside.open("wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-            fsync_folder(path.parent)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-
     def _beside(self, path: Path) -> Path:
         return path.with_name(f".{path.name}.{os.getpid()}")
 
@@ -199,15 +187,6 @@ class DocumentFile:
             path=self._path,
             reason=error.strerror,
         )
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make a rename durable: the entry is the folder's data, not the file's."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _is_tables(found: object) -> bool:

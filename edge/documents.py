@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +17,10 @@ import msgspec
 from tinydb import TinyDB, where
 from tinydb.storages import Storage
 
-from edge.document_file import DAMAGE_SETTING, Damage, DocumentFile, DocumentsError, Tables, fsync_folder
+from edge.document_file import DAMAGE_SETTING, Damage, DocumentFile, DocumentsError, Tables
 from edge.references import unmarked_sheet
 from edge.registration.unmarked_sheet import UnmarkedSheet
+from edge.whole_files import write_whole
 from homework.assignment import Assignment
 from homework.errors import ClassboxError
 from homework.layout import SheetLayout
@@ -198,13 +198,7 @@ class Documents:
         path = self._references / name
         try:
             self._references.mkdir(exist_ok=True)
-            beside = path.with_name(f".{name}.{os.getpid()}")
-            with beside.open("wb") as file:
-                file.write(picture)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-            fsync_folder(self._references)
+            write_whole(path, picture)
         except OSError as error:
             raise DocumentsError(
                 "{path} cannot be written: {reason}.",

@@ -8,7 +8,7 @@ each (assignment, pupil, page, attempt): the primary key of `booking` says so, n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,42 +17,27 @@ import msgspec
 
 from edge.attempts import Look, own_record
 from edge.booking import Standing, assignment_key
-from edge.bookings import Bookings
 from edge.calling import (
-    CORRECTED_BY_WHOM,
-    HERE_BEFORE,
     INDEXES,
     TABLE,
-    Calling,
     SlidClass,
-    Turn,
-    add_step,
-    beside,
-    calling,
-    turn_of,
-    undo_step,
 )
 from edge.correcting import (
     JUDGED_BY,
-    Change,
-    Corrected,
     KeyOf,
     is_judged_by,
     key_digest,
     note_key,
-    planned,
     rejudged,
-    undone,
 )
 from edge.database import Database
-from edge.deeds import TABLES, About, Absence, By, Deed, DeedKind, absences, add_deed, add_page, deed_of, set_absence
+from edge.deeds import TABLES, add_page
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
 from edge.heads import HEADS
+from edge.ledger_calling import SeatOrder
 from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
-from edge.ledger_queries import LedgerQueries
 from edge.ledger_restored import NEXT_REVISION, RESTORED_TABLE, LedgerRestored
-from edge.order import Step, StepKind
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
 from homework.assignment import Assignment
@@ -117,7 +102,7 @@ _MIGRATIONS = (
 )
 
 
-class Ledger(LedgerQueries, LedgerPictures, LedgerRestored, Bookings):
+class Ledger(LedgerPictures, LedgerRestored, SeatOrder):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(
@@ -136,7 +121,6 @@ class Ledger(LedgerQueries, LedgerPictures, LedgerRestored, Bookings):
         self._school_key = school_key
         self._key_of = key_of
         self._touched: set[StackKey] | None = None  # unknown: all of them
-        self._deed: int | None = None  # of the transaction that is open
         self._file = Database(folder / FILE_NAME, migrations=_MIGRATIONS, prepare=create_tables, check=check)
 
     def close(self) -> None:
@@ -213,224 +197,6 @@ class Ledger(LedgerQueries, LedgerPictures, LedgerRestored, Bookings):
                     self._append(db, row)
             note_key(db, key.id, digest)
         return len(rows)
-
-    def withdraw(self, capture: int, *, by: By | None = None) -> FiledPage | None:
-        """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
-        with self._file.writing() as db:
-            if self._counts_somewhere(db, capture):
-                with self._doing(db, by, DeedKind.WITHDRAWN, {}):
-                    self._withdraw(db, capture)
-        return self.page(capture)
-
-    def _counts_somewhere(self, db: sqlite3.Connection, capture: int) -> bool:
-        row = self._newest(db, capture)
-        return row is not None and row.standing is not Standing.WITHDRAWN
-
-    def _withdraw(self, db: sqlite3.Connection, capture: int) -> None:
-        row = self._newest(db, capture)
-        if row is not None and row.standing is not Standing.WITHDRAWN:
-            self._take_away(db, capture)
-            self._append(db, msgspec.structs.replace(row, standing=Standing.WITHDRAWN, linked=None))
-
-    def restore(self, capture: int, *, by: By | None = None) -> FiledPage | None:
-        """Undo `withdraw`: the sheet is booked as if it came now. None when there is no such capture."""
-        with self._file.writing() as db:
-            row = self._newest(db, capture)
-            if row is not None and row.standing is Standing.WITHDRAWN:
-                with self._doing(db, by, DeedKind.RESTORED, {}):
-                    self._book(db, row)
-        return self.page(capture)
-
-    def say_whose(
-        self, capture: int, who: WhoWroteIt, *, pupil: str, in_order: bool = False, by: By | None = None
-    ) -> FiledPage | None:
-        """A person says whose sheet it is; it is booked as if the sheet had said so. None: no such page.
-
-        `in_order`: it is slid in seat order; where nobody knew whose it was, the calling goes on from there.
-        """
-        with self._file.writing() as db:
-            row = self._newest(db, capture)
-            if row is not None and row.record is not None:
-                record = msgspec.structs.replace(row.record, who=who)
-                named = msgspec.structs.replace(row, record=record, pupil=pupil, named_by=NamedBy.PERSON)
-                with self._doing(db, by, DeedKind.OWNER, {"pupil": pupil, "before": row.pupil}):
-                    self._book(db, named)
-                # A corrected sheet is not in its turn: the calling stays where it is.
-                held = self._held(db, capture)
-                turn = in_order and row.pupil is None and (held is None or held[1] == 1)
-                if turn and who.class_name is not None and who.seat is not None:
-                    step = Step(0, StepKind.TAKEN, row.record.sheet, who.seat, row.record.page, capture)
-                    add_step(db, who.class_name, step)
-        return self.page(capture)
-
-    def say_again(self, capture: int, *, by: By) -> FiledPage | None:
-        """A person says that an asked sheet is its pupil's earlier one, corrected (订正). None: no such capture."""
-        with self._file.writing() as db:
-            row = self._newest(db, capture)
-            if row is not None and row.standing is Standing.ASK and row.pupil is not None:
-                with self._doing(db, by, DeedKind.AGAIN, {"pupil": row.pupil}):
-                    self._book(db, msgspec.structs.replace(row, again=True))
-        return self.page(capture)
-
-    # --- what people say ---------------------------------------------------------------------------------
-
-    def correct(self, changes: Sequence[Change], *, by: By) -> Corrected:
-        """What a person says of fields, of one sheet or of many: one transaction, one deed.
-
-        A change of a field of which somebody else has said something since is refused, and the others are done.
-        Raises `UsageError` when a page's answers are not loaded now.
-        """
-        with self._file.writing() as db:
-            plan = planned(db, changes, self._key_of)
-            if not plan.rows:
-                return Corrected(None, plan.refused)
-            with self._doing(db, by, DeedKind.CORRECTED, plan.about) as deed:
-                for row in plan.rows:
-                    self._append(db, row)
-        return Corrected(deed, plan.refused)
-
-    def set_absence(self, assignment: str, pupil: str, absence: Absence | None, *, by: By) -> None:
-        """Say that a pupil's sheet is not to come, and why; None: it is to come. A sheet that is there counts."""
-        with self._file.writing() as db:
-            before = absences(db, assignment).get(pupil)
-            if before != absence:
-                about: About = {"assignment": assignment, "pupil": pupil, "before": before, "after": absence}
-                set_absence(db, add_deed(db, by, DeedKind.ABSENCE, about), assignment, pupil, absence)
-
-    def undo(self, number: int, *, by: By) -> Deed | None:
-        """Take a deed back: each of its sheets is again what it was before. The deed that does so, or None.
-
-        None, and nothing is done, when there is no such deed, when it was undone before, or when somebody has done
-        something with one of its sheets since: that would be lost.
-        """
-        with self._file.writing() as db:
-            deed = deed_of(db, number)
-            if deed is None or deed.undone or deed.kind is DeedKind.UNDONE:
-                return None
-            if deed.kind is DeedKind.CORRECTED:
-                return self._unsay(db, deed, by)
-            before = [self._before(db, capture, revision) for capture, revision in deed.pages]
-            if any(row is None for row in before):
-                return None
-            with self._doing(db, by, DeedKind.UNDONE, deed.about, undoes=number) as undoing:
-                if deed.kind is DeedKind.ABSENCE and undoing is not None:
-                    was = deed.about["before"]
-                    absence = Absence(str(was)) if was is not None else None
-                    set_absence(db, undoing, str(deed.about["assignment"]), str(deed.about["pupil"]), absence)
-                self._undo_pages(db, [row for row in before if row is not None])
-            return deed_of(db, undoing) if undoing is not None else None
-
-    def _unsay(self, db: sqlite3.Connection, deed: Deed, by: By) -> Deed | None:
-        """Take back what a deed said of fields; what became of their sheets otherwise since then stays."""
-        rows = undone(db, deed, self._key_of)
-        if rows is None:
-            return None
-        with self._doing(db, by, DeedKind.UNDONE, deed.about, undoes=deed.number) as undoing:
-            for row in rows:
-                self._append(db, row)
-        return deed_of(db, undoing) if undoing is not None else None
-
-    def _before(self, db: sqlite3.Connection, capture: int, revision: int) -> PageRow | None:
-        """What a sheet was before a revision; None when that is not its newest one, or its first."""
-        rows = db.execute(
-            "SELECT revision, body, ink FROM page WHERE capture = ? ORDER BY revision DESC LIMIT 2", (capture,)
-        ).fetchall()
-        return read_row(rows[1]["body"], rows[1]["ink"]) if len(rows) == 2 and rows[0]["revision"] == revision else None
-
-    def _undo_pages(self, db: sqlite3.Connection, before: list[PageRow]) -> None:
-        """Let sheets be what they were before: first attempts first, for later ones rest on them."""
-        slots = []
-        for row in before:
-            held = self._held(db, row.capture)
-            if held is not None:
-                slots.append(held[0])
-                db.execute("DELETE FROM booking WHERE capture = ?", (row.capture,))
-        for row in sorted(before, key=lambda row: row.record.attempt if row.record is not None else 0):
-            if row.standing is Standing.WITHDRAWN:
-                self._append(db, row)
-            else:
-                self._put_back(db, row)
-        for slot in slots:
-            self._close_gaps(db, slot)
-
-    @contextmanager
-    def _doing(
-        self, db: sqlite3.Connection, by: By | None, kind: DeedKind, about: About, *, undoes: int | None = None
-    ) -> Iterator[int | None]:
-        """Every revision that is added inside is this deed's. Without a person (the box itself) there is no deed."""
-        self._deed = add_deed(db, by, kind, about, undoes=undoes) if by is not None else None
-        try:
-            yield self._deed
-        finally:
-            self._deed = None
-
-    # --- sheets in the order of the seats ----------------------------------------------------------------
-
-    def calling(self, slid: SlidClass) -> Calling:
-        """Who is called in a class, and what can be undone."""
-        with self._file.reading() as db:
-            return calling(db, slid)
-
-    def skip(self, slid: SlidClass, seat: int) -> bool:
-        """The called pupil is absent; says whether it was `seat` that was called (a second tap skips nobody else)."""
-        with self._file.writing() as db:
-            now = calling(db, slid)
-            if now.call is None or now.call.seat != seat:
-                return False
-            add_step(db, slid.name, Step(0, StepKind.SKIPPED, now.sheet, seat))
-        return True
-
-    def call_seat(self, slid: SlidClass, seat: int) -> bool:
-        """Call a number out of its turn; says whether somebody sits there."""
-        if slid.at(seat) is None:
-            return False
-        with self._file.writing() as db:
-            add_step(db, slid.name, Step(0, StepKind.CALLED, calling(db, slid).sheet, seat))
-        return True
-
-    def call_anew(self, slid: SlidClass) -> None:
-        """Call those who are missing from the first seat on; who was skipped is called again."""
-        with self._file.writing() as db:
-            add_step(db, slid.name, Step(0, StepKind.RESTARTED, calling(db, slid).sheet))
-
-    def undo_step(self, slid: SlidClass, number: int) -> bool:
-        """Undo the last step (its `number`): its sheets go back, and its number is called again.
-
-        Says whether that was the last one: a second tap undoes no other.
-        """
-        with self._file.writing() as db:
-            last = calling(db, slid).last
-            if last is None or last.number != number:
-                return False
-            if last.capture is not None:
-                for capture in (last.capture, *beside(db, slid.name, number)):
-                    self._withdraw(db, capture)
-            undo_step(db, slid.name, last)
-        return True
-
-    def _take_in_order(
-        self, db: sqlite3.Connection, capture: int, page: GradedPage, slid: SlidClass, *, again: bool
-    ) -> None:
-        """Book a page that names nobody under the pupil who is called."""
-        assert page.record is not None
-        turn = turn_of(db, slid, page.record, page.ink)
-        if slid.beside is None and turn.linked is None:
-            # The call is the only proof, and nobody is called for a sheet that was here before: it is asked.
-            like = self._looks_like(db, Look(page.record, page.ink, page.around))
-            if like is not None and like.pupil != turn.who.pupil:
-                turn = Turn(WhoWroteIt(class_name=slid.name), problem=HERE_BEFORE, linked=like.capture)
-            elif like is None and again:
-                turn = Turn(WhoWroteIt(class_name=slid.name), problem=CORRECTED_BY_WHOM)
-        problems = (*page.record.problems, turn.problem) if turn.problem is not None else page.record.problems
-        record = msgspec.structs.replace(page.record, who=turn.who, problems=problems)
-        row = msgspec.structs.replace(page_row(capture, page, pupil=turn.who.pupil), again=again)
-        named_by = NamedBy.ORDER if turn.who.pupil is not None else NamedBy.PAGE
-        self._book(
-            db,
-            msgspec.structs.replace(row, record=record, problems=problems, named_by=named_by, linked=turn.linked),
-        )
-        if turn.step is not None and turn.who.seat is not None:
-            add_step(db, slid.name, Step(0, turn.step, turn.sheet, turn.who.seat, record.page, capture))
 
     # --- the stack ---------------------------------------------------------------------------------------
 

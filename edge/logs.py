@@ -92,7 +92,7 @@ class _ForPeople(logging.Formatter):
         self._names = names
 
     def format(self, record: logging.LogRecord) -> str:
-        return self._names.struck(super().format(record))
+        return _whole(self._names.struck(super().format(record)))
 
 
 class _Rotating(logging.handlers.RotatingFileHandler):

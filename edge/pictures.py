@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from edge.frames import Capture, Image
+from edge.whole_files import write_whole
 
 JPEG_QUALITY = 88
 """For frames without a file of their own. JPEG: 12 MP cost 30 ms of CPU, WebP 700 ms (one x86-64 core)."""
@@ -51,21 +52,7 @@ class Pictures:
         path.parent.mkdir(parents=True, exist_ok=True)
         if self._reserve_bytes and self.free_bytes() - len(picture) < self._reserve_bytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        beside = path.with_name(f".{secrets.token_hex(8)}")
-        try:
-            with beside.open("wb") as file:
-                file.write(picture)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
-        handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        write_whole(path, picture, beside=path.with_name(f".{secrets.token_hex(8)}"))
 
     def read(self, digest: str) -> bytes | None:
         """The picture's bytes; None when it is gone or is no longer what its name says."""

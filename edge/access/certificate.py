@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from edge.whole_files import write_whole
 from homework.errors import ClassboxError
 
 FOLDER = "certificate"
@@ -61,7 +61,7 @@ def own_certificate(data: Path, names: Sequence[str], addresses: Sequence[str]) 
         had = _names(found) if found is not None else []
         if found is None or not set(wanted) <= set(had):
             found = _signed(key, [*dict.fromkeys([*wanted, *had])][:_MOST_NAMES])
-            _write(folder / CERTIFICATE_NAME, found.public_bytes(serialization.Encoding.PEM), mode=0o644)
+            write_whole(folder / CERTIFICATE_NAME, found.public_bytes(serialization.Encoding.PEM), mode=0o644)
     except OSError as error:
         raise CertificateError(
             "The box's certificate in {folder} cannot be kept: {reason}.",
@@ -110,7 +110,7 @@ def _own_key(folder: Path) -> ec.EllipticCurvePrivateKey:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError:
         made = ec.generate_private_key(ec.SECP256R1())
-        _write(
+        write_whole(
             path,
             made.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -196,20 +196,3 @@ def _general_name(name: str) -> x509.GeneralName:
 
 def _public(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def _write(path: Path, content: bytes, *, mode: int) -> None:
-    """Whole or not at all, and never readable by others in between."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.unlink(missing_ok=True)
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

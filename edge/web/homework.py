@@ -26,16 +26,6 @@ PAPERS: tuple[str, ...] = get_args(Paper)
 LAYERS: tuple[str, ...] = get_args(Layer)
 KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
 PUPIL_IDS: tuple[str, ...] = get_args(PupilKind)
-KIND_WORDS = {
-    "choice": "one bubble",
-    "choices": "several bubbles",
-    "judge": "√ or ×",
-    "letter": "a letter",
-    "number": "a number",
-    "compare": ">, < or =",
-    "open": "you mark it",
-    "text": "words",
-}
 PUPIL_ID_WORDS = {
     "digits": "They write their seat number: one master to photocopy",
     "bubbles": "They fill bubbles with their seat number: one master to photocopy",

@@ -14,6 +14,7 @@ from edge.printing import Printed, PrintJob, print_apart
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields, sent_file
+from edge.web.words import KIND_WORDS
 from edge.workbooks import questions_workbook, rows_of
 from homework.assignment import Assignment, parse_assignment
 from homework.drafts import Head, draft_of, items_of_table
@@ -89,7 +90,7 @@ def _page(request: web.Request, draft: _Draft) -> web.Response:
         editing=editing,
         address=f"/homework/{editing}/edit" if editing else "/homework/new",
         due=views.due_for_form(draft.head.due),
-        kinds={kind: words(views.KIND_WORDS[kind]) for kind in views.KINDS},
+        kinds={kind: words(KIND_WORDS[kind]) for kind in views.KINDS},
         pupil_ids={kind: words(views.PUPIL_ID_WORDS[kind]) for kind in views.PUPIL_IDS},
         layers={layer: words(views.LAYER_WORDS[layer]) for layer in views.LAYERS},
         papers=views.PAPERS,

@@ -15,6 +15,7 @@ from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields
 from edge.web.homework_draft_page import handed_in, pupils_for
+from edge.web.words import KIND_WORDS
 from homework.assignment import Assignment, assignment_to_toml
 from homework.drafts import draft_of
 from homework.errors import ClassboxError, UsageError
@@ -69,7 +70,7 @@ async def _show(request: web.Request, refused: ClassboxError | None = None) -> w
         own=static_address,
         assignment=assignment,
         rows=views.rows_of_items(draft_of(assignment)[1]),
-        kinds={kind: words(views.KIND_WORDS[kind]) for kind in views.KINDS},
+        kinds={kind: words(KIND_WORDS[kind]) for kind in views.KINDS},
         due=views.due_for_form(assignment.due or "").replace("T", " "),
         pages=len(of_it[-1].pages) if of_it else 0,
         ours=not of_it or of_it[-1].register == "markers",

@@ -19,16 +19,6 @@ from homework.layout import Field, FieldKind, SheetLayout
 MOST_FIELDS = 199
 BUBBLE_KINDS: tuple[FieldKind, ...] = ("choice", "choices")
 WRITTEN_KINDS: tuple[FieldKind, ...] = tuple(kind for kind in get_args(FieldKind) if kind not in BUBBLE_KINDS)
-KIND_WORDS = {
-    "choice": "one bubble",
-    "choices": "several bubbles",
-    "judge": "√ or ×",
-    "letter": "a letter",
-    "number": "a number",
-    "compare": ">, < or =",
-    "open": "you mark it",
-    "text": "words",
-}
 
 
 @dataclass(frozen=True)

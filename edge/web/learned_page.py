@@ -9,6 +9,7 @@ from aiohttp import web
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from edge.web import learned
 from edge.web.desk import SITE, page_values, refuse_strangers
+from edge.web.words import KIND_WORDS
 from homework.errors import ClassboxError, UsageError
 from ui.pages import render
 
@@ -50,7 +51,7 @@ async def _learned_page(request: web.Request, refused: ClassboxError | None = No
         page=page,
         places=learned.places_of(sheet.layout, page),
         fixed=learned.has_key(sheet.layout, request.config_dict[SITE].documents),
-        kind_words={kind: values["words"](text) for kind, text in learned.KIND_WORDS.items()},
+        kind_words={kind: values["words"](text) for kind, text in KIND_WORDS.items()},
         written=learned.WRITTEN_KINDS,
         refused=refused.said(values["words"]) if refused is not None else None,
     )

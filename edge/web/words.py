@@ -37,3 +37,13 @@ STAMP_WORDS = {
     Stamp.SEEN: "seen",
     Stamp.KEEP_GOING: "keep going",
 }
+KIND_WORDS = {
+    "choice": "one bubble",
+    "choices": "several bubbles",
+    "judge": "√ or ×",
+    "letter": "a letter",
+    "number": "a number",
+    "compare": ">, < or =",
+    "open": "you mark it",
+    "text": "words",
+}

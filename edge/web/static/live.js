@@ -155,17 +155,6 @@ addEventListener("submit", function (event) {
   }).catch(function () { offline.hidden = false; });
 });
 
-function sendPlainly(form, button) {
-  if (button && button.name) {
-    const value = document.createElement("input");
-    value.type = "hidden";
-    value.name = button.name;
-    value.value = button.value;
-    form.appendChild(value);
-  }
-  HTMLFormElement.prototype.submit.call(form);
-}
-
 function typeDigits(text) {
   const input = document.querySelector("input[data-digits]");
   if (!input) return;

@@ -91,17 +91,6 @@
     });
   });
 
-  function sendPlainly(form, button) {
-    if (button && button.name) {
-      const value = document.createElement("input");
-      value.type = "hidden";
-      value.name = button.name;
-      value.value = button.value;
-      form.appendChild(value);
-    }
-    HTMLFormElement.prototype.submit.call(form);
-  }
-
   function swap(text) {
     const page = new DOMParser().parseFromString(text, "text/html");
     const fresh = page.getElementById("review");
