@@ -29,8 +29,8 @@ from sync.clock import Clock, ClockReading
 
 LIST_NAME: Final = "backup.json"
 PICTURES: Final = "pictures"
-KEYS: Final = ("identity.json", "certificate", "copy-key.json")
-"""What makes a box this box. It is in a copy only where that is asked for."""
+KEYS: Final = ("identity.json", "certificate", "access.sqlite")
+"""What makes a box this box, and who may come in (a PIN is guessed at leisure from a copy). Only where asked for."""
 _NOT_COPIED: Final = (LEDGER_NAME, PICTURES, LIST_NAME, "logs", "box.toml")
 _SQLITE: Final = (".sqlite", ".sqlite-wal", ".sqlite-shm")
 

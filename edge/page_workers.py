@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.resource_tracker import ensure_running
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from homework.errors import ClassboxError
@@ -136,6 +137,8 @@ class _Worker(Generic[U, R]):
         self.pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(target=_serve, args=(make_work, theirs), daemon=True)
         # Ctrl-C reaches every process of the terminal; one that is still starting would answer with a traceback.
+        # Python's resource tracker lifts the block when it starts, so it has to be there before.
+        ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._process.start()

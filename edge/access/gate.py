@@ -35,8 +35,8 @@ OPEN_ROUTES = frozenset(
 )
 """Routes that say nothing of any pupil. Each new page is closed until it stands here."""
 _SCREEN_ROUTES = frozenset({"/", "/events", "/state"})
-TEACHER_ROUTES = ("/people", "/technician")
-"""Where a substitute has no business."""
+TEACHER_ROUTES = ("/people", "/technician", "/classes", "/settings", "/start")
+"""Where a substitute has no business: who may come in, class lists, the school's lines, loading over what is there."""
 _SENDINGS = "/upload"
 _MOST_SCREENS = 24
 """Streams that may be open without a session: the classroom screens of a school's corridor, not a flood."""

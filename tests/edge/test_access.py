@@ -319,7 +319,8 @@ def test_a_substitute_works_with_the_class_and_lets_nobody_in(box: RunningBox, s
         assert stranger.sign_in("730194", name="代课")[0] == 303
         assert stranger.ask("/")[0] == 200
         assert stranger.ask("/review")[0] == 200
-        for path in ("/people", "/technician"):
+        assert stranger.ask("/homework")[0] == 200
+        for path in ("/people", "/technician", "/classes", "/classes/list.csv", "/settings", "/start"):
             assert stranger.ask(path)[0] == 403, path
         assert stranger.send("/people/add", name="朋友", role="teacher")[0] == 403
         assert book.called("朋友") is None

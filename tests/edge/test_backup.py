@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from edge.access.book import AccessBook
 from edge.backup import BackupError, make_backup, read_list, restore_backup
 from edge.database import DatabaseError
 from edge.documents import Documents
@@ -88,10 +89,15 @@ def test_a_restored_box_has_every_sheet_picture_and_document(box: Path, tmp_path
     assert Documents(tmp_path / "new").roster() == Documents(box).roster()
 
 
-def test_keys_go_along_only_when_asked_for(box: Path, tmp_path: Path) -> None:
+def test_keys_and_pins_go_along_only_when_asked_for(box: Path, tmp_path: Path) -> None:
+    people = AccessBook(box, CLOCKS)
+    people.add("Teacher 1", "831462")
+    people.close()
     make_backup(box, tmp_path / "plain", clock=CLOCKS)
     make_backup(box, tmp_path / "keys", clock=CLOCKS, keys=True)
     assert not list((tmp_path / "plain").rglob("identity*"))
+    assert not list((tmp_path / "plain").rglob("access*"))
+    assert (tmp_path / "keys" / "access.sqlite").is_file()
     restore_backup(tmp_path / "keys", tmp_path / "new", clock=CLOCKS)
     assert read_identity(tmp_path / "new") == read_identity(box)
     assert (tmp_path / "new" / "identity.json").stat().st_mode & 0o777 == 0o600

@@ -328,7 +328,7 @@ def test_a_page_and_its_step_are_durable_together_or_not_at_all(box: Box, monkey
         raise RuntimeError("the power went")
 
     with monkeypatch.context() as patched:
-        patched.setattr("edge.ledger.add_step", cut)
+        patched.setattr("edge.ledger_calling.add_step", cut)
         with pytest.raises(RuntimeError):
             box.slide(2)
     assert box.ledger.counts().captured == 1
