@@ -1,5 +1,6 @@
 """`make bench`: runs every benchmark and writes `docs/benchmarks.md`, with the conditions of the run.
 
+`python -m benchmarks crash wear` runs those alone and leaves the other parts of the report as they stand.
 Each module here answers one question, prints figures, and prints one JSON object with `--json`. Those that need the
 handwriting run when `--data DIR` says where it is; without, what they printed before stays in the report.
 """
@@ -44,15 +45,7 @@ def conditions() -> list[str]:
         lines = cpuinfo.read_text(encoding="utf-8").splitlines()
         processor = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), processor)
     packages = ("numpy", "opencv-python-headless", "ai-edge-litert", "zxing-cpp", "typst", "msgspec", "sqlalchemy")
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=HERE,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
     return [
-        f"{time.strftime('%Y-%m-%d')}, commit {commit or 'unknown'}",
         f"{processor}, {os.cpu_count()} cores (shared; not a Raspberry Pi), {platform.system()} {platform.machine()}",
         f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in packages),
     ]
@@ -91,9 +84,16 @@ def remarks() -> dict[str, list[str]]:
     return found
 
 
+def commit() -> str:
+    """The commit that is measured, short."""
+    words = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(words, cwd=HERE, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
 def section(name: str, figures: dict[str, Any], said: list[str]) -> list[str]:
     """One benchmark's part of the report."""
     lines = [f"## `{name}`", "", question(name), "", *([*said, ""] if said else [])]
+    lines += [f"Measured {time.strftime('%Y-%m-%d')}, commit {commit()}.", ""]
     plain = {
         key: value
         for key, value in figures.items()
@@ -122,8 +122,9 @@ def kept(name: str) -> list[str]:
 
 
 def main() -> int:
-    """Run them all; exit 1 when one fails, after the others have run."""
+    """Run them; exit 1 when one fails, after the others have run."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[*names(), []], help="these alone")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--data", type=Path, help="folder with the handwriting")
     options = parser.parse_args()
@@ -132,8 +133,8 @@ def main() -> int:
     said = remarks()
     failed = []
     for name in names():
-        if name in NEED_DATA and not data:
-            print(f"{name}: needs --data")
+        if (options.names and name not in options.names) or (name in NEED_DATA and not data):
+            print(f"{name}: stays as it stands")
             parts += kept(name)
             continue
         print(f"{name}: {question(name)}", flush=True)
@@ -148,13 +149,15 @@ def main() -> int:
         )
         if done.returncode != 0:
             failed.append(name)
+            parts += kept(name)
             print(f"  failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
             continue
         parts += section(name, json.loads(done.stdout.strip().splitlines()[-1]), said.get(name, []))
     head = [
         "# Benchmarks",
         "",
-        "Written by `make bench`. Figures of one run; compare ratios, these machines are noisy.",
+        "`make bench` runs them all; each is `python -m benchmarks.NAME --json`. Figures of one run each on a shared machine:",
+        "compare ratios.",
         "",
     ]
     REPORT.write_text("\n".join([*head, *(f"- {line}" for line in conditions()), "", *parts]), encoding="utf-8")

@@ -14,9 +14,6 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Alignment, Font
-
 from homework.drafts import TABLE_HEADER
 from homework.errors import BadFileError
 from homework.roster import decoded, table_rows
@@ -50,6 +47,8 @@ def rows_of(data: bytes, *, name: str = "") -> list[list[str]]:
     if not data.startswith(b"PK"):
         return [cells for _, cells in table_rows(decoded(data))][: MOST_ROWS + 1]
     _check(data, name)
+    from openpyxl import load_workbook  # noqa: PLC0415 - 6 MB, for what a teacher does once a term
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and extensions that openpyxl leaves out are none of ours
@@ -66,6 +65,9 @@ def rows_of(data: bytes, *, name: str = "") -> list[list[str]]:
 
 def questions_workbook() -> bytes:
     """An empty table of questions, with its header and three rows that show how it is filled in."""
+    from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.styles import Alignment, Font  # noqa: PLC0415
+
     book = Workbook()
     sheet = book.active
     assert sheet is not None

@@ -49,10 +49,6 @@ class ClassboxError(Exception):
         # The default calls the class with `args` alone, and fails when a worker process raises this.
         return _rebuild, (type(self), self._message_id, self._remedy_id, self._values)
 
-    def parts(self) -> tuple[str, str, dict[str, object]]:
-        """Message id, remedy id and values, to send the error to another process."""
-        return self._message_id, self._remedy_id, dict(self._values)
-
     def said(self, translate: Callable[[str], str]) -> tuple[str, str]:
         """Message and remedy, each translated (`gettext`) and then filled in."""
         return (

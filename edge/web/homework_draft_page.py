@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
+from edge.apart import apart
 from edge.documents import Documents
-from edge.printing import Printed, PrintJob, print_apart
+from edge.printing import Printed, PrintJob, print_job
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields, sent_file
@@ -121,7 +122,7 @@ async def _work(request: web.Request) -> web.StreamResponse:
         action = given.get("do", "read")
         if action in ("preview", "keep"):
             assignment = await asyncio.to_thread(views.edited, old, draft.head, draft.items, site.documents)
-            printed = await asyncio.to_thread(print_apart, _job(assignment, site))
+            printed = await asyncio.to_thread(apart, print_job, _job(assignment, site))
             if action == "keep":
                 await asyncio.to_thread(_keep, site, old, assignment, printed)
                 kept = "answers" if old is not None and old.id == assignment.id else "new"

@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from edge.apart import apart
 from edge.loading import ASSIGNMENT, LAYOUT, ROSTER
-from edge.printing import Printed, PrintJob, print_apart
+from edge.printing import Printed, PrintJob, print_job
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields
@@ -126,7 +127,7 @@ async def _answers(request: web.Request) -> web.Response:
 
 def _print(site: Site, job: PrintJob) -> Printed:
     """Set the sheets. Answers that were changed, or another typeface, make another print run: it is known as well."""
-    printed = print_apart(job)
+    printed = apart(print_job, job)
     if site.documents.layout(printed.layout.sheet) is None:
         site.documents.put_layout(printed.layout)
         site.bus.publish()

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
+from edge.apart import apart
 from edge.booking import Standing
 from edge.frames import Capture
 from edge.lenses import lens_of
@@ -86,12 +87,12 @@ async def _pdf(request: web.Request) -> web.Response:
         made.reverse()
     printer = printers(site.documents).get(request.query.get("printer", ""), Printer())
     pdf = await asyncio.to_thread(
-        lambda: make_overprint(
-            made,
-            stack.layout.page_mm,
-            alignment=printer.alignment,
-            ink="black" if request.query.get("ink") == "black" else "colour",
-        )
+        apart,
+        make_overprint,
+        made,
+        stack.layout.page_mm,
+        alignment=printer.alignment,
+        ink="black" if request.query.get("ink") == "black" else "colour",
     )
     return _pdf_answer(pdf, "overprint.pdf")
 
@@ -108,7 +109,7 @@ async def _test(request: web.Request) -> web.Response:
     alignment = printers(site.documents).get(name, Printer()).alignment
     test = msgspec.json.encode(TestPage(name, alignment)).decode()
     await asyncio.to_thread(site.documents.put_setting, TEST_SETTING, test)
-    pdf = await asyncio.to_thread(partial(make_test_page, layout.page_mm, alignment=alignment, words=f"{name} · 100 %"))
+    pdf = await asyncio.to_thread(apart, make_test_page, layout.page_mm, alignment=alignment, words=f"{name} · 100 %")
     return _pdf_answer(pdf, "test.pdf")
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from edge.again import PupilAgain, again_of
+from edge.apart import apart
 from edge.release import is_released
 from edge.web.again_page import chosen_assignment
 from edge.web.desk import SITE, Site, page_values
@@ -69,7 +70,7 @@ async def _pdf(request: web.Request) -> web.Response:
     chinese = language_of(request) != "en"
     words = CHINESE_SLIPS if chinese else ENGLISH_SLIPS
     by = _day(request.query.get("by", ""), chinese=chinese)
-    pdf = await asyncio.to_thread(lambda: make_slips(slips, correct_by=by, words=words))
+    pdf = await asyncio.to_thread(apart, make_slips, slips, correct_by=by, words=words)
     headers = {"Content-Disposition": 'inline; filename="slips.pdf"'}
     return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 

@@ -6,12 +6,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
-
 from edge.commands.export import safe_cell
 from homework.class_report import ClassReport
 from homework.results import points
@@ -94,6 +88,12 @@ def summary_csv(report: ClassReport, _: Translate) -> bytes:
 
 def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
     """A workbook: the class in words, pupils, items, mistakes. Text is text, whatever it begins with."""
+    from openpyxl import Workbook  # noqa: PLC0415 - 6 MB that a box keeps from then on
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415
+    from openpyxl.styles import Font  # noqa: PLC0415
+    from openpyxl.utils import get_column_letter  # noqa: PLC0415
+
     book = Workbook(write_only=True)
     words: Rows = [[f"{report.class_name} · {report.title}"], [headline(report, _)], *([d] for d in details(report, _))]
     for title, rows in (
@@ -110,7 +110,8 @@ def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
         for number, row in enumerate(rows):
             cells = []
             for value in row:
-                cell = WriteOnlyCell(sheet, _clean(value))
+                printable = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
+                cell = WriteOnlyCell(sheet, printable)
                 if isinstance(value, str):
                     cell.data_type = "s"  # else openpyxl writes what begins with = as a formula
                 if number == 0:
@@ -120,10 +121,6 @@ def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()
-
-
-def _clean(value: Cell) -> Cell:
-    return ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
 
 
 def _widths(rows: Iterable[Sequence[Cell]]) -> list[float]:
