@@ -156,8 +156,7 @@ def main() -> int:
     head = [
         "# Benchmarks",
         "",
-        "`make bench` runs them all; each is `python -m benchmarks.NAME --json`. "
-        "Figures of one run each on a shared machine: compare ratios.",
+        "`make bench` runs them all, each alone is `python -m benchmarks.NAME --json`. One run each: compare ratios.",
         "",
     ]
     REPORT.write_text("\n".join([*head, *(f"- {line}" for line in conditions()), "", *parts]), encoding="utf-8")
