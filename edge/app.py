@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.pulse import Pulse
 from edge.release import is_released
+from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
 from edge.tones import tone_of
 from edge.upstream import queue_documents
@@ -97,9 +99,15 @@ class Box:
             on_graded=lambda page: self._figures.graded(page.elapsed_ms, page.stages_ms),
         )
         self._supervisor = Supervisor()
+        stick = config.stick
+        self._second_copy = SecondCopy(
+            config.data_dir,
+            tuple(Path(root) for root in stick.roots),
+            is_stick=os.path.ismount if stick.mounted else Path.is_dir,
+        )
         self._ward = self._make_ward(models_digest(recognisers.manifest), logs)
         self._camera: KeptSource | None = None
-        self._caretaker = self._make_caretaker()
+        self._caretaker, self._copyist = self._make_caretaker(), self._make_copyist()
         self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
 
     async def run(self, say_address: Callable[[str], None] = lambda _address: None) -> None:
@@ -115,6 +123,7 @@ class Box:
             self._worker.start()
             camera.start()
             self._caretaker.start()
+            self._copyist.start()
             tasks.append(asyncio.create_task(self._watch_changes(), name="changes"))
             tasks.append(asyncio.create_task(self._door.watch(), name="door"))
             tasks.append(asyncio.create_task(self._ward.watch(), name="ward"))
@@ -139,6 +148,7 @@ class Box:
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(self._worker.stop)
             await asyncio.to_thread(self._caretaker.stop)
+            await asyncio.to_thread(self._copyist.stop, 15)
             if self._speaker is not None:
                 await asyncio.to_thread(self._speaker.close)
             self._bus.publish()
@@ -268,6 +278,7 @@ class Box:
             sessions=locked.book.count_sessions if locked is not None else lambda: 0,
             log_lines=logs.newest,
             supervisor=self._supervisor,
+            second_copy=self._second_copy,
         )
 
     def _say_setup_code(self) -> None:
@@ -289,6 +300,10 @@ class Box:
             belongs_to_school=lambda: self._link is not None,
         )
         return Caretaker([Job("room", 60.0, room.look)], on_trouble=self._on_trouble)
+
+    def _make_copyist(self) -> Caretaker:
+        """A thread of its own: the first copy onto a stick may take minutes."""
+        return Caretaker([Job("second copy", 10.0, self._second_copy.look)], on_trouble=self._on_trouble)
 
     def _make_link(self, identity: Identity | None) -> BoxLink | None:
         """The line to the school; None for a box that was never enrolled, which is a whole box too."""

@@ -29,7 +29,7 @@ from sync.clock import Clock, ClockReading
 
 LIST_NAME: Final = "backup.json"
 PICTURES: Final = "pictures"
-KEYS: Final = ("identity.json", "certificate", "access.sqlite")
+KEYS: Final = ("identity.json", "certificate", "access.sqlite", "second-copy.json")
 """What makes a box this box, and who may come in (a PIN is guessed at leisure from a copy). Only where asked for."""
 _NOT_COPIED: Final = (LEDGER_NAME, PICTURES, LIST_NAME, "logs", "box.toml")
 _SQLITE: Final = (".sqlite", ".sqlite-wal", ".sqlite-shm")
@@ -85,7 +85,7 @@ def make_backup(data: Path, to: Path, *, clock: Clock, keys: bool = False) -> Ma
                 _copy_file(path, to / name)
             files.append(CopiedFile(name, _digest(to / name)))
         _copy_database(data / LEDGER_NAME, to / f"{LEDGER_NAME}.new")
-        wanted, captures = _pictures_of(to / f"{LEDGER_NAME}.new")
+        wanted, captures = pictures_of(to / f"{LEDGER_NAME}.new")
         new, missing = _copy_pictures(Pictures(data / PICTURES), Pictures(to / PICTURES), wanted)
         (to / f"{LEDGER_NAME}.new").replace(to / LEDGER_NAME)
         files.append(CopiedFile(LEDGER_NAME, _digest(to / LEDGER_NAME)))
@@ -114,7 +114,7 @@ def restore_backup(source: Path, data: Path, *, clock: Clock) -> Made:
                 )
             if place.name in KEYS or place.parent.name in KEYS:
                 _for_its_owner(place)
-        wanted, captures = _pictures_of(folder / LEDGER_NAME)
+        wanted, captures = pictures_of(folder / LEDGER_NAME)
         new, missing = _copy_pictures(Pictures(source / PICTURES), Pictures(folder / PICTURES), wanted)
         if set(missing) - set(listed.missing):
             raise BackupError(
@@ -212,7 +212,7 @@ def _copy_database(path: Path, to: Path) -> None:
     _for_its_owner(to)
 
 
-def _pictures_of(ledger: Path) -> tuple[list[str], int]:
+def pictures_of(ledger: Path) -> tuple[list[str], int]:
     """The digests of the pictures that a ledger's copy points at, and how many captures it has."""
     with closing(sqlite3.connect(ledger)) as db:
         captures = db.execute("SELECT count(*) FROM capture").fetchone()[0]

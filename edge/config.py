@@ -77,9 +77,13 @@ class KeepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where memory sticks are mounted: folders that hold one folder a stick, or one a user."""
+    """Where memory sticks are mounted: folders that hold one folder a stick, or one a user.
+
+    With `mounted = false` any folder in them is as good as a stick for the second copy: a network drive's, say.
+    """
 
     roots: tuple[str, ...] = ("/media", "/run/media")
+    mounted: bool = True
 
 
 class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

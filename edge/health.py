@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from edge.machine import HOT_NOW, HOT_WAS, UNDERVOLTAGE_NOW, UNDERVOLTAGE_WAS, Machine
 from edge.pulse import STALLED_S
+from edge.second_copy import CopyState
 from homework.errors import ClassboxError
 from sync.clock import ClockQuality
 
@@ -45,6 +46,8 @@ class Facts:
     clock: ClockQuality
     waiting: int | None
     """Records on their way to the school; None for a box of no school."""
+    second_copy: CopyState
+    captured: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def judge(facts: Facts) -> tuple[Check, ...]:
         _power(facts),
         _clock(facts),
         _school(facts),
+        _second_copy(facts),
         _pages(facts),
     )
 
@@ -216,6 +220,25 @@ def _school(facts: Facts) -> Check:
     if facts.waiting > _MUCH_WAITING:
         return _check("school", State.WARN, message, "Bring the box to the network.", count=facts.waiting)
     return _check("school", State.OK, message, count=facts.waiting)
+
+
+def _second_copy(facts: Facts) -> Check:
+    copy = facts.second_copy
+    if not copy.wanted and copy.trouble is None:
+        return _check("copy", State.OK, "No stick keeps a second copy.")
+    if copy.trouble is not None:
+        return Check("copy", State.WARN, copy.trouble)
+    if copy.stick is None:
+        return _check(
+            "copy",
+            State.WARN,
+            "The stick with the second copy is not in the box.",
+            "Put it back, or choose another one below.",
+        )
+    if copy.sheets is None:
+        return _check("copy", State.OK, "The second copy is brought up to date.")
+    values: dict[str, object] = {"sheets": copy.sheets, "all": facts.captured}
+    return _check("copy", State.OK, "The stick has {sheets} of {all} sheets; the rest follows by itself.", **values)
 
 
 def _pages(facts: Facts) -> Check:

@@ -16,6 +16,7 @@ from edge.ledger import FILE_NAME, Ledger
 from edge.machine import read_machine, why_not_writable
 from edge.notify import Supervisor
 from edge.pulse import Pulse
+from edge.second_copy import CopyState, SecondCopy
 from homework.errors import ClassboxError
 from models.manifest import Manifest
 from sync.clock import Clock
@@ -65,20 +66,21 @@ class Ward:
         sessions: Callable[[], int],
         log_lines: Callable[[], tuple[str, ...]],
         supervisor: Supervisor,
+        second_copy: SecondCopy,
     ) -> None:
         self._data, self._ledger, self.pulse, self.figures, self._clock = data, ledger, pulse, figures, clock
         self._source, self.version, self.models = source, version, models
         self._belongs_to_school, self._trouble, self._sessions = belongs_to_school, trouble, sessions
-        self.log_lines, self._supervisor = log_lines, supervisor
+        self.log_lines, self._supervisor, self.second_copy = log_lines, supervisor, second_copy
         self._started_s = time.monotonic()
         self._lag_s = 0.0
         self._asking = asyncio.Lock()
         self._last: tuple[float, Report] | None = None
 
-    async def report(self) -> Report:
-        """How the box is; looked at once a second at most, however many ask."""
+    async def report(self, *, fresh: bool = False) -> Report:
+        """How the box is; looked at once a second at most, however many ask, unless it must be fresh."""
         async with self._asking:
-            if self._last is None or time.monotonic() - self._last[0] > _FRESH_S:
+            if fresh or self._last is None or time.monotonic() - self._last[0] > _FRESH_S:
                 self._last = (time.monotonic(), await asyncio.to_thread(self._look))
             return self._last[1]
 
@@ -128,6 +130,8 @@ class Ward:
             not_writable=not_writable,
             clock=self._clock.read().quality,
             waiting=waiting,
+            second_copy=self._copy_state(),
+            captured=captured,
         )
         figures = {
             "captured_sheets": float(captured),
@@ -136,3 +140,9 @@ class Ward:
             "up_seconds": self.up_s(),
         }
         return Report(facts, judge(facts), figures)
+
+    def _copy_state(self) -> CopyState:
+        try:
+            return self.second_copy.state()
+        except ClassboxError as error:
+            return CopyState(trouble=error)

@@ -11,6 +11,7 @@ purpose="${1:-run}"
 declare -A reasons=(
   [python3-venv]="an isolated Python environment"
   [mosquitto]="the MQTT broker between box and gateway"
+  [restic]="keeps the second, encrypted copy on a stick"
   [fonts-wqy-microhei]="Chinese type for the worksheets (1.6 MB)"
 )
 if [ "$purpose" = tests ]; then

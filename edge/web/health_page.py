@@ -97,7 +97,7 @@ async def _technician(request: web.Request) -> web.Response:
         "technician.html",
         own=static_address,
         state=report.state.value,
-        checks=[_said(check, words) for check in report.checks],
+        checks=[said(check, words) for check in report.checks],
         version=ward.version,
         models=ward.models,
         up_minutes=round(ward.up_s() / 60),
@@ -108,7 +108,8 @@ async def _technician(request: web.Request) -> web.Response:
     )
 
 
-def _said(check: Check, words: Callable[[str], str]) -> tuple[str, str, str, str]:
+def said(check: Check, words: Callable[[str], str]) -> tuple[str, str, str, str]:
+    """A check's name, state, message and remedy in the reader's language."""
     message, remedy = check.said.said(words)
     # gettext answers "" with the head of its catalogue.
     return check.name, check.state.value, message, remedy if check.said.remedy else ""

@@ -24,6 +24,7 @@ from edge.web.login_page import add_login_page
 from edge.web.overprint_page import add_overprint_page
 from edge.web.people_page import add_people_page
 from edge.web.review_page import add_review_page
+from edge.web.second_copy_page import add_second_copy_page
 from edge.web.self_page import add_self_page
 from edge.web.settings_page import add_settings_page
 from edge.web.sheet_page import add_sheet_page
@@ -50,6 +51,7 @@ def make_site(
     add_people_page(app)
     if ward is not None:
         add_health_page(app, ward, metrics_token=metrics_token)
+        add_second_copy_page(app)
     add_live_page(app)
     add_absences(app)
     add_sheet_page(app)

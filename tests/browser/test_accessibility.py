@@ -33,6 +33,7 @@ PAGES = (
     "upload",
     "learned",
     "technician",
+    "technician/copy",
     "people",
     "login",
     "nowhere",

@@ -13,6 +13,7 @@ from edge.health import MB, Facts, State, judge, worst
 from edge.logs import FILE_NAME, FOLDER, Logs
 from edge.machine import Machine, read_machine, why_not_writable
 from edge.pulse import STALLED_S, Pulse
+from edge.second_copy import CopyState
 from homework.errors import ClassboxError
 from sync.clock import ClockQuality
 from ui.language import translator
@@ -41,6 +42,8 @@ WELL = Facts(
     not_writable=None,
     clock=ClockQuality.SYNCED,
     waiting=0,
+    second_copy=CopyState(wanted=True, stick="USB", sheets=45),
+    captured=45,
 )
 TROUBLE = ClassboxError("The camera sees only black.", remedy="Take the cap off the lens, or switch a light on.")
 
@@ -85,6 +88,10 @@ def test_a_box_that_is_well_says_so_in_every_check() -> None:
         (replace(WELL, clock=ClockQuality.RESTORED), "clock", State.OK),
         (replace(WELL, waiting=9000), "school", State.WARN),
         (replace(WELL, waiting=None), "school", State.OK),
+        (replace(WELL, second_copy=CopyState()), "copy", State.OK),
+        (replace(WELL, second_copy=CopyState(wanted=True)), "copy", State.WARN),
+        (replace(WELL, second_copy=CopyState(wanted=True, stick="USB")), "copy", State.OK),
+        (replace(WELL, second_copy=CopyState(wanted=True, stick="USB", trouble=TROUBLE)), "copy", State.WARN),
         (replace(WELL, loop_lag_s=5.0), "pages", State.WARN),
     ],
 )
