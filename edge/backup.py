@@ -23,9 +23,9 @@ from edge.journal import digest_of_file
 from edge.ledger import FILE_NAME as LEDGER_NAME
 from edge.ledger import Ledger
 from edge.pictures import Pictures
-from edge.whole_files import fsync_folder, write_whole
 from homework.errors import ClassboxError
 from sync.clock import Clock, ClockReading
+from sync.whole_files import fsync_folder, write_whole
 
 LIST_NAME: Final = "backup.json"
 PICTURES: Final = "pictures"

@@ -21,8 +21,8 @@ from typing import Any
 
 import msgspec
 
-from edge.whole_files import fsync_folder, write_whole
 from homework.errors import ClassboxError
+from sync.whole_files import fsync_folder, write_whole
 
 log = logging.getLogger(__name__)
 Tables = dict[str, dict[str, Any]]

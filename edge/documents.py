@@ -20,11 +20,11 @@ from tinydb.storages import Storage
 from edge.document_file import DAMAGE_SETTING, Damage, DocumentFile, DocumentsError, Tables
 from edge.references import unmarked_sheet
 from edge.registration.unmarked_sheet import UnmarkedSheet
-from edge.whole_files import write_whole
 from homework.assignment import Assignment
 from homework.errors import ClassboxError
 from homework.layout import SheetLayout
 from homework.roster import Pupil, Roster
+from sync.whole_files import write_whole
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

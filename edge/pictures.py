@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from edge.frames import Capture, Image
-from edge.whole_files import write_whole
+from sync.whole_files import write_whole
 
 JPEG_QUALITY = 88
 """For frames without a file of their own. JPEG: 12 MP cost 30 ms of CPU, WebP 700 ms (one x86-64 core)."""

@@ -25,9 +25,9 @@ from edge.ledger import FILE_NAME as LEDGER_NAME
 from edge.pictures import Pictures
 from edge.restic import Ended, Restic, ResticError
 from edge.standstill import standing_still
-from edge.whole_files import write_whole
 from homework.errors import ClassboxError
 from sync.clock import Clock
+from sync.whole_files import write_whole
 
 log = logging.getLogger(__name__)
 FOLDER: Final = "classbox-copy"

@@ -67,7 +67,7 @@ class StoreIngest:
         self.counts: Counter[str] = Counter()
 
     async def box_key(self, school: str, box: str) -> bytes | None:
-        """The key of an enrolled box; None, counted and logged, for any other."""
+        """The key of an enrolled box; None, counted, for any other."""
         known = self._keys.get((school, box))
         if known is not None and time.monotonic() - known[0] < _KEY_LASTS_S:
             return known[1]
@@ -76,7 +76,6 @@ class StoreIngest:
         if key is None:
             self._keys.pop((school, box), None)
             self.counts["unknown box"] += 1
-            _log.warning("box %s of school %s is not enrolled here; its message is dropped", box, school)
             return None
         self._keys[(school, box)] = (time.monotonic(), key)
         return key

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from homework.errors import BadFileError
+from sync.whole_files import write_whole
 
 FILE_NAME = "identity.json"
 
@@ -33,21 +33,9 @@ def identity_path(data: Path) -> Path:
 def write_identity(data: Path, identity: Identity) -> Path:
     """Keep the identity in a data folder (made when missing), mode 0600, whole or not at all."""
     path = identity_path(data)
-    beside = path.with_suffix(".new")
     try:
         data.mkdir(parents=True, exist_ok=True)
-        beside.unlink(missing_ok=True)
-        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.encode(identity))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        folder = os.open(data, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, msgspec.json.encode(identity), mode=0o600)
     except OSError as error:
         raise BadFileError(
             "The identity cannot be written to {folder}: {reason}.",

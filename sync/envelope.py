@@ -13,7 +13,7 @@ import msgspec
 import zstandard
 from msgspec import Meta
 
-from sync.errors import MalformedEnvelope
+from sync.errors import DECODING, MalformedEnvelope
 from sync.lanes import CHALLENGE_BYTES, EPOCH_BYTES, Lane, next_link, record_digest
 from sync.records import MAX_RECORD_BYTES, Digest
 from sync.signed import MessageKind, open_signed, sign
@@ -21,6 +21,8 @@ from sync.signed import MessageKind, open_signed, sign
 MAX_RECORDS = 1000
 MAX_FRAME_BYTES = 4 << 20
 """What a frame may unpack to: four of the largest records."""
+MAX_WINDOW_BYTES = 8 << 20
+"""How far back a frame may look: twice what it may unpack to, which is what zstd's level 19 takes at most."""
 LEVEL = 19
 """zstd's level: a class of 45 (14 KB, packed to 3.3 KB) takes 4.6 ms of an x86 core; level 9 0.6 ms, 4 % more bytes."""
 
@@ -58,6 +60,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     def last_seq(self) -> int:
         """The number of the last record."""
         return self.first_seq + len(self.entries) - 1
+
+    @property
+    def unpacked_bytes(self) -> int:
+        """The bytes of all entries together."""
+        return sum(len(digest_of(entry) if isinstance(entry, Erased) else entry) for entry in self.entries)
 
     def numbered(self) -> tuple[tuple[int, bytes | Erased], ...]:
         """Every entry with its number."""
@@ -117,7 +124,7 @@ def decode_envelope(message: bytes, *, school: str, box: str, key: bytes) -> Env
     try:
         parts = _body.decode(body)
         entries = _entries.decode(_unpacked(parts.frame))
-    except (msgspec.DecodeError, zstandard.ZstdError) as error:
+    except (*DECODING, zstandard.ZstdError) as error:
         raise MalformedEnvelope(str(error)) from error
     return Envelope(
         school=school,
@@ -133,7 +140,9 @@ def decode_envelope(message: bytes, *, school: str, box: str, key: bytes) -> Env
 
 def _unpacked(frame: bytes) -> bytes:
     # The decompressor believes the size in the frame's head before any limit of ours, so it is judged first.
-    size = zstandard.get_frame_parameters(frame).content_size
-    if size > MAX_FRAME_BYTES:  # "unknown" is 2**64 - 1
+    head = zstandard.get_frame_parameters(frame)
+    if head.content_size > MAX_FRAME_BYTES:  # "unknown" is 2**64 - 1
         raise MalformedEnvelope("the frame does not say a size within the limit")
+    if head.window_size > MAX_WINDOW_BYTES:
+        raise MalformedEnvelope("the frame wants a larger window than the limit")
     return zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from homework.errors import ClassboxError
+
+DECODING = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that it cannot read. It recurses into nested arrays, also into those that it skips."""
 
 
 class WireError(ClassboxError):

@@ -7,14 +7,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sync.envelope import Envelope, decode_envelope
+from sync.envelope import MAX_FRAME_BYTES, Envelope, decode_envelope
 from sync.errors import BadTopic, WireError
 from sync.ingest import Ingest
 from sync.receipts import MAX_RECEIPTS, Receipt, encode_receipts
+from sync.seldom import Seldom
 from sync.state import BoxState, decode_box_state
 from sync.topics import Topic, parse_topic, topic
 
 _log = logging.getLogger(__name__)
+MAX_BATCH_BYTES = MAX_FRAME_BYTES
+"""What the envelopes of one transaction may unpack to: many of them cost no more memory than the largest one."""
 
 
 class Message(NamedTuple):
@@ -29,25 +32,31 @@ class GatewaySession:
 
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
+        self._worth_a_line = Seldom()
 
     async def handle(self, messages: Sequence[Message]) -> list[Message]:
         """Take in a batch of messages in order and return the answers to publish.
 
-        What is malformed or forged is logged and dropped. When the store fails on a batch, its envelopes are
-        tried one by one, so that none costs the others; those that fail get no receipt and come again.
+        What is malformed or forged is logged and dropped. A batch that unpacks to more than `MAX_BATCH_BYTES` goes
+        to the store in several transactions. When the store fails on one, its envelopes are tried one by one, so
+        that none costs the others; those that fail get no receipt and come again.
         """
+        answers: defaultdict[tuple[str, str], list[Receipt]] = defaultdict(list)
         envelopes: list[Envelope] = []
+        size = 0
         states: dict[tuple[str, str], BoxState] = {}
         keys: dict[tuple[str, str], bytes] = {}
         for message in messages:
             opened = await self._opened(message, keys)
             if isinstance(opened, Envelope):
+                if size + opened.unpacked_bytes > MAX_BATCH_BYTES:
+                    await self._take(envelopes, answers)
+                    envelopes, size = [], 0
                 envelopes.append(opened)
+                size += opened.unpacked_bytes
             elif opened is not None:
                 states[opened.school, opened.box] = opened
-        answers: defaultdict[tuple[str, str], list[Receipt]] = defaultdict(list)
-        for envelope, receipt in await self._taken(envelopes):
-            answers[envelope.school, envelope.box].append(receipt)
+        await self._take(envelopes, answers)
         for (school, box), state in states.items():
             answers[school, box].extend(await self._standing(state))
         return [
@@ -69,10 +78,15 @@ class GatewaySession:
                 return decode_envelope(message.payload, school=where.school, box=where.box, key=key)
             if where.channel == "state" and message.payload:
                 return decode_box_state(message.payload, school=where.school, box=where.box, key=key)
-        except BadTopic:
-            _log.warning("a message on a topic that is not ours was dropped")
+        except BadTopic as error:
+            if self._worth_a_line(type(error)):
+                _log.warning("a message on a topic that is not ours was dropped")
         except WireError as error:
-            _log.warning("%s: %s", message.topic, error)
+            if self._worth_a_line((message.topic, type(error))):
+                _log.warning("%s: %s", message.topic, error)
+        except Exception as error:  # noqa: BLE001 - whatever the bytes of one box do, the others are heard
+            if self._worth_a_line((message.topic, type(error))):
+                _log.exception("%s: a message was dropped", message.topic)
         return None
 
     async def _key(self, where: Topic, keys: dict[tuple[str, str], bytes]) -> bytes | None:
@@ -84,10 +98,15 @@ class GatewaySession:
                 _log.exception("the store cannot tell the key of %s/%s", *name)
                 return None
             if key is None:
-                _log.warning("%s/%s is not enrolled here: its messages are dropped", *name)
+                if self._worth_a_line(name):
+                    _log.warning("%s/%s is not enrolled here: its messages are dropped", *name)
                 return None
             keys[name] = key
         return keys[name]
+
+    async def _take(self, envelopes: list[Envelope], answers: dict[tuple[str, str], list[Receipt]]) -> None:
+        for envelope, receipt in await self._taken(envelopes):
+            answers[envelope.school, envelope.box].append(receipt)
 
     async def _taken(self, envelopes: list[Envelope]) -> list[tuple[Envelope, Receipt]]:
         if not envelopes:

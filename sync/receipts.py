@@ -14,12 +14,14 @@ import msgspec
 from msgspec import Meta
 
 from sync.envelope import Challenge, Envelope, Epoch, Erased, Seq, chain_after, digest_of
-from sync.errors import MalformedEnvelope
+from sync.errors import DECODING, MalformedEnvelope
 from sync.lanes import INCARNATION_BYTES, Lane, first_link, next_link
 from sync.records import Digest
 from sync.signed import MessageKind, open_signed, sign
 
 MAX_BEYOND = 64
+MAX_BEYOND_KEPT = 4096
+"""How far beyond a gap records are taken: more than a box has on the way, and a bound on a lane's state."""
 MAX_HELD = 4096
 MAX_RECEIPTS = 256
 
@@ -90,8 +92,10 @@ def decode_state(stored: bytes) -> LaneState:
 def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: Collection[int] = ()) -> Advance:
     """The state and the receipt after an envelope, and which of its records are new.
 
-    `held` are the numbers of those records in the envelope that cannot be taken in yet. Idempotent: the same
-    envelope again has nothing new and changes nothing. Commit `new` and `state` together, then publish the receipt.
+    Records more than `MAX_BEYOND_KEPT` beyond the mark are not taken and not receipted: they come again when the
+    gap before them is closed. `held` are the numbers of those records in the envelope that cannot be taken in yet.
+    Idempotent: the same envelope again has nothing new and changes nothing. Commit `new` and `state` together, then
+    publish the receipt.
     """
     if not _same_history(state, envelope):
         conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq > state.mark) or envelope.numbered()
@@ -99,8 +103,9 @@ def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: C
     beyond = dict(state.beyond)
     differs = (seq for seq, entry in envelope.numbered() if seq in beyond and beyond[seq] != digest_of(entry))
     # What leads up to a conflict is taken in: so the mark reaches it, and its chain tells the box to leave.
-    end = min(differs, default=envelope.last_seq + 1)
-    conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq >= end)
+    conflict_at = min(differs, default=envelope.last_seq + 1)
+    conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq >= conflict_at)
+    end = min(conflict_at, state.mark + MAX_BEYOND_KEPT + 1)
     new = tuple((seq, entry) for seq, entry in envelope.numbered() if state.mark < seq < end and seq not in beyond)
     beyond.update((seq, digest_of(entry)) for seq, entry in new)
     mark, chain = state.mark, state.chain
@@ -226,7 +231,7 @@ def decode_receipts(body: bytes) -> tuple[Receipt, ...]:
     """The receipts of an opened message. Raises `MalformedEnvelope`."""
     try:
         return _receipts.decode(body)
-    except msgspec.DecodeError as error:
+    except DECODING as error:
         raise MalformedEnvelope(str(error)) from error
 
 

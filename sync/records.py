@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from homework.results import Doubt, ItemResult, MarkKind, PageRecord, Reading, TeacherMark, Verdict, VerdictKind
 from sync.clock import ClockReading
-from sync.errors import FutureVersion, MalformedRecord
+from sync.errors import DECODING, FutureVersion, MalformedRecord
 from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
 
 MAX_FIELDS = 400
@@ -190,7 +190,7 @@ def decode_record(payload: bytes) -> Record:
                 return _document.decode(payload)
             case (3, 1):
                 return _health.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DECODING as error:
         raise MalformedRecord(str(error)) from error
     if head.kind in (1, 2, 3) and head.version < 1:
         raise MalformedRecord(f"version {head.version}")

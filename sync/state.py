@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from sync.envelope import Challenge, Epoch
-from sync.errors import MalformedEnvelope
+from sync.errors import DECODING, MalformedEnvelope
 from sync.records import Name
 from sync.signed import MessageKind, open_signed, sign
 
@@ -51,7 +51,7 @@ def decode_box_state(message: bytes, *, school: str, box: str, key: bytes) -> Bo
         raise MalformedEnvelope(f"kind {kind} where a state belongs")
     try:
         parts = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except DECODING as error:
         raise MalformedEnvelope(str(error)) from error
     return BoxState(
         school=school,

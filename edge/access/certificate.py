@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edge.whole_files import write_whole
 from homework.errors import ClassboxError
+from sync.whole_files import write_whole
 
 FOLDER = "certificate"
 KEY_NAME, CERTIFICATE_NAME = "key.pem", "certificate.pem"
