@@ -147,5 +147,5 @@ def layout_from_json(text: str | bytes) -> SheetLayout:
         if not isinstance(raw, dict) or raw.get("layout") != 1:
             raise BadFileError("This is not a sheet layout of version 1.", remedy=remedy)
         return msgspec.convert(raw, SheetLayout)
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:  # nested without end
         raise BadFileError(f"The sheet layout cannot be read: {error}.", remedy=remedy) from error

@@ -1,6 +1,8 @@
 import sqlite3
+from typing import Literal
 
 import msgspec
+import pytest
 from sqlalchemy import func, select
 
 from gateway.config import GatewayConfig
@@ -12,7 +14,7 @@ from sync.envelope import Erased, encode_envelope
 from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane, first_link
 from sync.receipts import open_down
-from sync.records import HealthRecord
+from sync.records import DocumentRecord, HealthRecord
 from sync.state import BoxState, encode_box_state
 
 UP, DOWN = "classbox/1/no-1/box-1/up", "classbox/1/no-1/box-1/down"
@@ -177,6 +179,19 @@ async def test_a_sheet_of_nobody_is_shown_as_such(school: SimulatedSchool) -> No
         ("#40", False)
     ]
     assert report.unnamed == 1
+
+
+@pytest.mark.parametrize(("kind", "body"), [("assignment", b"a=" + b"[" * 9999), ("layout", b"[" * 9999)])
+async def test_a_document_that_nests_without_end_costs_the_report_nothing(
+    school: SimulatedSchool, kind: Literal["assignment", "layout"], body: bytes
+) -> None:
+    """D14."""
+    results = school.pupils.results()
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, results)])
+    name = school.pupils.assignment.id if kind == "assignment" else results[0].sheet
+    deep = DocumentRecord(document=kind, id=name, digest=bytes(16), body=body)
+    await school.ingest.take([school.box.envelope(Lane.DOCUMENTS, [deep])])
+    assert (await school.report()).sheets == 12
 
 
 async def test_forged_foreign_and_broken_messages_change_nothing_and_good_ones_beside_them_arrive(

@@ -1,0 +1,326 @@
+"""What mutated messages do to the decoders: none may raise anything but `WireError`, none may take much memory.
+
+Real envelopes, states and receipts are changed (bits, cuts, splices, lengths that lie, deep nesting, versions to
+come, zstd heads that lie, bombs) *before* they are signed, as a hostile box can: nothing stops at the signature
+but the few that are changed after it. What opens goes on as in the programs: records decoded, lanes advanced,
+receipts judged. `held` counts records that a gateway would hold, `dropped` messages that it would drop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import random
+import resource
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import msgspec
+import zstandard
+
+from sync.clock import ClockQuality, ClockReading
+from sync.envelope import MAX_FRAME_BYTES, Envelope, Erased, decode_envelope
+from sync.errors import WireError
+from sync.lanes import Lane, first_link
+from sync.receipts import LaneView, Receipt, advance, judge, new_lane_state, open_down
+from sync.records import DocumentRecord, HealthRecord, PackedItem, PackedMark, PageResult, decode_record, encode_record
+from sync.signed import MessageKind, sign
+from sync.state import decode_box_state
+
+LIMIT_MB = 64
+"""What all of it may add to the process: a frame that unpacks to 4 MiB of records of many small items takes most."""
+SCHOOL, BOX, KEY = "school", "box", bytes(range(32))
+EPOCH = b"epoch-01"
+_DEEP = (10, 300, 5_000, 200_000)
+_LIES = (
+    b"\xdd\xff\xff\xff\xff",
+    b"\xdf\xff\xff\xff\xff",
+    b"\xc6\xff\xff\xff\xff",
+    b"\xdb\x7f\xff\xff\xff",
+    b"\xdc\xff\xff",
+)
+_pack = msgspec.msgpack.encode
+_fast = zstandard.ZstdCompressor(level=1)
+
+Mutation = Callable[[random.Random, bytes], bytes]
+Taken = Counter[str]
+
+
+def _bits(rng: random.Random, data: bytes) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+def _bytes(rng: random.Random, data: bytes) -> bytes:
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        changed[rng.randrange(len(changed))] = rng.choice(
+            (0, 1, 0x7F, 0x80, 0x90, 0xC0, 0xC1, 0xFF, rng.randrange(256))
+        )
+    return bytes(changed)
+
+
+def _cut(rng: random.Random, data: bytes) -> bytes:
+    return data[: rng.randrange(len(data))]
+
+
+def _splice(rng: random.Random, data: bytes) -> bytes:
+    start, end = sorted((rng.randrange(len(data)), rng.randrange(len(data))))
+    at = rng.randrange(len(data))
+    return data[:at] + data[start:end] + data[at:]
+
+
+def _lie(rng: random.Random, data: bytes) -> bytes:
+    at = rng.randrange(len(data))
+    lie = rng.choice(_LIES)
+    return data[:at] + lie + data[at + rng.choice((0, len(lie))) :]
+
+
+def _nested(rng: random.Random) -> bytes:
+    return rng.choice((b"\x91", b"\x81\xc0", b"\x92\xc0")) * rng.choices(_DEEP, (10, 10, 5, 0.2))[0] + b"\xc0"
+
+
+def _nest(rng: random.Random, data: bytes) -> bytes:
+    at = rng.randrange(len(data))
+    return data[:at] + _nested(rng) + data[at:]
+
+
+def _further_field(rng: random.Random, data: bytes) -> bytes:
+    """An array with one field more, as a newer box might send it, but a deep one. Works where it ends the data."""
+    arrays = [at for at, byte in enumerate(data) if 0x90 <= byte < 0x9F]
+    if not arrays:
+        return data
+    at = rng.choice(arrays)
+    return data[:at] + bytes([data[at] + 1]) + data[at + 1 :] + _nested(rng)
+
+
+MUTATIONS: tuple[Mutation, ...] = (_bits, _bytes, _cut, _splice, _lie, _nest, _further_field)
+
+
+def _mutated(rng: random.Random, data: bytes) -> bytes:
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        data = rng.choice(MUTATIONS)(rng, data) or b"\x00"
+    return data
+
+
+def _page(rng: random.Random, items: int) -> PageResult:
+    return PageResult(
+        capture=rng.randbytes(16), pseudonym=rng.choice((None, rng.randbytes(8))), seat=rng.randrange(60),
+        clock=ClockReading(monotonic_ms=1, wall_ms=2, boot=bytes(16), quality=ClockQuality.SYNCED),
+        assignment="g3-mul-2x1", sheet="7QK2M9XA", page=1, attempt=1, revision=1, class_name="三(1)班",
+        max_score_hundredths=2000, score_hundredths=1500, pending=1, duplicate_of=None, problems=("blurred",),
+        items=tuple(PackedItem(rng.randrange(5), 100, "92", 255, rng.randrange(3)) for _ in range(items)),
+        marks=(PackedMark(0, 1, True, 50, 3, None),) if items else (),
+    )  # fmt: skip
+
+
+def payloads(rng: random.Random) -> list[bytes]:
+    """Records of every kind, of this version and of one to come."""
+    clock = ClockReading(monotonic_ms=1, wall_ms=2, boot=bytes(16), quality=ClockQuality.UNSET)
+    health = HealthRecord(clock=clock, software="0.1", free_mb=5000, temperature_c=41, waiting=3)
+    document = DocumentRecord(document="layout", id="7QK2M9XA", digest=bytes(16), body=b'{"layout": 1}')
+    return [
+        *(encode_record(_page(rng, items)) for items in (0, 3, 20)),
+        encode_record(health),
+        encode_record(document),
+        _pack([1, rng.randrange(2, 256), rng.randbytes(8)]),
+    ]
+
+
+def _signed(kind: MessageKind, body: bytes) -> bytes:
+    channel = {MessageKind.ENVELOPE: "up", MessageKind.STATE: "state", MessageKind.RECEIPTS: "down"}[kind]
+    return sign(kind, body, key=KEY, school=SCHOOL, box=BOX, channel=channel)  # type: ignore[arg-type]  # one of three words
+
+
+def _body(frame: bytes) -> bytes:
+    return _pack([EPOCH, Lane.RESULTS, 1, first_link(EPOCH, Lane.RESULTS), b"chal-001", frame])
+
+
+def _receipts(rng: random.Random) -> bytes:
+    ranges = tuple((n, n + 1) for n in range(10, 10 + 3 * rng.randrange(4), 3))
+    receipt = Receipt(
+        epoch=EPOCH, lane=Lane.RESULTS, incarnation=b"gateway1", challenge=b"chal-001", mark=rng.randrange(10),
+        chain=bytes(16), beyond=ranges, held=ranges,
+    )  # fmt: skip
+    return _pack((receipt,) * rng.randint(1, 3))
+
+
+def _bomb(rng: random.Random) -> bytes:
+    size = rng.choice((MAX_FRAME_BYTES, MAX_FRAME_BYTES + 1, 64 << 20))
+    fill = rng.choice((b"\x00", b"\x91", b"\x92\xc0", encode_record(_page(rng, 400))))
+    block = fill * (65536 // len(fill))
+    packer = _fast.compressobj(size=size // len(block) * len(block))  # in pieces: the memory of this is not in question
+    return b"".join(packer.compress(block) for _ in range(size // len(block))) + packer.flush()
+
+
+def _many_items(rng: random.Random) -> bytes:
+    """A frame within every limit that takes as much memory as one can: pages full of the smallest items."""
+    page = msgspec.structs.replace(_page(rng, 0), items=(PackedItem(0, None, None, 0, 0),) * 400)
+    return _fast.compress(_pack((encode_record(page),) * 1000))
+
+
+def _false_head(rng: random.Random, frame: bytes) -> bytes:
+    """A zstd frame whose head (window, content size) says something else."""
+    head = bytearray(frame)
+    for at in range(4, min(len(head), 4 + rng.randint(1, 9))):
+        head[at] = rng.choice((head[at], 0, 0x80, 0xA8, 0xFF, rng.randrange(256)))
+    return bytes(head)
+
+
+def message(rng: random.Random) -> tuple[MessageKind, bytes]:
+    """One hostile message, signed with the box's own key (but for a few that are changed afterwards)."""
+    what = rng.choices(
+        ("record", "entries", "frame", "head", "envelope", "state", "receipts", "after", "bomb", "many"),
+        (30, 15, 10, 8, 12, 10, 12, 3, 0.01, 0.002),
+    )[0]
+    entries: list[object] = rng.sample(payloads(rng), rng.randint(1, 4))
+    match what:
+        case "state":
+            body = _pack([True, "0.1", b"chal-001", (EPOCH,) * rng.randint(0, 4)])
+            return MessageKind.STATE, _signed(MessageKind.STATE, _mutated(rng, body))
+        case "receipts":
+            return MessageKind.RECEIPTS, _signed(MessageKind.RECEIPTS, _mutated(rng, _receipts(rng)))
+        case "record":
+            at = rng.randrange(len(entries))
+            record = entries[at]
+            assert isinstance(record, bytes)
+            entries[at] = _mutated(rng, record)
+            frame = _fast.compress(_pack(entries))
+        case "entries":
+            entries.append(Erased(bytes(16)))
+            frame = _fast.compress(_mutated(rng, _pack(entries)))
+        case "frame":
+            frame = _mutated(rng, _fast.compress(_pack(entries)))
+        case "head":
+            frame = _false_head(rng, _fast.compress(_pack(entries)))
+        case "bomb":
+            frame = _bomb(rng)
+        case "many":
+            frame = _many_items(rng)
+        case _:
+            frame = _fast.compress(_pack(entries))
+    body = _body(frame)
+    if what == "envelope":
+        body = _mutated(rng, body)
+    signed = _signed(MessageKind.ENVELOPE, body)
+    return MessageKind.ENVELOPE, _mutated(rng, signed) if what == "after" else signed
+
+
+def take_in(kind: MessageKind, signed: bytes) -> Taken:
+    """What the program that hears it does with it. Lets out whatever is not a `WireError`."""
+    done: Taken = Counter()
+    try:
+        match kind:
+            case MessageKind.ENVELOPE:
+                done += _take_envelope(decode_envelope(signed, school=SCHOOL, box=BOX, key=KEY))
+            case MessageKind.STATE:
+                decode_box_state(signed, school=SCHOOL, box=BOX, key=KEY)
+                done["states"] += 1
+            case MessageKind.RECEIPTS:
+                for receipt in open_down(signed, school=SCHOOL, box=BOX, key=KEY) or ():
+                    judge(receipt, _VIEW)
+                    done["receipts"] += 1
+    except WireError:
+        done["dropped"] += 1
+    return done
+
+
+def _take_envelope(envelope: Envelope) -> Taken:
+    done: Taken = Counter(envelopes=1)
+    held = []
+    records = []  # all of an envelope's records are in memory together, as in the gateway
+    for seq, entry in envelope.numbered():
+        if not isinstance(entry, Erased):
+            try:
+                records.append(decode_record(entry))
+            except WireError:
+                held.append(seq)
+    advance(new_lane_state(envelope.epoch, envelope.lane), envelope, incarnation=b"gateway1", held=held)
+    done["records"] += len(records)
+    done["held"] += len(held)
+    return done
+
+
+_VIEW = LaneView(
+    closed=False, last_seq=9, proven=5, chain_at_mark=bytes(16), incarnation=b"gateway1", challenge=b"chal-001",
+    proven_under=None,
+)  # fmt: skip
+
+
+def peak_mb() -> float:
+    """The most memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _one_process(work: tuple[int, int | None, float]) -> Taken:
+    """Messages of one seed, until so many (or so many seconds) are through."""
+    seed, runs, seconds = work
+    rng = random.Random(seed)
+    before_mb, until = peak_mb(), time.perf_counter() + seconds
+    total: Taken = Counter()
+    count: Iterator[int] = itertools.count() if runs is None else iter(range(runs))
+    for n in count:
+        if runs is None and n % 1000 == 0 and time.perf_counter() > until:
+            break
+        kind, signed = message(rng)
+        total["mutated"] += 1
+        try:
+            total += take_in(kind, signed)
+        except Exception:  # noqa: BLE001 - that is what is looked for
+            total["escaped"] += 1
+            if total["escaped"] <= 3:
+                traceback.print_exc()
+    total["grown_mb"] = round(peak_mb() - before_mb)
+    total["peak_mb"] = round(peak_mb())
+    return total
+
+
+def measure(*, runs: int | None, seconds: float, seed: int = 1, processes: int = 2) -> dict[str, object]:
+    """So many messages, or what `seconds` are enough for, shared between processes with a seed each."""
+    began_s = time.perf_counter()
+    share = None if runs is None else -(-runs // processes)
+    work = [(seed * 1000 + n, share, seconds) for n in range(processes)]
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        each = pool.map(_one_process, work, chunksize=1)
+    keys = ("mutated", "escaped", "dropped", "held", "envelopes", "records", "states", "receipts")
+    took_s = time.perf_counter() - began_s
+    return {
+        **{key: sum(one[key] for one in each) for key in keys},
+        "peak_mb": max(one["peak_mb"] for one in each),
+        "grown_mb": max(one["grown_mb"] for one in each),
+        "limit_mb": LIMIT_MB,
+        "seconds": round(took_s, 1),
+        "processes": processes,
+        "seed": seed,
+    }
+
+
+def main() -> int:
+    """Exit 1 when an exception escaped or the memory grew beyond the limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, help="so many messages (default: a million)")
+    parser.add_argument("--seconds", type=float, help="as many as go into so many seconds")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--quick", action="store_true", help="20,000 messages")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    options = parser.parse_args()
+    runs = options.runs or (20_000 if options.quick else None if options.seconds else 1_000_000)
+    figures = measure(runs=runs, seconds=options.seconds or 0.0, seed=options.seed)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name:10} {value}")
+    grown = figures["grown_mb"]
+    assert isinstance(grown, int)
+    return int(bool(figures["escaped"]) or grown > LIMIT_MB)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
