@@ -111,6 +111,8 @@ class SheetView:
     revision: int = 0
     taps: bool = False
     """Whether a person may turn its verdicts with a tap: it is kept, and its key has judged it."""
+    at_school: bool | None = None
+    """Whether the school has said that it has what was said of it last; None on a box of no school."""
     held_back: bool = False
     """It is of a test that is not released: nothing here says how it was judged."""
 
@@ -291,6 +293,8 @@ def live_view(
         sheet = replace(sheet, late=newest.capture in late)
     if sheet is not None and before is not None:
         sheet = replace(sheet, previous=before.capture)
+    if sheet is not None and newest is not None and belongs_to_school:
+        sheet = replace(sheet, at_school=newest.capture > 0 and ledger.at_school(newest.digest))
     counts = ledger.counts()
     waiting = ledger.outbox_counts()[Lane.RESULTS].waiting if belongs_to_school else None
     stack = stack_of(

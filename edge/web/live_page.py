@@ -100,7 +100,8 @@ async def _happens(bus: Bus, number: int) -> bool:
     can tell a quiet box from one that is gone.
     """
     try:
-        await asyncio.wait_for(bus.after(number), _BEAT_S)
+        async with asyncio.timeout(_BEAT_S):
+            await bus.after(number)
     except TimeoutError:
         return False
     return True

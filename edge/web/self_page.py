@@ -62,7 +62,8 @@ async def _now(request: web.Request) -> web.Response:
     if known is not None and view is not None and not site.ending():
         wait_s = min(LONGEST_WAIT_S, view.left_ms / 1000 + 0.05 if view.capture else LONGEST_WAIT_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(site.bus.after(known), wait_s)
+            async with asyncio.timeout(wait_s):
+                await site.bus.after(known)
         view = await asyncio.to_thread(_view, site)
     after = site.bus.event_id()
     if view is None:

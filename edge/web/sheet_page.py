@@ -39,6 +39,8 @@ async def _one_sheet(request: web.Request) -> web.Response:
     values = await page_values(request)
     sheet = await asyncio.to_thread(sheet_view, filed, site.documents, class_name=site.chosen_class())
     sheet = await asyncio.to_thread(with_lateness, sheet, filed, site.ledger, site.documents)
+    if site.belongs_to_school():
+        sheet = replace(sheet, at_school=await asyncio.to_thread(site.ledger.at_school, filed.digest))
     before = await asyncio.to_thread(site.ledger.newest_page, filed.capture)
     sheet = replace(sheet, previous=before.capture if before is not None else None)
     view: LiveView = values["view"]
