@@ -78,8 +78,8 @@ class GatewaySession:
                 return decode_envelope(message.payload, school=where.school, box=where.box, key=key)
             if where.channel == "state" and message.payload:
                 return decode_box_state(message.payload, school=where.school, box=where.box, key=key)
-        except BadTopic as error:
-            if self._worth_a_line(type(error)):
+        except BadTopic:
+            if self._worth_a_line(BadTopic.__name__):
                 _log.warning("a message on a topic that is not ours was dropped")
         except WireError as error:
             if self._worth_a_line((message.topic, type(error))):
