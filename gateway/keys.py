@@ -13,6 +13,7 @@ from pathlib import Path
 from homework.errors import ClassboxError
 from sync.sealing import SealError, open_sealed, seal
 
+KEY_FILE_NAME = "gateway.key"
 _KEY_BYTES = 32
 
 
@@ -42,7 +43,7 @@ def open_vault(data: Path) -> Vault:
 
     Raises `ClassboxError` when the folder cannot be used or the file is damaged.
     """
-    path = data / "gateway.key"
+    path = data / KEY_FILE_NAME
     try:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         key = path.read_bytes() if path.exists() else _make(path)

@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 
 import click
+from sqlalchemy import func, select
 
 from gateway.commands.options import config_option, with_store
+from gateway.config import load_config
+from gateway.keys import KEY_FILE_NAME
+from gateway.store.backup import back_up, restore
 from gateway.store.check import CheckResult, check
+from gateway.store.schema import boxes
 from gateway.store.store import Store
 from ui.language import terminal_language, translator
 
@@ -18,8 +23,9 @@ from ui.language import terminal_language, translator
 def command() -> None:
     """Look after the database.
 
-    Example: classgate db check
-    """
+    \b
+    Example: classgate db backup /mnt/copies/classgate-$(date +%F).sqlite
+    """  # noqa: D301 - \b is click's
 
 
 @command.command(name="check")
@@ -58,3 +64,46 @@ def result_fields(result: CheckResult) -> dict[str, object]:
         "counted": result.counted,
         "faults": list(result.faults),
     }
+
+
+@command.command(name="backup")
+@click.argument("to", type=click.Path(path_type=Path))
+@config_option
+def backup_command(to: Path, config_path: Path | None) -> None:
+    """Copy the database into the new file TO; the gateway may run. Its key file is not in it: keep that apart.
+
+    \b
+    Example: classgate db backup /mnt/copies/classgate-$(date +%F).sqlite
+    """  # noqa: D301 - \b is click's
+    _ = translator(terminal_language()).gettext
+    config = load_config(config_path)
+    back_up(config, to)
+    with_store(config_path, Store.move_on)  # so that this copy, put back by hand, is known for an old one
+    print(_("Copied to {path}. Keep {key} as well, in another place.").format(path=to, key=config.data / KEY_FILE_NAME))
+
+
+@command.command(name="restore")
+@click.argument("source", metavar="FROM", type=click.Path(path_type=Path))
+@config_option
+def restore_command(source: Path, config_path: Path | None) -> None:
+    """Put the database back from the copy FROM. Stop the gateway before; the boxes send again what is missing.
+
+    Example: classgate db restore /mnt/copies/classgate-2026-11-29.sqlite
+    """
+    _ = translator(terminal_language()).gettext
+    before = restore(load_config(config_path), source)
+    # Opened at once: so that an old schema, or a copy of a newer program, shows now and not at the next start.
+    boxes = with_store(config_path, _count_boxes)
+    if before is not None:
+        print(_("What was there before lies in {path}.").format(path=before))
+    print(
+        _(
+            "The database is back, with {boxes} boxes. Start `classgate run`: they send again what it does not have. "
+            "What was enrolled or imported after the copy was made has to be enrolled or imported again."
+        ).format(boxes=boxes)
+    )
+
+
+async def _count_boxes(store: Store) -> int:
+    async with store.reading() as connection:
+        return int((await connection.execute(select(func.count()).select_from(boxes))).scalar_one())

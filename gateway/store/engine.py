@@ -11,6 +11,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -43,6 +44,9 @@ async def open_engine(url: str) -> AsyncEngine:
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_migrate)
+    except CommandError as error:  # it names a migration that this program does not have
+        await engine.dispose()
+        raise ClassboxError("The database was written by a newer Classbox.", remedy="Update this one.") from error
     except (OperationalError, DatabaseError, OSError) as error:
         await engine.dispose()
         reason = str(getattr(error, "orig", error)).splitlines()[0]

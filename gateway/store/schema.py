@@ -60,6 +60,7 @@ gateway_identity = Table(
     metadata,
     Column("one", SmallInteger, primary_key=True),  # always 1
     Column("incarnation", LargeBinary(8), nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="0"),  # see gateway/store/generation.py
 )
 
 schools = Table(
