@@ -318,6 +318,7 @@ class Box:
             key=identity.box_key,
             software=version("classbox"),
             on_progress=lambda: self._in_loop(self._bus.publish),
+            on_trouble=partial(self._on_trouble, "sync"),
         )
 
 

@@ -64,22 +64,28 @@ class _BrokerWatcher:
 
     async def watch(self, link: GatewayLink) -> None:
         """Run beside the link until cancelled."""
-        _ = translator(terminal_language()).gettext
-        told = False
+        said = there = self._line(connected=True, trouble=None)
         while True:
-            if not link.connected and not told:
+            if not link.connected and said == there:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(link.wait_connected(), _PATIENCE_S)
-            if link.connected == told:
-                told = not link.connected
-                message = (
-                    _("The broker at {url} does not answer; still trying. Check that it runs, and [broker] url.")
-                    if told
-                    else _("The broker at {url} is there.")
-                )
-                print(message.format(url=self._url), file=sys.stderr, flush=True)
+                    async with asyncio.timeout(_PATIENCE_S):
+                        await link.wait_connected()
+            line = self._line(connected=link.connected, trouble=link.trouble)
+            if line != said:
+                print(line, file=sys.stderr, flush=True)
+                said = line
             await self._changed.wait()
             self._changed.clear()
+
+    def _line(self, *, connected: bool, trouble: ClassboxError | None) -> str:
+        _ = translator(terminal_language()).gettext
+        if connected:
+            return _("The broker at {url} is there.").format(url=self._url)
+        if trouble is not None:
+            return " ".join(trouble.said(_))
+        return _("The broker at {url} does not answer; still trying. Check that it runs, and [broker] url.").format(
+            url=self._url
+        )
 
 
 def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:

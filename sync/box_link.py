@@ -14,16 +14,15 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import TypeVar
 
-import aiomqtt
-
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession, Pace
 from sync.broker_address import BrokerAddress
+from sync.connection import LINE_ERRORS, Connection, Pauses, connected, for_ever, trouble_of
 from sync.outbox import Outbox
 from sync.topics import client_id, topic
 
 _log = logging.getLogger(__name__)
-_PUBACK_S = 30.0
+_FAREWELL_S = 2.0
 T = TypeVar("T")
 
 OutboxAccess = Callable[[], AbstractContextManager[Outbox]]
@@ -47,22 +46,32 @@ class BoxLink:
         poll_s: float = 2.0,
         hello_every_s: float = 300.0,
         longest_pause_s: float = 60.0,
+        spread_s: float = 5.0,
         on_progress: Callable[[], None] = lambda: None,
+        on_trouble: Callable[[ClassboxError | None], None] = lambda _trouble: None,
     ) -> None:
         """Set up a link; nothing happens before `run`.
 
         After `wake` it waits `linger_s` for more records to share a frame; without it, it looks every `poll_s`.
-        `hello_every_s` bounds how long a restored gateway goes unnoticed. `on_progress` is called in the loop
-        when the connection or a count may have changed.
+        `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s` is the time over which boxes
+        that all lost the same broker come back to it. `on_progress` is called in the loop when the connection or a
+        count may have changed, `on_trouble` when something keeps the link down that a person has to put right, and
+        with None once it is right again. Raises `UsageError` for an address that is none.
         """
+        broker.check()
         self._outbox = outbox
-        self._arguments = broker.connect_arguments()
+        self._broker = broker
         self._up, self._down, self._state = (topic(school, box, c) for c in ("up", "down", "state"))
         self._client_id = client_id(school, box)
         self._session = BoxSession(school=school, box=box, key=key, software=software, pace=pace)
         self._linger_s, self._poll_s, self._hello_every_s = linger_s, poll_s, hello_every_s
-        self._longest_pause_s = longest_pause_s
-        self._on_progress = on_progress
+        self._pauses = Pauses(
+            shortest_s=min(0.5, longest_pause_s / 2),
+            longest_s=longest_pause_s,
+            spread_s=min(spread_s, longest_pause_s),
+            chance=random.random,
+        )
+        self._on_progress, self._on_trouble = on_progress, on_trouble
         self._connected = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work = asyncio.Event()
@@ -83,63 +92,59 @@ class BoxLink:
     async def run(self) -> None:
         """Keep the conversation up until cancelled; then say that the box is offline."""
         self._loop = asyncio.get_running_loop()
-        pause_s = 0.5
+        expected = (*LINE_ERRORS, sqlite3.Error, ClassboxError)
         try:
-            while True:
-                began_s = time.monotonic()
-                try:
-                    await self._converse()
-                except* (aiomqtt.MqttError, OSError, sqlite3.Error, ClassboxError) as group:
-                    _log.info("the link is down: %s", "; ".join(str(e) for e in group.exceptions))
-                self._set_connected(on=False)
-                if time.monotonic() - began_s > self._longest_pause_s:
-                    pause_s = 0.5
-                # Full jitter, so that a district's boxes do not come back all at once after a power cut.
-                await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311
-                pause_s = min(pause_s * 2, self._longest_pause_s)
+            await for_ever(self._converse, pauses=self._pauses, expected=expected, log=_log, on_end=self._ended)
         finally:
             self._thread.shutdown(wait=False)
 
     async def _converse(self) -> None:
-        will = aiomqtt.Will(self._state, self._session.farewell(), qos=1, retain=True)
-        async with aiomqtt.Client(
-            identifier=self._client_id, clean_session=True, will=will, keepalive=30, **self._arguments
-        ) as client:
-            await client.subscribe(self._down, qos=1)
+        arguments = await asyncio.to_thread(self._broker.connect_arguments)
+        will = (self._state, self._session.farewell())
+        async with connected(arguments, identifier=self._client_id, will=will) as connection:
+            await connection.subscribe(self._down)
             await self._in_thread(lambda _: self._session.reconnected(_now_ms()))
-            await self._say_hello(client)
+            await self._say_hello(connection)
             self._set_connected(on=True)
+            self._on_trouble(None)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(self._listen(client), name="receipts")
-                    tasks.create_task(self._send(client), name="envelopes")
-                    tasks.create_task(self._say_hello_at_times(client), name="hello")
+                    tasks.create_task(self._listen(connection), name="receipts")
+                    tasks.create_task(self._send(connection), name="envelopes")
+                    tasks.create_task(self._say_hello_at_times(connection), name="hello")
                     tasks.create_task(self._gather(), name="linger")
             except asyncio.CancelledError:
-                with contextlib.suppress(aiomqtt.MqttError, TimeoutError):
-                    async with asyncio.timeout(2):
-                        await client.publish(self._state, self._session.farewell(), qos=1, retain=True)
+                with contextlib.suppress(*LINE_ERRORS):
+                    async with asyncio.timeout(_FAREWELL_S):
+                        await connection.publish(self._state, self._session.farewell(), retain=True)
                 raise
 
-    async def _listen(self, client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            if not isinstance(message.payload, bytes):
-                continue
-            received = await self._in_thread(partial(self._session.receive, message=message.payload))
-            if received.refused is not None:
-                _log.warning("dropped an answer: %s", received.refused)
-            if received.say_hello:
-                await self._say_hello(client)
-            if received.judgements:
-                self._work.set()
-                self._on_progress()
+    def _ended(self, error: Exception | None) -> None:
+        self._set_connected(on=False)
+        if error is not None:
+            self._on_trouble(trouble_of(error))
 
-    async def _send(self, client: aiomqtt.Client) -> None:
+    async def _listen(self, connection: Connection) -> None:
+        while True:
+            for message in await connection.arrived():
+                await self._hear(connection, message.payload)
+
+    async def _hear(self, connection: Connection, payload: bytes) -> None:
+        received = await self._in_thread(partial(self._session.receive, message=payload))
+        if received.refused is not None:
+            _log.warning("dropped an answer: %s", received.refused)
+        if received.say_hello:
+            await self._say_hello(connection)
+        if received.judgements:
+            self._work.set()
+            self._on_progress()
+
+    async def _send(self, connection: Connection) -> None:
         while True:
             self._work.clear()
             message = await self._in_thread(lambda outbox: self._session.next_message(outbox, _now_ms()))
             if message is not None:
-                await client.publish(self._up, message, qos=1, timeout=_PUBACK_S)
+                await connection.publish(self._up, message)
                 continue
             due_ms = self._session.wake_at_ms()
             pause_s = self._poll_s if due_ms is None else min(self._poll_s, max(0.05, (due_ms - _now_ms()) / 1000))
@@ -154,15 +159,13 @@ class BoxLink:
             self._grew.clear()
             self._work.set()
 
-    async def _say_hello_at_times(self, client: aiomqtt.Client) -> None:
+    async def _say_hello_at_times(self, connection: Connection) -> None:
         while True:
             await asyncio.sleep(self._hello_every_s)
-            await self._say_hello(client)
+            await self._say_hello(connection)
 
-    async def _say_hello(self, client: aiomqtt.Client) -> None:
-        await client.publish(
-            self._state, await self._in_thread(self._session.hello), qos=1, retain=True, timeout=_PUBACK_S
-        )
+    async def _say_hello(self, connection: Connection) -> None:
+        await connection.publish(self._state, await self._in_thread(self._session.hello), retain=True)
 
     async def _in_thread(self, work: Callable[[Outbox], T]) -> T:
         def step() -> T:

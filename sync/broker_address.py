@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -19,11 +19,26 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
     cert: str | None = None
     key: str | None = None
 
+    def check(self) -> None:
+        """Raises `UsageError` for a URL that is not MQTT's. Looks at no file: a certificate may come and go."""
+        self._parts()
+
     def connect_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of `aiomqtt.Client` for this broker.
+        """The keyword arguments of `aiomqtt.Client` for this broker; reads the certificate's files.
 
         Raises `UsageError` for a URL that is not MQTT's and `BadFileError` for a certificate that cannot be used.
         """
+        parts, port = self._parts()
+        secure = parts.scheme == "mqtts"
+        return {
+            "hostname": parts.hostname,
+            "port": port or (8883 if secure else 1883),
+            "username": parts.username,
+            "password": parts.password,
+            "tls_context": self._tls() if secure else None,
+        }
+
+    def _parts(self) -> tuple[SplitResult, int | None]:
         try:
             parts = urlsplit(self.url)
             port = parts.port
@@ -35,14 +50,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
                 remedy="Write it as `mqtt://192.168.1.10:1883`.",
                 url=self.url.rpartition("@")[2],  # a password is not for the screen
             )
-        secure = parts.scheme == "mqtts"
-        return {
-            "hostname": parts.hostname,
-            "port": port or (8883 if secure else 1883),
-            "username": parts.username,
-            "password": parts.password,
-            "tls_context": self._tls() if secure else None,
-        }
+        return parts, port
 
     def _tls(self) -> ssl.SSLContext:
         try:

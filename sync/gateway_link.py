@@ -7,18 +7,16 @@ import contextlib
 import logging
 import random
 import secrets
-import time
 from collections.abc import Callable
 
-import aiomqtt
-
+from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
+from sync.connection import LINE_ERRORS, Connection, Pauses, connected, for_ever, trouble_of
 from sync.gateway_session import GatewaySession, Message
 from sync.ingest import Ingest
 from sync.topics import EVERY_STATE, EVERY_UP
 
 _log = logging.getLogger(__name__)
-_PUBACK_S = 30.0
 _QUEUED = 2000
 """Messages held in memory at most, each way; what comes beyond is dropped, and then comes again."""
 
@@ -38,13 +36,16 @@ class GatewayLink:
     ) -> None:
         """Set up a link; nothing happens before `run`. At most `batch` messages share a transaction.
 
-        `on_change` is called in the loop when the connection came or went.
+        `on_change` is called in the loop when the connection came or went. Raises `UsageError` for an address that
+        is none.
         """
+        broker.check()
         self._session = GatewaySession(ingest)
-        self._arguments = broker.connect_arguments()
+        self._broker = broker
         self._client_id = f"{name}-{secrets.token_hex(6)}"
         self._batch, self._longest_pause_s, self._on_change = batch, longest_pause_s, on_change
         self._connected = asyncio.Event()
+        self._trouble: ClassboxError | None = None
         self._answers: asyncio.Queue[Message] = asyncio.Queue(_QUEUED)
 
     @property
@@ -56,53 +57,43 @@ class GatewayLink:
         """Return once the topics are subscribed."""
         await self._connected.wait()
 
+    @property
+    def trouble(self) -> ClassboxError | None:
+        """What keeps the link from being there that a person has to put right; None when there is nothing."""
+        return self._trouble
+
     async def run(self) -> None:
         """Serve until cancelled, coming back after every failure."""
-        pause_s = 0.2
-        while True:
-            began_s = time.monotonic()
-            try:
-                await self._serve()
-            except* (aiomqtt.MqttError, OSError) as group:
-                _log.info("the link to the broker is down: %s", "; ".join(str(e) for e in group.exceptions))
-            finally:
-                self._connected.clear()
-                self._on_change()
-            if time.monotonic() - began_s > self._longest_pause_s:
-                pause_s = 0.2
-            await asyncio.sleep(pause_s * (0.5 + random.random() / 2))  # noqa: S311
-            pause_s = min(pause_s * 2, self._longest_pause_s)
+        pauses = Pauses(shortest_s=0.1, longest_s=self._longest_pause_s, spread_s=0.0, chance=random.random)
+        expected = (*LINE_ERRORS, ClassboxError)
+        await for_ever(self._serve, pauses=pauses, expected=expected, log=_log, on_end=self._ended)
 
     async def _serve(self) -> None:
-        async with aiomqtt.Client(
-            identifier=self._client_id,
-            clean_session=True,
-            keepalive=30,
-            max_queued_incoming_messages=_QUEUED,
-            **self._arguments,
-        ) as client:
+        arguments = await asyncio.to_thread(self._broker.connect_arguments)
+        async with connected(arguments, identifier=self._client_id, queued=_QUEUED) as connection:
             # `state` is retained: subscribing brings the hello of every box, and each hears where it stands.
-            await client.subscribe([(EVERY_UP, 1), (EVERY_STATE, 1)])
+            await connection.subscribe(EVERY_UP, EVERY_STATE)
+            self._trouble = None
             self._connected.set()
             self._on_change()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._publish(client), name="receipts")
-                async for first in client.messages:
-                    batch = [first]
-                    while len(client.messages) and len(batch) < self._batch:
-                        batch.append(await anext(client.messages))
-                    answers = await self._session.handle(
-                        [Message(str(m.topic), m.payload) for m in batch if isinstance(m.payload, bytes)]
-                    )
-                    for answer in answers:
+                tasks.create_task(self._publish(connection), name="receipts")
+                while True:
+                    arrived = await connection.arrived(self._batch)
+                    for answer in await self._session.handle([Message(*message) for message in arrived]):
                         with contextlib.suppress(asyncio.QueueFull):  # the box asks again
                             self._answers.put_nowait(answer)
 
-    async def _publish(self, client: aiomqtt.Client) -> None:
+    def _ended(self, error: Exception | None) -> None:
+        self._connected.clear()
+        self._trouble = trouble_of(error)
+        self._on_change()
+
+    async def _publish(self, connection: Connection) -> None:
         """Publish answers apart from taking in: a broker that dies before its PUBACK must not hold up the rest."""
         while True:
             answer = await self._answers.get()
             try:
-                await client.publish(answer.topic, answer.payload, qos=1, timeout=_PUBACK_S)
-            except aiomqtt.MqttError as error:
+                await connection.publish(answer.topic, answer.payload)
+            except LINE_ERRORS as error:
                 _log.info("a receipt was not acknowledged: %s", error)

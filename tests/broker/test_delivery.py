@@ -7,8 +7,7 @@ import contextlib
 import random
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from sync.outbox_file import OutboxFile
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.state import BoxState, decode_box_state
 from sync.topics import topic
+from tests.broker.patience import running, until
 
 KINDS = ["mosquitto", "amqtt"] if mosquitto_path() else ["amqtt"]
 QUICK = Pace(max_records=20, window=3, resend_after_ms=400, resend_at_most_ms=1_000)
@@ -85,24 +85,6 @@ def box_link(ledger: Ledger, broker: Broker) -> BoxLink:
 
 def gateway_link(ingest: MemoryIngest, broker: Broker) -> GatewayLink:
     return GatewayLink(ingest=ingest, broker=BrokerAddress(url=broker.url), longest_pause_s=0.5)
-
-
-@asynccontextmanager
-async def running(link: BoxLink | GatewayLink) -> AsyncIterator[None]:
-    """The link runs as long as the block does."""
-    task = asyncio.create_task(link.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
-        assert task.cancelled(), task.exception()
-
-
-async def until(what: Callable[[], bool]) -> None:
-    """Wait for what must become true; the test's own timeout is the limit."""
-    while not what():  # noqa: ASYNC110 - what is waited for lies in a database, which has no events
-        await asyncio.sleep(0.02)
 
 
 def arrived_once(ledger: Ledger, ingest: MemoryIngest) -> bool:
