@@ -31,6 +31,7 @@ WORLDS = (
     Faults(),
     Faults(loss=0.6, double=0.3, delay_ms=8_000, restore=0.05),
     Faults(clone=0.02),
+    Faults(restore=0.05, replay=0.5),
     Faults(gateway_crash=0.3, box_crash=0.1, broker_crash=0.05),
 )
 PATIENCE_S = 60.0
@@ -38,7 +39,7 @@ PATIENCE_S = 60.0
 
 def simulated(seeds: int) -> dict[str, int]:
     """Every world with every seed."""
-    total = {"simulated_runs": 0, "simulated_sheets": 0, "lost": 0, "double": 0, "unsettled": 0}
+    total = {"simulated_runs": 0, "simulated_sheets": 0, "lost": 0, "double": 0, "unsettled": 0, "misled": 0}
     for seed in range(seeds):
         for faults in WORLDS:
             outcome = Simulation(seed, faults=faults).run()
@@ -47,6 +48,7 @@ def simulated(seeds: int) -> dict[str, int]:
             total["lost"] += outcome.lost
             total["double"] += outcome.double
             total["unsettled"] += outcome.unsettled
+            total["misled"] += outcome.misled
     return total
 
 

@@ -248,8 +248,8 @@ def _take_envelope(envelope: Envelope) -> Taken:
 
 
 _VIEW = LaneView(
-    closed=False, last_seq=9, proven=5, chain_at_mark=bytes(16), incarnation=b"gateway1", challenge=b"chal-001",
-    proven_under=None,
+    closed=False, last_seq=9, proven=5, chain_at_mark=bytes(16), incarnation=b"gateway1",
+    answers=2, proven_under=1, believed_from=0,
 )  # fmt: skip
 
 

@@ -24,15 +24,18 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS outbox_lanes (
         epoch_no INTEGER NOT NULL REFERENCES outbox_epochs(no), lane INTEGER NOT NULL,
         last_seq INTEGER NOT NULL, chain BLOB NOT NULL, proven INTEGER NOT NULL DEFAULT 0,
-        incarnation BLOB, proven_under BLOB, PRIMARY KEY (epoch_no, lane)) WITHOUT ROWID""",
+        incarnation BLOB, proven_under BLOB, believed_from INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (epoch_no, lane)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS outbox_records (
         epoch_no INTEGER NOT NULL, lane INTEGER NOT NULL, seq INTEGER NOT NULL,
         payload BLOB, digest BLOB NOT NULL, chain BLOB NOT NULL, subject BLOB, held INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (epoch_no, lane, seq)) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS outbox_by_subject ON outbox_records (subject) WHERE subject IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS outbox_held ON outbox_records (epoch_no, lane) WHERE held",
-    "CREATE TABLE IF NOT EXISTS outbox_challenge (one INTEGER PRIMARY KEY CHECK (one = 1), challenge BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS outbox_challenges (no INTEGER PRIMARY KEY, challenge BLOB NOT NULL UNIQUE)",
 )
+_CHALLENGES_KEPT = 256
+"""An answer to an older one counts as an answer to none."""
 _CURRENT = "(SELECT max(no) FROM outbox_epochs)"
 
 
@@ -59,7 +62,9 @@ def create_tables(connection: sqlite3.Connection) -> None:
     """Make the outbox's tables and its first epoch where they are missing. Does not commit."""
     for statement in _TABLES:
         connection.execute(statement)
-    connection.execute("INSERT OR IGNORE INTO outbox_challenge VALUES (1, ?)", (secrets.token_bytes(CHALLENGE_BYTES),))
+    _bring_up_to_date(connection)
+    if not connection.execute("SELECT 1 FROM outbox_challenges").fetchall():
+        _new_challenge(connection)
     if not connection.execute("SELECT 1 FROM outbox_epochs").fetchall():
         _open_epoch(connection)
 
@@ -84,7 +89,9 @@ class Outbox:
     @property
     def challenge(self) -> bytes:
         """The number that the gateway has to repeat for a receipt to count as fresh."""
-        ((challenge,),) = self._db.execute("SELECT challenge FROM outbox_challenge").fetchall()
+        ((challenge,),) = self._db.execute(
+            "SELECT challenge FROM outbox_challenges ORDER BY no DESC LIMIT 1"
+        ).fetchall()
         return bytes(challenge)
 
     def append(self, lane: Lane, payload: bytes, *, subject: bytes | None = None) -> int:
@@ -159,30 +166,39 @@ class Outbox:
         After `AskAfresh` the challenge is a new one, and the box should say hello with it.
         """
         rows = self._db.execute(
-            f"SELECT no, no < {_CURRENT}, last_seq, proven, incarnation, proven_under"  # noqa: S608
+            f"SELECT no, no < {_CURRENT}, last_seq, proven, incarnation, proven_under, believed_from"  # noqa: S608
             " FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no WHERE epoch = ? AND lane = ?",
             (receipt.epoch, receipt.lane),
         ).fetchall()
         if not rows:
             return judge(receipt, None)
-        epoch_no, closed, last_seq, proven, incarnation, proven_under = rows[0]
+        epoch_no, closed, last_seq, proven, incarnation, proven_under, believed_from = rows[0]
         view = LaneView(
             closed=bool(closed),
             last_seq=last_seq,
             proven=proven,
             chain_at_mark=self.chain_at(receipt.lane, receipt.mark, epoch=receipt.epoch),
             incarnation=incarnation,
-            challenge=self.challenge,
-            proven_under=proven_under,
+            answers=self._challenge_no(receipt.challenge),
+            proven_under=self._challenge_no(proven_under),
+            believed_from=believed_from,
         )
         judgement = judge(receipt, view)
         match judgement:
-            case Accept(mark, _, held) | ResendFrom(mark, held):
+            case Accept(mark, _, held):
                 self._prove(epoch_no, receipt, mark, held, moved=mark != proven or incarnation != receipt.incarnation)
+            case ResendFrom(mark, held):
+                self._prove(epoch_no, receipt, mark, held, moved=True)
+                # What was said until now may be about what the gateway has lost: only a number that nobody has
+                # seen yet can tell an answer of today from that.
+                self._db.execute(
+                    "UPDATE outbox_lanes SET believed_from = ? WHERE epoch_no = ? AND lane = ?",
+                    (_new_challenge(self._db), epoch_no, receipt.lane),
+                )
             case NewEpoch(after):
                 self._diverge(epoch_no, receipt, after)
-            case AskAfresh() if proven_under == view.challenge:
-                self._db.execute("UPDATE outbox_challenge SET challenge = ?", (secrets.token_bytes(CHALLENGE_BYTES),))
+            case AskAfresh() if proven_under == self.challenge:
+                _new_challenge(self._db)
         return judgement
 
     def counts(self) -> dict[Lane, LaneCounts]:
@@ -212,7 +228,7 @@ class Outbox:
         receipt has answered yet. What was not proven goes again as the gateway's receipts for the old epochs ask.
         """
         _open_epoch(self._db)
-        self._db.execute("UPDATE outbox_challenge SET challenge = ?", (secrets.token_bytes(CHALLENGE_BYTES),))
+        _new_challenge(self._db)
 
     def receipted_subjects(self) -> list[bytes]:
         """Every subject of which all records are at the gateway, and none is held."""
@@ -232,9 +248,8 @@ class Outbox:
         lane = receipt.lane
         if moved:
             self._db.execute(
-                "UPDATE outbox_lanes SET proven = ?, incarnation = ?, proven_under ="
-                " (SELECT challenge FROM outbox_challenge) WHERE epoch_no = ? AND lane = ?",
-                (mark, receipt.incarnation, epoch_no, lane),
+                "UPDATE outbox_lanes SET proven = ?, incarnation = ?, proven_under = ? WHERE epoch_no = ? AND lane = ?",
+                (mark, receipt.incarnation, self.challenge, epoch_no, lane),
             )
         self._db.execute(
             "UPDATE outbox_records SET held = 0 WHERE held AND epoch_no = ? AND lane = ?", (epoch_no, lane)
@@ -244,6 +259,11 @@ class Outbox:
                 "UPDATE outbox_records SET held = 1 WHERE epoch_no = ? AND lane = ? AND seq BETWEEN ? AND ?",
                 (epoch_no, lane, first, min(last, mark)),
             )
+
+    def _challenge_no(self, challenge: bytes | None) -> int:
+        """The number of a challenge, from 1 in the order of their making; 0 for one not (or no longer) known."""
+        found = self._db.execute("SELECT no FROM outbox_challenges WHERE challenge = ?", (challenge,)).fetchall()
+        return int(found[0][0]) if found else 0
 
     def _diverge(self, epoch_no: int, receipt: Receipt, after: int) -> None:
         """Re-queue what is unproven. A current epoch is closed with all its lanes; an old one lost only this lane."""
@@ -302,3 +322,21 @@ def _open_epoch(connection: sqlite3.Connection) -> None:
             "INSERT INTO outbox_lanes (epoch_no, lane, last_seq, chain) VALUES (?, ?, 0, ?)",
             (number, lane, first_link(epoch, lane)),
         )
+
+
+def _new_challenge(connection: sqlite3.Connection) -> int:
+    """Put a new challenge in force and return its number."""
+    number = connection.execute(
+        "INSERT INTO outbox_challenges (challenge) VALUES (?)", (secrets.token_bytes(CHALLENGE_BYTES),)
+    ).lastrowid
+    assert number is not None
+    connection.execute("DELETE FROM outbox_challenges WHERE no <= ?", (number - _CHALLENGES_KEPT,))
+    return number
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """What version 0.1 kept otherwise: one challenge without a number, and lanes that were never turned back."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'outbox_challenge'").fetchall():
+        connection.execute("INSERT INTO outbox_challenges SELECT one, challenge FROM outbox_challenge")
+        connection.execute("DROP TABLE outbox_challenge")
+        connection.execute("ALTER TABLE outbox_lanes ADD COLUMN believed_from INTEGER NOT NULL DEFAULT 0")

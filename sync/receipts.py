@@ -185,8 +185,9 @@ class LaneView(msgspec.Struct, frozen=True, kw_only=True):
     """What a box knows of one of its (epoch, lane) when a receipt for it comes.
 
     `closed`: a later epoch took its place. `chain_at_mark` is the box's own chain digest at the receipt's mark,
-    None when it never got that far. `challenge` is in force now; `proven_under` was when the proof last moved
-    (None: nothing proven yet).
+    None when it never got that far. Challenges are numbered from 1 in the order in which the box made them:
+    `answers` is that of the receipt's (0: none that the box knows), `proven_under` that in force when the proof last
+    moved (0: never, or long ago), `believed_from` the first one made since the lane was turned back (0: never was).
     """
 
     closed: bool
@@ -194,18 +195,22 @@ class LaneView(msgspec.Struct, frozen=True, kw_only=True):
     proven: int
     chain_at_mark: bytes | None
     incarnation: bytes | None
-    challenge: bytes
-    proven_under: bytes | None
+    answers: int
+    proven_under: int
+    believed_from: int
 
 
 def judge(receipt: Receipt, view: LaneView | None) -> Judgement:
     """What a box concludes. `view` is None when it has no such epoch.
 
     A receipt that says less than was proven, or comes from another incarnation, is believed only when it
-    answers a challenge that is younger than the proof: a late or replayed receipt cannot.
+    answers a challenge that is younger than the proof: a late or replayed receipt cannot. Once a lane was turned
+    back, nothing counts that the gateway may have said before it lost what it had.
     """
     if view is None:
         return Ignore("another epoch")
+    if view.answers < view.believed_from:
+        return Ignore("said before the lane was turned back")
     same_gateway = receipt.incarnation == view.incarnation
     if view.chain_at_mark != receipt.chain:
         after = view.proven if same_gateway else 0
@@ -214,7 +219,7 @@ def judge(receipt: Receipt, view: LaneView | None) -> Judgement:
         return NewEpoch(after)
     first = view.incarnation is None
     if not first and (not same_gateway or receipt.mark < view.proven):
-        if receipt.challenge != view.challenge or view.proven_under == view.challenge:
+        if view.answers <= view.proven_under:
             return AskAfresh()
         if receipt.mark < view.proven:
             return ResendFrom(receipt.mark, receipt.held)

@@ -1,9 +1,10 @@
 """Boxes and a gateway with everything between them going wrong, in virtual time and from one seed.
 
 The real sessions, outbox and arithmetic run; only the pipe, the store and the clock are made up. Messages are
-lost, doubled and overtaken; the broker forgets; boxes and gateway are killed before and after their commits; the
-gateway's store is restored from a backup; a box's card is cloned and both copies go on. Then the faults stop,
-and everything that was captured must be at the gateway, once.
+lost, doubled and overtaken; the broker forgets, and a hostile one says again what was said long ago; boxes and
+gateway are killed before and after their commits; the gateway's store is restored from a backup; a box's card is
+cloned and both copies go on. Then the faults stop (but for the hostile broker), and everything that was captured must
+be at the gateway, once. On the way, no box that was told of a restore may believe what was said before it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sync.errors import WireError
 from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane
 from sync.outbox import Outbox, create_tables
-from sync.receipts import LaneState, Receipt, advance, new_lane_state, standing
+from sync.receipts import Accept, LaneState, Receipt, advance, new_lane_state, open_down, standing
 from sync.records import HealthRecord, PageResult, decode_record, encode_record
 from sync.state import BoxState
 from sync.topics import topic
@@ -51,10 +52,15 @@ class Faults(NamedTuple):
     restore: float = 0.02
     clone: float = 0.0
     held: float = 0.02
+    replay: float = 0.0
+    """Of a message that was ever sent to come once more. The only fault that goes on to the end."""
 
 
 class Outcome(NamedTuple):
-    """What a run came to. `lost` and `double` must be 0; `unsettled` counts records still waiting at the end."""
+    """What a run came to. `lost` and `double` must be 0; `unsettled` counts records still waiting at the end.
+
+    `misled` counts receipts from before a restore that moved the proof of a lane which had been told of it: 0 too.
+    """
 
     captured: int
     lost: int
@@ -64,6 +70,7 @@ class Outcome(NamedTuple):
     epochs: int
     messages: int
     restores: int
+    misled: int
 
 
 class _GatewayKilledError(Exception):
@@ -152,6 +159,8 @@ class _Box:
         self.db = connection
         self.outbox = Outbox(connection)
         self.captures: set[bytes] = set()
+        self.told_of: dict[tuple[bytes, Lane], int] = {}
+        """How many restores a lane was told of by being turned back."""
         self.hello_at_ms = 0.0
         self.restart()
 
@@ -166,10 +175,16 @@ class _Box:
         )
         self.hello_at_ms = 0.0
 
+    def proven(self) -> dict[tuple[bytes, Lane], int]:
+        """How far the box counts each lane as delivered."""
+        return {(stream.epoch, stream.lane): stream.proven for stream in self.outbox.streams()}
+
     def clone(self) -> _Box:
         card = sqlite3.connect(":memory:")
         self.db.backup(card)
-        return _Box(self._rng, card)
+        twin = _Box(self._rng, card)
+        twin.told_of = dict(self.told_of)
+        return twin
 
 
 class Simulation:
@@ -187,6 +202,9 @@ class Simulation:
         self._retained: bytes | None = None
         self._backups: list[_Store] = []
         self._restores = 0
+        self._misled = 0
+        self._posts: list[tuple[str, bytes]] = []
+        self._restores_before: dict[bytes, int] = {}
         self._foul = True
         first = sqlite3.connect(":memory:")
         with first:
@@ -235,6 +253,10 @@ class Simulation:
 
     def _tick(self) -> None:
         self._now_ms += _TICK_MS
+        if self._posts and self._rng.random() < self._faults.replay:
+            where, payload = self._rng.choice(self._posts)
+            self._posted += 1
+            heapq.heappush(self._pipe, (self._now_ms, self._posted, where, payload))
         while self._pipe and self._pipe[0][0] <= self._now_ms:
             _, _, where, payload = heapq.heappop(self._pipe)
             if where.endswith("/down"):
@@ -253,9 +275,18 @@ class Simulation:
                 self._post(topic(SCHOOL, BOX, "up"), message)
 
     def _box_hears(self, box: _Box, payload: bytes) -> None:
+        before = box.proven()
         with box.db:
             received = box.session.receive(box.outbox, payload)
         assert received.refused is None, received.refused
+        said_after = self._restores_before[payload]
+        receipts = open_down(payload, school=SCHOOL, box=BOX, key=KEY) or ()
+        for receipt, judgement in zip(receipts, received.judgements, strict=True):
+            told_of = box.told_of.get((receipt.epoch, receipt.lane), 0)
+            self._misled += isinstance(judgement, Accept) and said_after < told_of
+        for lane, proven in box.proven().items():
+            if proven < before.get(lane, 0):
+                box.told_of[lane] = max(said_after, box.told_of.get(lane, 0))
         if received.say_hello:
             self._hello(box)
 
@@ -270,6 +301,8 @@ class Simulation:
         self._post(topic(SCHOOL, BOX, "state"), self._retained)
 
     def _post(self, where: str, payload: bytes) -> None:
+        self._posts.append((where, payload))
+        self._restores_before.setdefault(payload, self._restores)
         times = 1
         if self._foul:
             times = 0 if self._rng.random() < self._faults.loss else 1 + (self._rng.random() < self._faults.double)
@@ -328,6 +361,7 @@ class Simulation:
             epochs=sum(len(box.outbox.epochs) for box in self._boxes),
             messages=self._posted,
             restores=self._restores,
+            misled=self._misled,
         )
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from edge.booking import Standing
 from edge.ledger import Ledger
+from sync.lanes import Lane
+from sync.receipts import Accept, LaneState, standing
 from tests.edge.filing import file, graded
 
 DUMPS = sorted((Path(__file__).parent / "ledgers").glob("v*.sql"))
@@ -91,3 +93,25 @@ def test_opening_an_older_ledger_twice_changes_nothing_more(old: Path) -> None:
     db = sqlite3.connect(old / "ledger.sqlite")
     assert list(db.iterdump()) == before
     db.close()
+
+
+def test_an_older_ledger_still_knows_the_question_that_it_asked_the_school(old: Path) -> None:
+    """D7: an answer to it is on the way, perhaps, and must count."""
+    db = sqlite3.connect(old / "ledger.sqlite")
+    ((asked,),) = db.execute("SELECT challenge FROM outbox_challenge").fetchall()
+    db.close()
+    ledger = Ledger(old)
+    with ledger.outbox() as outbox:
+        assert outbox.challenge == asked
+        stream = next(s for s in outbox.streams() if s.lane is Lane.RESULTS)
+        chain = outbox.chain_at(Lane.RESULTS, stream.last_seq)
+        assert chain is not None
+        state = LaneState(stream.last_seq, chain)
+        answer = standing(state, epoch=stream.epoch, lane=Lane.RESULTS, incarnation=bytes(8), challenge=asked)
+        assert isinstance(outbox.accept(answer), Accept)
+    ledger.close()
+    again = Ledger(old)
+    with again.outbox() as outbox:
+        assert outbox.challenge == asked
+        assert outbox.counts()[Lane.RESULTS].waiting == 0
+    again.close()

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from sync.envelope import Envelope, Erased, chain_after
@@ -98,6 +99,46 @@ def test_a_restored_gateway_is_believed_after_a_fresh_question(outbox: Outbox):
     assert outbox.accept(told(outbox, 4, gate=OTHER_GATE)) == AskAfresh()
     assert outbox.accept(told(outbox, 4, gate=OTHER_GATE)) == ResendFrom(4, ())
     assert [seq for seq, _ in outbox.waiting(Lane.RESULTS, 99)] == [5, 6, 7, 8, 9, 10]
+
+
+def test_a_receipt_from_before_a_restore_proves_nothing_after_it(outbox: Outbox):
+    """D7: nor does one that answers the question by which the box learned of it, or that nobody can place."""
+    before = told(outbox, 9)
+    outbox.accept(before)
+    outbox.accept(told(outbox, 4))
+    late = told(outbox, 9)
+    assert outbox.accept(told(outbox, 4, held=((2, 2),))) == ResendFrom(4, ((2, 2),))
+    strange = msgspec.structs.replace(before, challenge=b"unknown?")
+    same_mark = msgspec.structs.replace(late, mark=4, chain=outbox.chain_at(Lane.RESULTS, 4))
+    for old in (before, late, strange, same_mark):
+        assert isinstance(outbox.accept(old), Ignore)
+    assert outbox.counts()[Lane.RESULTS] == LaneCounts(10, 6, 3, 1)
+    assert outbox.accept(told(outbox, 9)) == Accept(9, (), ())
+
+
+def test_a_lane_that_was_not_turned_back_still_believes_what_was_said_before(outbox: Outbox):
+    """D7: the loss of one lane's records says nothing of another's."""
+    outbox.append(Lane.HEALTH, b"health")
+    chain = outbox.chain_at(Lane.HEALTH, 1)
+    assert chain is not None
+    health = standing(
+        State(1, chain), epoch=outbox.epoch, lane=Lane.HEALTH, incarnation=GATE, challenge=outbox.challenge
+    )
+    outbox.accept(told(outbox, 9))
+    for expected in (AskAfresh(), ResendFrom(4, ())):
+        assert outbox.accept(told(outbox, 4)) == expected
+    assert outbox.accept(health) == Accept(1, (), ())
+
+
+def test_an_answer_to_a_question_of_long_ago_moves_proof_on_but_never_back(db: sqlite3.Connection, outbox: Outbox):
+    """D7: the oldest of very many challenges are forgotten."""
+    ancient, ancient_less = told(outbox, 9), told(outbox, 2)
+    outbox.accept(told(outbox, 4))
+    for _ in range(300):
+        outbox.restored()
+    assert db.execute("SELECT count(*) FROM outbox_challenges").fetchone() == (256,)
+    assert isinstance(outbox.accept(ancient), Accept)
+    assert outbox.accept(ancient_less) == AskAfresh()
 
 
 def test_a_chain_that_differs_opens_a_new_epoch_with_all_that_is_unproven(outbox: Outbox):

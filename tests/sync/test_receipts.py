@@ -131,7 +131,7 @@ def test_more_ranges_than_a_receipt_can_hold_keep_too_much_and_never_too_little(
 def view(**changes: object) -> LaneView:
     facts: dict[str, object] = {
         "closed": False, "last_seq": 9, "proven": 5, "chain_at_mark": b"x" * 16, "incarnation": GATE,
-        "challenge": b"fresh..1", "proven_under": b"older..0",
+        "answers": 2, "proven_under": 1, "believed_from": 0,
     } | changes  # fmt: skip
     return LaneView(**facts)  # type: ignore[arg-type]
 
@@ -148,7 +148,7 @@ def test_a_mark_whose_chain_is_the_boxs_own_is_accepted():
 
 
 def test_the_first_receipt_of_a_lane_is_accepted_from_any_gateway():
-    assert judge(receipt(0), view(proven=0, incarnation=None, proven_under=None)) == Accept(0, (), ())
+    assert judge(receipt(0), view(proven=0, incarnation=None, proven_under=0)) == Accept(0, (), ())
 
 
 def test_another_chain_opens_a_new_epoch_from_what_is_proven():
@@ -173,15 +173,26 @@ def test_an_epoch_of_somebody_elses_is_ignored():
 def test_a_gateway_that_has_less_than_it_had_is_asked_afresh_and_then_believed(incarnation: bytes):
     """D6."""
     less = receipt(3, incarnation=incarnation)
-    assert judge(less, view(proven_under=b"fresh..1")) == AskAfresh()
+    assert judge(less, view(proven_under=2)) == AskAfresh()
     assert judge(less, view()) == ResendFrom(3, ())
 
 
 @pytest.mark.parametrize("incarnation", [GATE, OTHER_GATE])
 def test_a_late_or_replayed_receipt_turns_nothing_back(incarnation: bytes):
     """D7."""
-    late = receipt(3, incarnation=incarnation, challenge=b"older..0")
-    assert judge(late, view()) == AskAfresh()
+    late = receipt(3, incarnation=incarnation)
+    assert judge(late, view(answers=1)) == AskAfresh()
+    assert judge(late, view(answers=0, proven_under=0)) == AskAfresh()
+
+
+@pytest.mark.parametrize("chain", [b"x" * 16, b"y" * 16])
+@pytest.mark.parametrize("mark", [3, 5, 7])
+def test_what_was_said_before_a_lane_was_turned_back_counts_for_nothing(mark: int, chain: bytes):
+    """D7."""
+    said_before = receipt(mark, chain=chain)
+    assert isinstance(judge(said_before, view(believed_from=3)), Ignore)
+    assert isinstance(judge(said_before, view(believed_from=3, answers=0)), Ignore)
+    assert not isinstance(judge(said_before, view(believed_from=3, answers=3)), Ignore)
 
 
 def test_receipts_travel_signed():
