@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -347,6 +348,12 @@ class Ledger(LedgerPictures, LedgerRestored, SeatOrder):
         """How many records each lane has, and how many of them the school has for certain."""
         with self._file.reading() as db:
             return Outbox(db).counts()
+
+    def ways_to_school(self, digests: Collection[str]) -> dict[str, Literal["waiting", "receipted", "held"] | None]:
+        """How far what was said of each of these captures has come."""
+        with self._file.reading() as db:
+            outbox = Outbox(db)
+            return {digest: outbox.state_of(bytes.fromhex(digest)) for digest in digests}
 
     def at_school(self, digest: str) -> bool:
         """Whether the school has what was said of that capture."""

@@ -70,6 +70,14 @@ class LedgerQueries:
             "WHERE capture.id IN (SELECT capture FROM booking WHERE assignment = ?) ORDER BY capture.id", (assignment,)
         )
 
+    def pages_of_sheets(self, sheets: Collection[str]) -> list[FiledPage]:
+        """Every capture of these print runs, whatever it counts as, in the order of capture."""
+        return self._pages(
+            "WHERE capture.id IN (SELECT capture FROM head WHERE sheet IN (SELECT value FROM json_each(?))) "
+            "ORDER BY capture.id",
+            (json.dumps(list(sheets)),),
+        )
+
     def all_current_pages(self) -> list[FiledPage]:
         """Every page that counts, in the order of capture."""
         return self._pages("WHERE standing = 'counts' ORDER BY capture.id")

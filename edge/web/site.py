@@ -7,6 +7,7 @@ from aiohttp import web
 from edge.access.access import ACCESS, Access
 from edge.ward import Ward
 from edge.web.absences import add_absences
+from edge.web.account_page import add_account_page
 from edge.web.again_page import add_again_page
 from edge.web.audit_page import add_audit_page
 from edge.web.calling import add_calling
@@ -60,6 +61,7 @@ def make_site(
     add_review_page(app)
     add_audit_page(app)
     add_summary_page(app)
+    add_account_page(app)
     add_again_page(app)
     add_slips_page(app)
     add_overprint_page(app)

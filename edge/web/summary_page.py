@@ -85,6 +85,7 @@ async def _summary(request: web.Request) -> web.Response:
         again_address="/again?" + urlencode({"assignment": report.assignment_id}),
         again={f"pupil-{pupil}": (state, words(STATE_WORDS[state])) for pupil, state in found.again.items()},
         waiting=found.waiting,
+        account=f"/account/{quote(report.assignment_id, '')}{query}",
         text=report_text(report, words),
         text_by_name=report_text_by_name(report, words),
         csv=f"{where}/class.csv{query}",

@@ -18,6 +18,7 @@ PAGES = (
     "sheets/1",
     "sheets/2",
     "summary",
+    "account",
     "settings",
     "classes",
     "classes/one?class=3-1",

@@ -172,3 +172,20 @@ def test_it_prints_on_a4_in_black_and_white_and_nothing_is_too_small_to_read(
     assert "学生12" in text
     assert "每人情况" in text
     assert "复制文字" not in text
+
+
+def test_where_every_sheet_is_names_what_is_missing(
+    box: RunningBox, page: Page, open_page: Callable[..., Page], shot: Callable[[Page, str], None]
+) -> None:
+    page.goto(box.url + "summary")
+    page.get_by_role("link", name="Where every sheet is").click()
+    expect(page.locator(".account div").first).to_contain_text("12")
+    expect(page.get_by_role("heading", name="Not handed in")).to_contain_text("2")
+    expect(page.locator("main .chips li")).to_have_text(["11", "12"])
+    expect(page.locator(".account")).to_contain_text(f"count in the report{SLID}")
+    shot(page, "account-en-desk")
+    phone = open_page(locale="zh-CN", phone=True)
+    phone.goto(box.url + "account")
+    expect(phone.get_by_role("heading", name="每份作业在哪里")).to_be_visible()
+    assert fits(phone)
+    shot(phone, "account-zh-phone")
