@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from gateway.config import GatewayConfig
+from gateway.held import look_again
 from gateway.ingest import StoreIngest
 from gateway.store.store import Store, open_store
 from gateway.web.changes import Changes
@@ -40,6 +41,7 @@ async def run_gateway(config: GatewayConfig) -> None:
         loop.add_signal_handler(name, stop.set)
     broker = BrokerAddress(url=config.broker.url, ca=config.broker.ca, cert=config.broker.cert, key=config.broker.key)
     async with open_store(config) as store:
+        await look_again(store)
         changes = Changes()
         ingest = StoreIngest(store, on_change=changes.tell)
         watcher = _BrokerWatcher(config.broker.url)

@@ -12,24 +12,22 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.booking import BookedRow, RowName, Slot, seat_key
+from gateway.booking import RowName
+from gateway.intake import Arrived, read_record, take_in
 from gateway.store.dialect import lock_school
-from gateway.store.lanes import HeldRecord, LaneName, add_documents, hold, load_lane, note_box, save_lanes
-from gateway.store.pages import PageRow, add_pages, pack_items
-from gateway.store.schools import Seats, box_key, seats_of
+from gateway.store.lanes import ANOTHER_HISTORY, HeldRecord, LaneName, hold, load_lane, note_box, save_lanes
+from gateway.store.schools import box_key
 from gateway.store.store import Store
 from sync.envelope import Envelope, Erased, digest_of
 from sync.errors import FutureVersion, MalformedRecord
 from sync.lanes import Lane
 from sync.receipts import Advance, LaneState, Receipt, advance, new_lane_state, standing
-from sync.records import DocumentRecord, HealthRecord, PageResult, Record, decode_record
+from sync.records import DocumentRecord, HealthRecord, PageResult, Record
 from sync.state import BoxState
 
 _log = logging.getLogger(__name__)
-_LANE_OF = {PageResult: Lane.RESULTS, DocumentRecord: Lane.DOCUMENTS, HealthRecord: Lane.HEALTH}
 _KEY_LASTS_S = 5.0
 """How long a box's key is remembered, so that a revoked box is refused soon and a busy one costs no query."""
 
@@ -125,8 +123,7 @@ class StoreIngest:
         received_ms = self._now_ms()
         states: dict[LaneName, LaneState] = {}
         receipts: list[Receipt] = []
-        pages: list[tuple[RowName, bytes, PageResult]] = []
-        documents: list[DocumentRecord] = []
+        arrived: list[Arrived] = []
         held: list[HeldRecord] = []
         health: dict[str, bytes | None] = {}
         for one in batch:
@@ -140,28 +137,19 @@ class StoreIngest:
             held += self._held(lane, one, step)
             health.setdefault(envelope.box, None)
             for seq, entry in step.new:
-                match one.records.get(seq):
-                    case PageResult() as page:
-                        pages.append((RowName(envelope.box, envelope.epoch, seq), digest_of(entry), page))
-                    case DocumentRecord() as document:
-                        documents.append(document)
-                    case HealthRecord():
-                        assert isinstance(entry, bytes)
+                record = one.records.get(seq)
+                if record is not None and isinstance(entry, bytes):
+                    arrived.append(Arrived(RowName(envelope.box, envelope.epoch, seq), record, entry, received_ms))
+                    if isinstance(record, HealthRecord):
                         health[envelope.box] = entry
-        await add_documents(connection, school, documents, received_ms)
-        seats = await seats_of(connection, school, _asked(pages))
-        touched = await add_pages(
-            connection, school, [_page_row(name, digest, page, seats, received_ms) for name, digest, page in pages]
-        )
+        touched = await take_in(connection, school, arrived)
         await hold(connection, held, received_ms)
         await save_lanes(connection, states)
         for box, body in health.items():
             await note_box(connection, school, box, heard_ms=received_ms, health=body)
-        self.counts.update({"pages": len(pages), "documents": len(documents), "held": len(held)})
-        changed = {Changed(school, assignment, class_name) for assignment, class_name in touched}
-        if documents:
-            changed.add(Changed(school, None, None))
-        return receipts, changed
+        kinds = Counter(type(one.record) for one in arrived)
+        self.counts.update({"pages": kinds[PageResult], "documents": kinds[DocumentRecord], "held": len(held)})
+        return receipts, {Changed(school, *what) for what in touched}
 
     def _held(self, lane: LaneName, one: _Opened, step: Advance) -> list[HeldRecord]:
         found = [
@@ -171,11 +159,10 @@ class StoreIngest:
         ]
         for seq, entry in step.conflicting:
             body = b"" if isinstance(entry, Erased) else entry
-            found.append(HeldRecord(lane, seq, digest_of(entry), body, "another history"))
-        for record in found:
-            _log.warning(
-                "held: record %d of lane %s of box %s: %s", record.seq, lane.lane.name.lower(), lane.box, record.reason
-            )
+            found.append(HeldRecord(lane, seq, digest_of(entry), body, ANOTHER_HISTORY))
+        if found:  # one line an envelope: a box must not be able to fill the log
+            where = (lane.lane.name.lower(), lane.box)
+            _log.warning("held: %d records of lane %s of box %s; the first: %s", len(found), *where, found[0].reason)
         return found
 
 
@@ -186,70 +173,7 @@ def _open(envelope: Envelope) -> _Opened:
         if isinstance(entry, Erased):
             continue
         try:
-            records[seq] = _checked(decode_record(entry), envelope.lane)
+            records[seq] = read_record(entry, envelope.lane)
         except (FutureVersion, MalformedRecord) as error:
             held[seq] = error.message
     return _Opened(envelope, records, held)
-
-
-def _checked(record: Record, lane: Lane) -> Record:
-    """What the store cannot take is held here, before it could spoil the transaction of its neighbours."""
-    if _LANE_OF[type(record)] is not lane:
-        raise MalformedRecord(f"it came in lane {lane.name.lower()}")
-    match record:
-        case PageResult():
-            names = (record.assignment, record.class_name, record.sheet, *record.problems)
-        case DocumentRecord():
-            names = (record.id,)
-        case HealthRecord():
-            names = (record.software,)
-    if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
-        raise MalformedRecord("a name in it holds a zero byte")
-    return record
-
-
-def _asked(pages: Sequence[tuple[RowName, bytes, PageResult]]) -> tuple[set[bytes], set[tuple[str, int]]]:
-    """Pupils whose class is to be looked up, and seats whose pupil is."""
-    pupils: set[bytes] = set()
-    seats: set[tuple[str, int]] = set()
-    for _, _, page in pages:
-        if page.pseudonym is not None and page.class_name is None:
-            pupils.add(page.pseudonym)
-        elif page.pseudonym is None and page.class_name is not None and page.seat is not None:
-            seats.add((page.class_name, page.seat))
-    return pupils, seats
-
-
-def _page_row(name: RowName, digest: bytes, page: PageResult, seats: Seats, received_ms: int) -> PageRow:
-    class_name, pupil = page.class_name, page.pseudonym
-    if pupil is not None and class_name is None:
-        class_name = seats.class_of.get(pupil)
-    elif pupil is None and class_name is not None and page.seat is not None:
-        pupil = seats.pupil_at.get((class_name, page.seat)) or seat_key(class_name, page.seat)
-    slot = None
-    if page.assignment is not None and pupil is not None:
-        slot = Slot(page.assignment, pupil, page.page, page.attempt)
-    return PageRow(
-        booked=BookedRow(
-            name=name,
-            capture=page.capture,
-            revision=page.revision,
-            duplicate_of=page.duplicate_of,
-            slot=slot,
-            received_ms=received_ms,
-        ),
-        digest=digest,
-        assignment=page.assignment,
-        class_name=class_name,
-        pupil=pupil,
-        seat=page.seat,
-        sheet=page.sheet,
-        page=page.page,
-        attempt=page.attempt,
-        score_hundredths=page.score_hundredths,
-        max_score_hundredths=page.max_score_hundredths,
-        pending=page.pending,
-        items=pack_items(page.items),
-        problems=",".join(page.problems),
-        clock=msgspec.msgpack.encode(page.clock),
-    )

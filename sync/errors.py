@@ -48,7 +48,9 @@ class MalformedRecord(WireError):  # noqa: N818 - says what it is
     """A record that its own version's rules refuse. It is held, so that a person can look at it."""
 
     def __init__(self, why: str) -> None:
-        super().__init__("The record cannot be read: {why}.", remedy="It is kept; look at it under devices.", why=why)
+        super().__init__(
+            "The record cannot be read: {why}.", remedy="It is kept: classgate held list shows it.", why=why
+        )
 
 
 class BadTopic(WireError):  # noqa: N818 - says what it is

@@ -9,10 +9,13 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore, add_or_replace
-from gateway.store.schema import boxes, documents, held_records, lanes
+from gateway.store.schema import boxes, documents, held_records, lanes, raw_records
 from sync.lanes import Lane
 from sync.receipts import LaneState, decode_state, encode_state
 from sync.records import DocumentRecord
+
+ANOTHER_HISTORY = "another history"
+"""Why a record is kept that conflicts with what the gateway has under its number. Its box sends it again by itself."""
 
 
 class LaneName(NamedTuple):
@@ -32,6 +35,17 @@ class HeldRecord(NamedTuple):
     digest: bytes
     payload: bytes
     reason: str
+
+
+class RawRecord(NamedTuple):
+    """A record that was taken in, as it came, because the columns hold less than it says."""
+
+    school: str
+    box: str
+    epoch: bytes
+    lane: Lane
+    seq: int
+    payload: bytes
 
 
 async def load_lane(connection: AsyncConnection, name: LaneName) -> LaneState | None:
@@ -85,10 +99,27 @@ async def hold(connection: AsyncConnection, records: Iterable[HeldRecord], recei
         await connection.execute(add_or_ignore(connection, held_records), rows)
 
 
+async def keep_raw(connection: AsyncConnection, records: Iterable[RawRecord]) -> None:
+    """Keep records as they came, for a version that understands more of them."""
+    rows = [
+        {
+            "school_id": r.school,
+            "box_id": r.box,
+            "epoch": r.epoch,
+            "lane": int(r.lane),
+            "seq": r.seq,
+            "payload": r.payload,
+        }
+        for r in records
+    ]
+    if rows:
+        await connection.execute(add_or_ignore(connection, raw_records), rows)
+
+
 async def add_documents(
-    connection: AsyncConnection, school: str, records: Iterable[DocumentRecord], received_ms: int
+    connection: AsyncConnection, school: str, records: Iterable[tuple[DocumentRecord, int]]
 ) -> None:
-    """Keep documents; every version that came stays, the latest counts."""
+    """Keep documents, each with the time (ms) at which it came; every version stays, the latest counts."""
     rows = [
         {
             "school_id": school,
@@ -98,7 +129,7 @@ async def add_documents(
             "body": r.body,
             "received_ms": received_ms,
         }
-        for r in records
+        for r, received_ms in records
     ]
     if rows:
         await connection.execute(add_or_replace(connection, documents), rows)

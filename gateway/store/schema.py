@@ -187,7 +187,23 @@ held_records = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("reason", String, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    Column("looked_under", String(64), nullable=False, server_default=""),  # the latest version that tried to read it
+    Column("decision", String(8)),  # "taken", "refused", NULL while nobody has decided
+    Column("decided_ms", BigInteger),
     PrimaryKeyConstraint("school_id", "box_id", "epoch", "lane", "seq", "digest"),
+    _box_key(),
+)
+
+raw_records = Table(
+    "raw_records",
+    metadata,
+    Column("school_id", String(32)),
+    Column("box_id", String(32)),
+    Column("epoch", LargeBinary(8)),
+    Column("lane", SmallInteger),
+    Column("seq", BigInteger),
+    Column("payload", LargeBinary, nullable=False),  # of a record that says more than the columns hold
+    PrimaryKeyConstraint("school_id", "box_id", "epoch", "lane", "seq"),
     _box_key(),
 )
 

@@ -15,6 +15,7 @@ from gateway.config import GatewayConfig, load_config
 from gateway.store import backup
 from gateway.store.schools import add_school, school_ids
 from gateway.store.store import open_store
+from tests.gateway.revisions import take_back
 
 DATABASE = "classgate.sqlite"
 
@@ -176,11 +177,9 @@ def test_a_database_of_a_newer_program_is_said_so(config: GatewayConfig):
 
 def test_a_database_from_before_there_were_generations_goes_on(config: GatewayConfig):
     add(config, "one")
+    take_back(config.data / DATABASE, "0001")
     with contextlib.closing(sqlite3.connect(config.data / DATABASE)) as plain:
-        plain.execute("ALTER TABLE gateway_identity DROP COLUMN generation")
-        plain.execute("UPDATE alembic_version SET version_num = '0001'")
         ((before,),) = plain.execute("SELECT incarnation FROM gateway_identity")
-        plain.commit()
     (config.data / "generation").unlink()
     shutil.copy(config.data / DATABASE, config.data.parent / "old.sqlite")
     add(config, "two")

@@ -1,0 +1,264 @@
+"""Records that could not be read when they came: looked at again by a newer version, taken in or refused by a person.
+
+Until then the box keeps the record and its picture (D5). Deciding changes the lane's state in the same transaction,
+so that the next receipt tells the box. Nothing is deleted: what was decided stays, with the decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from importlib.metadata import version
+from typing import Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.booking import RowName
+from gateway.intake import Arrived, read_record, take_in
+from gateway.store.dialect import lock_school
+from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
+from gateway.store.schema import held_records
+from gateway.store.store import Store
+from homework.errors import ClassboxError
+from sync.errors import FutureVersion, MalformedRecord, WireError
+from sync.lanes import EPOCH_BYTES, Lane
+from sync.receipts import LaneState, release
+from sync.records import Record
+
+_log = logging.getLogger(__name__)
+_AT_ONCE = 32
+"""Records of one transaction; of the largest that is 32 MiB in memory."""
+_SHORTEST = 8
+"""Hexadecimal digits of a digest that a person must write at least."""
+
+Decision = Literal["taken", "refused"]
+
+
+class Held(NamedTuple):
+    """A record that is held, why, and what was decided (None: nothing yet). Its bytes stay in the store."""
+
+    lane: LaneName
+    seq: int
+    digest: bytes
+    size: int
+    reason: str
+    received_ms: int
+    decision: Decision | None
+
+
+class _Readable(NamedTuple):
+    held: Held
+    record: Record
+    payload: bytes
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def held(connection: AsyncConnection, *, everything: bool = False) -> list[Held]:
+    """What waits for a decision, the oldest first.
+
+    With `everything` also what was decided, and what conflicts with the gateway's own history: its box sends that
+    again under a new epoch, unless the box is gone.
+    """
+    wanted = () if everything else (_undecided(), held_records.c.reason != ANOTHER_HISTORY)
+    return await _select(connection, *wanted)
+
+
+async def look_again(
+    store: Store, *, software: str = version("classbox"), now_ms: Callable[[], int] = _now_ms
+) -> tuple[int, int]:
+    """Take in what this version can read of what an older one held. Each version looks at each record once.
+
+    Returns how many were taken in, and how many are still held. A school whose records the store refuses is logged
+    and left for the next start: nothing keeps the gateway from running.
+    """
+    async with store.reading() as connection:
+        schools = {one.lane.school for one in await held(connection)}
+    taken = 0
+    for school in sorted(schools):
+        try:
+            while (some := await _look_at_some(store, school, software, now_ms())) is not None:
+                taken += some
+        except Exception:  # noqa: BLE001 - whatever it is, the sheets of this and other schools go on coming
+            _log.exception("held records of %s could not be looked at again", school)
+    async with store.reading() as connection:
+        left = len(await held(connection))
+    if taken or left:
+        _log.info("of the records that were held, %d are taken in now; %d wait for `classgate held`", taken, left)
+    return taken, left
+
+
+async def accept(store: Store, beginnings: Iterable[str], *, now_ms: Callable[[], int] = _now_ms) -> list[Held]:
+    """Take in the records whose digests begin so (hexadecimal), all or none, and return them.
+
+    One that conflicts with the gateway's own history is taken in beside it, under a name of its own. Raises
+    `ClassboxError` for a beginning that is none or not only one record's, and for a record that cannot be read.
+    """
+
+    async def work(connection: AsyncConnection, found: Sequence[Held]) -> None:
+        readable = []
+        for one in found:
+            read = await _read(connection, one)
+            if isinstance(read, WireError):
+                raise ClassboxError(
+                    "The record {digest} cannot be taken in: {reason}",
+                    remedy="Update Classbox and accept it again, or refuse it.",
+                    digest=one.digest.hex()[:12],
+                    reason=read.message,
+                )
+            readable.append(read)
+        await _take(connection, readable, now_ms())
+
+    return await _with_chosen(store, beginnings, work)
+
+
+async def refuse(store: Store, beginnings: Iterable[str], *, now_ms: Callable[[], int] = _now_ms) -> list[Held]:
+    """Say that the records whose digests begin so count nowhere, and return them. Their bytes stay here.
+
+    Raises `ClassboxError` as `accept` does.
+    """
+
+    async def work(connection: AsyncConnection, found: Sequence[Held]) -> None:
+        await _decide(connection, found, "refused", now_ms())
+
+    return await _with_chosen(store, beginnings, work)
+
+
+async def _with_chosen(
+    store: Store, beginnings: Iterable[str], work: Callable[[AsyncConnection, Sequence[Held]], Awaitable[None]]
+) -> list[Held]:
+    """Let `work` have the chosen records of each school, locked, in one transaction."""
+    wanted = list(beginnings)
+    async with store.writing() as connection:
+        every = [one for one in await held(connection, everything=True) if one.decision is None]
+        chosen = {one.digest: None for beginning in wanted for one in _beginning_with(beginning, every)}
+        by_school: dict[str, list[Held]] = defaultdict(list)
+        for one in every:
+            if one.digest in chosen:
+                by_school[one.lane.school].append(one)
+        for school, found in sorted(by_school.items()):
+            await lock_school(connection, school)
+            await work(connection, found)
+    return [one for found in by_school.values() for one in found]
+
+
+def _beginning_with(beginning: str, every: Sequence[Held]) -> list[Held]:
+    found = [one for one in every if len(beginning) >= _SHORTEST and one.digest.hex().startswith(beginning.lower())]
+    if not found:
+        raise ClassboxError(
+            "No held record's name begins with “{name}”.",
+            remedy="classgate held list shows the names; write at least 8 letters of one.",
+            name=beginning[:40],
+        )
+    if len({one.digest for one in found}) > 1:
+        raise ClassboxError(
+            "Several held records' names begin with “{name}”.", remedy="Write more of it.", name=beginning[:40]
+        )
+    return found
+
+
+async def _look_at_some(store: Store, school: str, software: str, now_ms: int) -> int | None:
+    """Look at a few; how many of them were taken in, None when none was left to look at."""
+    async with store.writing() as connection:
+        await lock_school(connection, school)
+        found = await _select(
+            connection,
+            held_records.c.school_id == school,
+            _undecided(),
+            held_records.c.reason != ANOTHER_HISTORY,
+            held_records.c.looked_under != software,
+            limit=_AT_ONCE,
+        )
+        if not found:
+            return None
+        readable: list[_Readable] = []
+        for one in found:
+            read = await _read(connection, one)
+            if isinstance(read, WireError):
+                change = update(held_records).where(_is(one)).values(looked_under=software, reason=read.message)
+                await connection.execute(change)
+            else:
+                readable.append(read)
+        await _take(connection, readable, now_ms)
+        return len(readable)
+
+
+async def _read(connection: AsyncConnection, one: Held) -> _Readable | WireError:
+    payload = (await connection.execute(select(held_records.c.payload).where(_is(one)))).scalar_one()
+    try:
+        return _Readable(one, read_record(payload, one.lane.lane), payload)
+    except (FutureVersion, MalformedRecord) as error:
+        return error
+
+
+async def _take(connection: AsyncConnection, readable: Sequence[_Readable], now_ms: int) -> None:
+    """Take in records of one school, and write that down."""
+    if readable:
+        arrived = [Arrived(_name(r.held), r.record, r.payload, r.held.received_ms) for r in readable]
+        await take_in(connection, readable[0].held.lane.school, arrived)
+        await _decide(connection, [r.held for r in readable], "taken", now_ms)
+
+
+def _name(one: Held) -> RowName:
+    if one.reason != ANOTHER_HISTORY:
+        return RowName(one.lane.box, one.lane.epoch, one.seq)
+    # Its own name is taken, by the record that it conflicts with.
+    epoch = hashlib.blake2b(one.lane.epoch + one.digest, digest_size=EPOCH_BYTES, person=b"classbox-history").digest()
+    return RowName(one.lane.box, epoch, one.seq)
+
+
+async def _decide(connection: AsyncConnection, found: Sequence[Held], decision: Decision, now_ms: int) -> None:
+    """Write the decision down, and let the lanes go on without these records being held."""
+    waiting: dict[LaneName, set[int]] = defaultdict(set)
+    for one in found:
+        await connection.execute(update(held_records).where(_is(one)).values(decision=decision, decided_ms=now_ms))
+        if one.reason != ANOTHER_HISTORY:
+            waiting[one.lane].add(one.seq)
+    states: dict[LaneName, LaneState] = {}
+    for name, seqs in waiting.items():
+        state = await load_lane(connection, name)
+        if state is not None:
+            states[name] = release(state, seqs)
+    await save_lanes(connection, states)
+
+
+def _undecided() -> ColumnElement[bool]:
+    return held_records.c.decision.is_(None)
+
+
+def _is(one: Held) -> ColumnElement[bool]:
+    columns = held_records.c
+    return and_(
+        columns.school_id == one.lane.school,
+        columns.box_id == one.lane.box,
+        columns.epoch == one.lane.epoch,
+        columns.lane == int(one.lane.lane),
+        columns.seq == one.seq,
+        columns.digest == one.digest,
+    )
+
+
+async def _select(connection: AsyncConnection, *where: ColumnElement[bool], limit: int | None = None) -> list[Held]:
+    columns = held_records.c
+    order = (columns.received_ms, columns.school_id, columns.box_id, columns.epoch, columns.lane, columns.seq)
+    shown = [c for c in columns if c is not columns.payload]
+    query = select(*shown, func.length(columns.payload).label("size"))
+    found = await connection.execute(query.where(*where).order_by(*order).limit(limit))
+    return [
+        Held(
+            lane=LaneName(r.school_id, r.box_id, bytes(r.epoch), Lane(r.lane)),
+            seq=r.seq,
+            digest=bytes(r.digest),
+            size=r.size,
+            reason=r.reason,
+            received_ms=r.received_ms,
+            decision=r.decision,
+        )
+        for r in found
+    ]

@@ -1,0 +1,131 @@
+"""What a record becomes in the store, whenever it can be read: when it comes, or after it was held.
+
+Part of what a newer box says cannot be told apart by this version (fields appended since), and part of what is told
+has no column yet (a teacher's marks). A receipt calls all of it committed, so such records are kept as they came
+besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.booking import BookedRow, RowName, Slot, seat_key
+from gateway.store.lanes import RawRecord, add_documents, keep_raw
+from gateway.store.pages import PageRow, add_pages, pack_items
+from gateway.store.schools import Seats, seats_of
+from sync.errors import MalformedRecord
+from sync.lanes import Lane, record_digest
+from sync.records import DocumentRecord, HealthRecord, PageResult, Record, decode_record, encode_record
+
+_LANE_OF = {PageResult: Lane.RESULTS, DocumentRecord: Lane.DOCUMENTS, HealthRecord: Lane.HEALTH}
+
+
+class Arrived(NamedTuple):
+    """A record that can be taken in. `name` is unique within school and lane; `payload` is what came."""
+
+    name: RowName
+    record: Record
+    payload: bytes
+    received_ms: int
+
+
+def read_record(payload: bytes, lane: Lane) -> Record:
+    """The record, fit for the store.
+
+    Raises `FutureVersion`, and `MalformedRecord` also for what the store cannot take: it is held before it could
+    spoil the transaction of its neighbours.
+    """
+    record = decode_record(payload)
+    if _LANE_OF[type(record)] is not lane:
+        raise MalformedRecord(f"it came in lane {lane.name.lower()}")
+    match record:
+        case PageResult():
+            names = (record.assignment, record.class_name, record.sheet, *record.problems)
+        case DocumentRecord():
+            names = (record.id,)
+        case HealthRecord():
+            names = (record.software,)
+    if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
+        raise MalformedRecord("a name in it holds a zero byte")
+    return record
+
+
+async def take_in(
+    connection: AsyncConnection, school: str, arrived: Sequence[Arrived]
+) -> frozenset[tuple[str | None, str | None]]:
+    """Store pages and documents. The caller holds the school's lock, and keeps what it wants of signs of health.
+
+    Returns the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
+    """
+    pages = [(one, one.record) for one in arrived if isinstance(one.record, PageResult)]
+    documents = [(one.record, one.received_ms) for one in arrived if isinstance(one.record, DocumentRecord)]
+    await add_documents(connection, school, documents)
+    seats = await seats_of(connection, school, _asked([page for _, page in pages]))
+    touched = await add_pages(connection, school, [_page_row(one, page, seats) for one, page in pages])
+    await keep_raw(
+        connection,
+        [
+            RawRecord(school, one.name.box, one.name.epoch, _LANE_OF[type(one.record)], one.name.seq, one.payload)
+            for one in arrived
+            if _loses_something(one.record, one.payload)
+        ],
+    )
+    return frozenset(touched) | ({(None, None)} if documents else frozenset())
+
+
+def _loses_something(record: Record, payload: bytes) -> bool:
+    """Whether the columns hold less than what came. The latest sign of health is kept as it came anyway."""
+    if isinstance(record, HealthRecord):
+        return False
+    return (isinstance(record, PageResult) and bool(record.marks)) or encode_record(record) != payload
+
+
+def _asked(pages: Sequence[PageResult]) -> tuple[set[bytes], set[tuple[str, int]]]:
+    """Pupils whose class is to be looked up, and seats whose pupil is."""
+    pupils: set[bytes] = set()
+    seats: set[tuple[str, int]] = set()
+    for page in pages:
+        if page.pseudonym is not None and page.class_name is None:
+            pupils.add(page.pseudonym)
+        elif page.pseudonym is None and page.class_name is not None and page.seat is not None:
+            seats.add((page.class_name, page.seat))
+    return pupils, seats
+
+
+def _page_row(one: Arrived, page: PageResult, seats: Seats) -> PageRow:
+    class_name, pupil = page.class_name, page.pseudonym
+    if pupil is not None and class_name is None:
+        class_name = seats.class_of.get(pupil)
+    elif pupil is None and class_name is not None and page.seat is not None:
+        pupil = seats.pupil_at.get((class_name, page.seat)) or seat_key(class_name, page.seat)
+    slot = None
+    if page.assignment is not None and pupil is not None:
+        slot = Slot(page.assignment, pupil, page.page, page.attempt)
+    return PageRow(
+        booked=BookedRow(
+            name=one.name,
+            capture=page.capture,
+            revision=page.revision,
+            duplicate_of=page.duplicate_of,
+            slot=slot,
+            received_ms=one.received_ms,
+        ),
+        digest=record_digest(one.payload),
+        assignment=page.assignment,
+        class_name=class_name,
+        pupil=pupil,
+        seat=page.seat,
+        sheet=page.sheet,
+        page=page.page,
+        attempt=page.attempt,
+        score_hundredths=page.score_hundredths,
+        max_score_hundredths=page.max_score_hundredths,
+        pending=page.pending,
+        items=pack_items(page.items),
+        problems=",".join(page.problems),
+        clock=msgspec.msgpack.encode(page.clock),
+    )

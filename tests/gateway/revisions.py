@@ -1,0 +1,30 @@
+"""A database as the program of an older revision left it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from gateway.store import migrations
+
+
+def make_database(file: Path, revision: str) -> None:
+    """An empty one."""
+    _move(file, revision, command.upgrade)
+
+
+def take_back(file: Path, revision: str) -> None:
+    """One that a newer program made."""
+    _move(file, revision, command.downgrade)
+
+
+def _move(file: Path, revision: str, step: Callable[[Config, str], None]) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        step(config, revision)
+    engine.dispose()
