@@ -23,6 +23,11 @@ from sync.topics import client_id, topic
 
 _log = logging.getLogger(__name__)
 _FAREWELL_S = 2.0
+_KEEPALIVE_S = 90
+"""A message may take 90 to 180 s: the largest document, 1 MiB, needs 131 s of a line of 64 kbit/s."""
+_ON_THE_LINE_BYTES = 128 << 10
+"""Beyond so many bytes without a PUBACK the next envelope waits: what is new and urgent must not queue for minutes
+behind them. 16 s of a line of 64 kbit/s; a line of 2 Mbit/s is kept full up to half a second of round trip."""
 T = TypeVar("T")
 
 OutboxAccess = Callable[[], AbstractContextManager[Outbox]]
@@ -76,6 +81,7 @@ class BoxLink:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work = asyncio.Event()
         self._grew = asyncio.Event()
+        self._ask = asyncio.Event()
         # One thread, because SQLite may block and the session is not made for two.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
 
@@ -101,17 +107,17 @@ class BoxLink:
     async def _converse(self) -> None:
         arguments = await asyncio.to_thread(self._broker.connect_arguments)
         will = (self._state, self._session.farewell())
-        async with connected(arguments, identifier=self._client_id, will=will) as connection:
-            await connection.subscribe(self._down)
-            await self._in_thread(lambda _: self._session.reconnected(_now_ms()))
-            await self._say_hello(connection)
+        async with connected(arguments, identifier=self._client_id, keepalive_s=_KEEPALIVE_S, will=will) as connection:
+            await self._on_thread(lambda: self._session.reconnected(_now_ms()))
             self._set_connected(on=True)
-            self._on_trouble(None)
             try:
                 async with asyncio.TaskGroup() as tasks:
+                    # The first in the line, so that no answer comes before it. On a line of long round trips it counts
+                    # that hello and envelopes follow at once, without waiting for the broker's word.
+                    tasks.create_task(connection.subscribe(self._down), name="subscribe")
                     tasks.create_task(self._listen(connection), name="receipts")
-                    tasks.create_task(self._send(connection), name="envelopes")
-                    tasks.create_task(self._say_hello_at_times(connection), name="hello")
+                    tasks.create_task(self._say_hello(connection), name="hello")
+                    tasks.create_task(self._send(connection, tasks), name="envelopes")
                     tasks.create_task(self._gather(), name="linger")
             except asyncio.CancelledError:
                 with contextlib.suppress(*LINE_ERRORS):
@@ -127,30 +133,50 @@ class BoxLink:
     async def _listen(self, connection: Connection) -> None:
         while True:
             for message in await connection.arrived():
-                await self._hear(connection, message.payload)
+                received = await self._in_outbox(partial(self._session.receive, message=message.payload))
+                if received.refused is not None:
+                    _log.warning("dropped an answer: %s", received.refused)
+                if received.say_hello:
+                    self._ask.set()
+                if received.judgements:
+                    self._work.set()
+                    self._on_progress()
 
-    async def _hear(self, connection: Connection, payload: bytes) -> None:
-        received = await self._in_thread(partial(self._session.receive, message=payload))
-        if received.refused is not None:
-            _log.warning("dropped an answer: %s", received.refused)
-        if received.say_hello:
-            await self._say_hello(connection)
-        if received.judgements:
-            self._work.set()
-            self._on_progress()
+    async def _send(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
+        """Envelopes follow one another without waiting for PUBACKs, as far as window and `_ON_THE_LINE_BYTES` go."""
+        on_the_line = 0
+        room = asyncio.Event()
 
-    async def _send(self, connection: Connection) -> None:
+        async def publish(ticket: int, message: bytes) -> None:
+            nonlocal on_the_line
+            await connection.publish(self._up, message)
+            on_the_line -= len(message)
+            room.set()
+            await self._on_thread(lambda: self._session.acknowledged(ticket, _now_ms()))
+
         while True:
             self._work.clear()
-            message = await self._in_thread(lambda outbox: self._session.next_message(outbox, _now_ms()))
+            message, due_ms = await self._on_thread(self._next)
             if message is not None:
-                await connection.publish(self._up, message)
+                on_the_line += len(message[1])
+                tasks.create_task(publish(*message), name="envelope")
+                while on_the_line >= _ON_THE_LINE_BYTES:
+                    room.clear()
+                    await room.wait()
                 continue
-            due_ms = self._session.wake_at_ms()
             pause_s = self._poll_s if due_ms is None else min(self._poll_s, max(0.05, (due_ms - _now_ms()) / 1000))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._work.wait()
+
+    def _next(self) -> tuple[tuple[int, bytes] | None, float | None]:
+        """In the thread: ticket and bytes of the next envelope; without one, when to look again."""
+        with self._outbox() as outbox:
+            outgoing = self._session.next_envelope(outbox, _now_ms())
+        if outgoing is None:
+            return None, self._session.wake_at_ms()
+        # Packed outside the transaction: who books a sheet meanwhile does not wait for it.
+        return (outgoing.ticket, self._session.encoded(outgoing.envelope)), None
 
     async def _gather(self) -> None:
         while True:
@@ -159,20 +185,25 @@ class BoxLink:
             self._grew.clear()
             self._work.set()
 
-    async def _say_hello_at_times(self, connection: Connection) -> None:
-        while True:
-            await asyncio.sleep(self._hello_every_s)
-            await self._say_hello(connection)
-
     async def _say_hello(self, connection: Connection) -> None:
-        await connection.publish(self._state, await self._in_thread(self._session.hello), retain=True)
+        """At once, then whenever it has to be asked afresh, and at times."""
+        while True:
+            self._ask.clear()
+            await connection.publish(self._state, await self._in_outbox(self._session.hello), retain=True)
+            self._on_trouble(None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._hello_every_s):
+                    await self._ask.wait()
 
-    async def _in_thread(self, work: Callable[[Outbox], T]) -> T:
+    async def _in_outbox(self, work: Callable[[Outbox], T]) -> T:
         def step() -> T:
             with self._outbox() as outbox:
                 return work(outbox)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, step)
+        return await self._on_thread(step)
+
+    async def _on_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def _set_connected(self, *, on: bool) -> None:
         if self._connected != on:

@@ -6,8 +6,9 @@ pipe that loses them. All that must survive a restart is in the outbox.
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -37,15 +38,24 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How much goes out at once, and when it goes again.
 
     An envelope that is not full waits while another of its lane is on the way, so that on a slow line records
-    gather into one frame (Nagle's idea, RFC 896).
+    gather into one frame (Nagle's idea, RFC 896). With a long backlog the envelopes grow to five times
+    `max_records`, so that a term needs few round trips.
     """
 
     max_records: int = 100
-    max_bytes: int = 64 << 10
+    max_bytes: int = 128 << 10
+    """Unpacked. Results pack to about a quarter."""
     window: int = 4
     """Envelopes of one lane on the way at once."""
     resend_after_ms: int = 5_000
     resend_at_most_ms: int = 120_000
+
+
+class Outgoing(NamedTuple):
+    """An envelope whose turn it is. `acknowledged` wants its ticket when the broker has it."""
+
+    ticket: int
+    envelope: Envelope
 
 
 class Received(NamedTuple):
@@ -60,8 +70,11 @@ class Received(NamedTuple):
 class _Sent:
     first_seq: int
     last_seq: int
-    due_ms: float
-    tries: int
+    ticket: int
+    """Tickets grow: of two envelopes, the one with the larger went out later."""
+    tries: int = 1
+    due_ms: float = math.inf
+    """When it goes again. Not before the PUBACK: until then it is in the line's hands, and a copy would only follow."""
 
 
 @dataclass
@@ -74,6 +87,10 @@ class _Flight:
     @property
     def cursor(self) -> int:
         return max((s.last_seq for s in self.sent), default=0)
+
+    def arrived(self, sent: _Sent) -> bool:
+        """Whether the gateway has it already, beyond a gap."""
+        return any(first <= sent.first_seq and sent.last_seq <= last for first, last in self.beyond)
 
 
 class BoxSession:
@@ -95,6 +112,7 @@ class BoxSession:
         self._chance = chance
         self._flights: dict[tuple[int, Lane], _Flight] = {}
         self._turn = 0
+        self._tickets = 0
 
     def hello(self, outbox: Outbox) -> bytes:
         """The online message for `state`: the gateway answers with where each lane stands."""
@@ -106,28 +124,47 @@ class BoxSession:
 
     def reconnected(self, now_ms: float) -> None:
         """What was on the way may be lost: it goes again soon, unless the answer to the hello comes first."""
-        for flight in self._flights.values():
-            for sent in flight.sent:
-                sent.due_ms = min(sent.due_ms, now_ms + self._pace.resend_after_ms / 2)
-                sent.tries = 1
+        for sent in self._on_the_way():
+            sent.due_ms = min(sent.due_ms, now_ms + self._pace.resend_after_ms / 2)
+            sent.tries = 1
 
-    def next_message(self, outbox: Outbox, now_ms: float) -> bytes | None:
+    def next_envelope(self, outbox: Outbox, now_ms: float) -> Outgoing | None:
         """The next envelope for `up`, or None when there is nothing to send now.
 
-        It counts as sent; should the transport fail, it goes again when its time is up.
+        It counts as on the way: it goes again when no receipt came for a while after `acknowledged`, when something
+        that went out later has arrived without it, or after `reconnected`.
         """
         streams = [s for s in outbox.streams() if s.last_seq > s.proven]
         for offset in range(len(_TURNS)):
             lane = _TURNS[(self._turn + offset) % len(_TURNS)]
             for stream in streams:
-                if stream.lane == lane and (message := self._from(stream, outbox, now_ms)) is not None:
+                if stream.lane == lane and (sent := self._due(stream, outbox, now_ms)) is not None:
                     self._turn = (self._turn + offset + 1) % len(_TURNS)
-                    return message
+                    return Outgoing(sent.ticket, self._envelope(stream, outbox, sent))
         return None
 
+    def encoded(self, envelope: Envelope) -> bytes:
+        """The bytes to publish. Packing takes long: do it outside the outbox's transaction."""
+        return encode_envelope(envelope, self._key)
+
+    def acknowledged(self, ticket: int, now_ms: float) -> None:
+        """The broker has the envelope of that ticket: from now on a receipt is waited for."""
+        for sent in self._on_the_way():
+            if sent.ticket == ticket:
+                sent.due_ms = now_ms + self._patience_ms(sent.tries)
+
+    def next_message(self, outbox: Outbox, now_ms: float) -> bytes | None:
+        """The next envelope as bytes, for a pipe that acknowledges everything at once."""
+        outgoing = self.next_envelope(outbox, now_ms)
+        if outgoing is None:
+            return None
+        self.acknowledged(outgoing.ticket, now_ms)
+        return self.encoded(outgoing.envelope)
+
     def wake_at_ms(self) -> float | None:
-        """When the next envelope on the way has to go again, None when none is."""
-        return min((s.due_ms for f in self._flights.values() for s in f.sent), default=None)
+        """When the next envelope on the way has to go again, None when none is or only the line has them."""
+        due_ms = min((sent.due_ms for sent in self._on_the_way()), default=math.inf)
+        return None if due_ms == math.inf else due_ms
 
     def receive(self, outbox: Outbox, message: bytes) -> Received:
         """Judge what came on `down` and write it into the outbox. Never raises for bad bytes: see `refused`."""
@@ -149,32 +186,46 @@ class BoxSession:
         hello = any(isinstance(j, AskAfresh | NewEpoch) for j in judgements)
         return Received(tuple(judgements), say_hello=hello)
 
-    def _from(self, stream: Stream, outbox: Outbox, now_ms: float) -> bytes | None:
+    def _on_the_way(self) -> Iterator[_Sent]:
+        return (sent for flight in self._flights.values() for sent in flight.sent)
+
+    def _due(self, stream: Stream, outbox: Outbox, now_ms: float) -> _Sent | None:
+        """What of a stream goes out now: what has to go again, else what never went."""
         flight = self._flights.setdefault((stream.epoch_no, stream.lane), _Flight())
         flight.sent = [s for s in flight.sent if s.last_seq > stream.proven]
         for sent in sorted(flight.sent, key=lambda s: s.first_seq):
-            if sent.due_ms <= now_ms:
-                if any(first <= sent.first_seq and sent.last_seq <= last for first, last in flight.beyond):
-                    sent.due_ms = now_ms + self._pace.resend_after_ms  # there already; the gap before it goes first
-                    continue
-                sent.tries += 1
-                sent.due_ms = now_ms + self._patience_ms(sent.tries)
-                first_seq = max(sent.first_seq, stream.proven + 1)
-                return self._envelope(stream, outbox, first_seq, sent.last_seq - first_seq + 1)
+            if sent.due_ms > now_ms:
+                continue
+            if flight.arrived(sent):
+                sent.due_ms = now_ms + self._pace.resend_after_ms  # there already; the gap before it goes first
+                continue
+            sent.ticket, sent.due_ms = self._ticket(), math.inf
+            sent.tries += 1
+            return sent
         first_seq = max(flight.cursor, stream.proven) + 1
         unsent = stream.last_seq - first_seq + 1
-        full = min(self._pace.max_records, MAX_RECORDS)
+        full = min(max(self._pace.max_records, unsent // 8), 5 * self._pace.max_records, MAX_RECORDS)
         if unsent <= 0 or len(flight.sent) >= self._pace.window or (flight.sent and unsent < full):
             return None
-        entries = outbox.records(stream, first_seq=first_seq, max_records=full, max_bytes=self._pace.max_bytes)
-        last_seq = first_seq + len(entries) - 1
-        flight.sent.append(_Sent(first_seq, last_seq, now_ms + self._patience_ms(1), 1))
-        return self._envelope(stream, outbox, first_seq, len(entries))
+        flight.sent.append(_Sent(first_seq, first_seq + min(full, unsent) - 1, self._ticket()))
+        return flight.sent[-1]
 
-    def _envelope(self, stream: Stream, outbox: Outbox, first_seq: int, count: int) -> bytes:
+    def _ticket(self) -> int:
+        self._tickets += 1
+        return self._tickets
+
+    def _envelope(self, stream: Stream, outbox: Outbox, sent: _Sent) -> Envelope:
+        first_seq = max(sent.first_seq, stream.proven + 1)
         before = outbox.chain_at(stream.lane, first_seq - 1, epoch=stream.epoch)
         assert before is not None
-        envelope = Envelope(
+        entries = outbox.records(
+            stream,
+            first_seq=first_seq,
+            max_records=sent.last_seq - first_seq + 1,
+            max_bytes=self._pace.max_bytes,
+        )
+        sent.last_seq = first_seq + len(entries) - 1  # fewer, when they are large; no fewer when it goes again
+        return Envelope(
             school=self._school,
             box=self._box,
             epoch=stream.epoch,
@@ -182,9 +233,8 @@ class BoxSession:
             first_seq=first_seq,
             before=before,
             challenge=outbox.challenge,
-            entries=outbox.records(stream, first_seq=first_seq, max_records=count),
+            entries=entries,
         )
-        return encode_envelope(envelope, self._key)
 
     def _patience_ms(self, tries: int) -> float:
         wait = min(self._pace.resend_after_ms * 2.0 ** (tries - 1), self._pace.resend_at_most_ms)
@@ -196,6 +246,11 @@ class BoxSession:
                 flight = self._flights.setdefault((stream.epoch_no, lane), _Flight())
                 flight.sent = [s for s in flight.sent if s.last_seq > mark]
                 flight.beyond = beyond
+                # What went out before something that has arrived, and is not there itself, was lost on the way.
+                newest = max((s.ticket for s in flight.sent if flight.arrived(s)), default=0)
+                for sent in flight.sent:
+                    if sent.ticket < newest and not flight.arrived(sent):
+                        sent.due_ms = -math.inf
 
     def _forget(self, outbox: Outbox, epoch: bytes, lane: Lane) -> None:
         for stream in outbox.streams():

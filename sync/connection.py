@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,9 +24,20 @@ from homework.errors import ClassboxError
 
 LINE_ERRORS: tuple[type[Exception], ...] = (aiomqtt.MqttError, OSError)
 """What a line does all the time, and what needs nobody's attention."""
-_KEEPALIVE_S = 30
+_DEAD_AFTER_S = 60
+"""How long the kernel waits for the other machine to take bytes that were sent before it calls the line dead."""
 _ANSWER_S = 30.0
-"""How long a broker may take to answer a CONNECT, a SUBSCRIBE or a PUBLISH."""
+"""How long a broker may take to answer a CONNECT or a SUBSCRIBE, which nothing large goes before."""
+_PUBACK_S = 600.0
+"""How long for a PUBLISH. While bytes move, a thin line needs its time, and a dead one is noticed by the kernel and by
+its PINGs; this is for a broker that answers PINGs and never this."""
+_PENDING = 64
+"""Publishes that may wait for their PUBACK without a warning in the log; both sides bound them by themselves."""
+_SOCKET_OPTIONS = (
+    [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_S * 1000)]
+    if hasattr(socket, "TCP_USER_TIMEOUT")  # RFC 5482; Linux
+    else []
+)
 _LEAVE_S = 2.0
 """How long the end of a connection may take: somebody waits for it."""
 
@@ -51,7 +63,7 @@ class Connection:
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         """Publish with QoS 1 and wait for the broker's PUBACK, which says nothing about delivery."""
-        async with _within(_ANSWER_S, "PUBLISH"):
+        async with _within(_PUBACK_S, "PUBLISH"):
             await self._client.publish(topic, payload, qos=1, retain=retain, timeout=math.inf)
 
     async def arrived(self, at_most: int = 1) -> list[Arrived]:
@@ -64,11 +76,18 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    arguments: Mapping[str, Any], *, identifier: str, will: tuple[str, bytes] | None = None, queued: int = 0
+    arguments: Mapping[str, Any],
+    *,
+    identifier: str,
+    keepalive_s: int,
+    will: tuple[str, bytes] | None = None,
+    queued: int = 0,
 ) -> AsyncIterator[Connection]:
     """A connection with a clean session, for as long as the block runs.
 
-    `arguments` are those of `BrokerAddress.connect_arguments`; `will` is the topic and the retained message that the
+    `arguments` are those of `BrokerAddress.connect_arguments`. The library gives a line up when it heard nothing for
+    `keepalive_s` and then, so long again, no answer to a PING, which waits behind what is being sent: so that is what
+    a large message may take on a thin line. `will` is the topic and the retained message that the
     broker publishes when the line breaks; of messages that come in, at most `queued` wait in memory (0: no limit),
     what is beyond is dropped. Raises one of `LINE_ERRORS` when there is no connection.
     """
@@ -76,11 +95,13 @@ async def connected(
         identifier=identifier,
         will=aiomqtt.Will(*will, qos=1, retain=True) if will is not None else None,
         clean_session=True,
-        keepalive=_KEEPALIVE_S,
+        keepalive=keepalive_s,
         max_queued_incoming_messages=queued,
+        socket_options=_SOCKET_OPTIONS,
         timeout=math.inf,
         **arguments,
     )
+    client.pending_calls_threshold = _PENDING
     async with _within(_ANSWER_S, "CONNECT"):
         await _enter(client)
     try:

@@ -174,6 +174,7 @@ class _Box:
             chance=self._rng.random,
         )
         self.hello_at_ms = 0.0
+        self.pubacks: list[tuple[float, int]] = []
 
     def proven(self) -> dict[tuple[bytes, Lane], int]:
         """How far the box counts each lane as delivered."""
@@ -267,12 +268,21 @@ class Simulation:
         for box in self._boxes:
             if self._now_ms >= box.hello_at_ms:
                 self._hello(box)
-            while True:
-                with box.db:
-                    message = box.session.next_message(box.outbox, self._now_ms)
-                if message is None:
-                    break
-                self._post(topic(SCHOOL, BOX, "up"), message)
+            self._send(box)
+
+    def _send(self, box: _Box) -> None:
+        """The broker acknowledges everything some time later, whatever becomes of it; when it crashes, nothing."""
+        for due_ms, ticket in box.pubacks:
+            if due_ms <= self._now_ms:
+                box.session.acknowledged(ticket, self._now_ms)
+        box.pubacks = [puback for puback in box.pubacks if puback[0] > self._now_ms]
+        while True:
+            with box.db:
+                outgoing = box.session.next_envelope(box.outbox, self._now_ms)
+            if outgoing is None:
+                return
+            box.pubacks.append((self._now_ms + self._rng.random() * self._faults.delay_ms, outgoing.ticket))
+            self._post(topic(SCHOOL, BOX, "up"), box.session.encoded(outgoing.envelope))
 
     def _box_hears(self, box: _Box, payload: bytes) -> None:
         before = box.proven()
@@ -317,6 +327,7 @@ class Simulation:
             self._pipe.clear()
             self._retained = None
             for box in self._boxes:
+                box.pubacks.clear()
                 box.session.reconnected(self._now_ms)
                 box.hello_at_ms = self._now_ms
         for box in self._boxes:

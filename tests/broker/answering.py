@@ -12,7 +12,10 @@ CONNECT, PUBLISH, SUBSCRIBE, DISCONNECT = 1, 3, 8, 14
 
 
 class AnsweringBroker:
-    """Speaks just enough MQTT 3.1.1 for a link: one retained message, no routing."""
+    """Speaks just enough MQTT 3.1.1 for a link: one retained message, no routing.
+
+    `hold` keeps every answer but the CONNACK back until `release`.
+    """
 
     def __init__(self, retained: tuple[str, bytes] | None, *, mute: bool) -> None:
         self._retained, self._mute = retained, mute
@@ -20,6 +23,8 @@ class AnsweringBroker:
         self.connections = 0
         self.published: list[tuple[str, bytes]] = []
         self._open: set[asyncio.StreamWriter] = set()
+        self._holding = False
+        self._held: list[tuple[asyncio.StreamWriter, bytes]] = []
 
     @property
     def open_connections(self) -> int:
@@ -30,6 +35,24 @@ class AnsweringBroker:
         for writer in self._open:
             writer.close()
 
+    def hold(self) -> None:
+        self._holding = True
+
+    def release(self) -> None:
+        self._holding = False
+        for writer, answer in self._held:
+            writer.write(answer)
+        self._held.clear()
+
+    def send(self, topic: str, payload: bytes) -> None:
+        """Publish to every connection, whatever it subscribed to."""
+        for writer in self._open:
+            writer.write(_publish(topic, payload))
+
+    def payloads(self, channel: str) -> list[bytes]:
+        """What was published on that channel, in order."""
+        return [payload for topic, payload in self.published if topic.endswith(f"/{channel}")]
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._open.add(writer)
@@ -38,8 +61,11 @@ class AnsweringBroker:
                 kind, flags, body = await _packet(reader)
                 if kind == DISCONNECT:
                     break
-                if not self._mute:
-                    writer.write(self._answer(kind, flags, body))
+                answer = self._answer(kind, flags, body)
+                if self._holding and kind != CONNECT:
+                    self._held.append((writer, answer))
+                elif not self._mute:
+                    writer.write(answer)
         writer.close()
         self._open.discard(writer)
 

@@ -1,0 +1,128 @@
+"""What goes over a line, and when: thin lines, long round trips, brokers that take their time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import pytest
+
+from sync.box_link import BoxLink
+from sync.box_session import Pace
+from sync.broker_address import BrokerAddress
+from sync.envelope import Envelope, decode_envelope
+from sync.gateway_link import GatewayLink
+from sync.lanes import Lane
+from sync.outbox_file import OutboxFile
+from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
+from sync.state import BoxState, encode_box_state
+from sync.topics import topic
+from tests.broker.answering import AnsweringBroker, answering
+from tests.broker.patience import running, until
+
+QUICK = Pace(max_records=10, window=3, resend_after_ms=100, resend_at_most_ms=200)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> OutboxFile:
+    return OutboxFile(tmp_path / "ledger.sqlite")
+
+
+def capture(file: OutboxFile, count: int) -> None:
+    with file.open() as outbox:
+        for _ in range(count):
+            name = random.randbytes(16)
+            outbox.append(Lane.RESULTS, page_record(name, 1), subject=name)
+
+
+def box_link(file: OutboxFile, broker: AnsweringBroker) -> BoxLink:
+    return BoxLink(
+        outbox=file.open,
+        broker=BrokerAddress(url=broker.url),
+        school=SCHOOL,
+        box=BOX,
+        key=KEY,
+        software="test",
+        pace=QUICK,
+        linger_s=0.0,
+        poll_s=0.05,
+        longest_pause_s=0.1,
+    )
+
+
+def envelopes(broker: AnsweringBroker) -> list[Envelope]:
+    return [decode_envelope(message, school=SCHOOL, box=BOX, key=KEY) for message in broker.payloads("up")]
+
+
+async def test_a_puback_that_takes_its_time_neither_breaks_the_line_nor_sends_anything_twice(
+    outbox: OutboxFile, monkeypatch: pytest.MonkeyPatch
+):
+    """A large message on a thin line: while it is on the way nothing is lost, so nothing is sent again."""
+    monkeypatch.setattr("sync.connection._ANSWER_S", 0.2)
+    async with answering() as broker, running(box_link(outbox, broker)) as task:
+        await until(lambda: len(broker.payloads("state")) == 1)
+        broker.hold()
+        capture(outbox, 5)
+        await until(lambda: len(broker.payloads("up")) == 1)
+        await asyncio.sleep(1.0)  # ten times the patience for a receipt, five times that for other answers
+        assert len(broker.payloads("up")) == 1
+        assert broker.connections == 1
+        assert not task.done()
+        broker.release()
+        await until(lambda: len(broker.payloads("up")) == 2)  # from the PUBACK on, a receipt is missed
+
+
+async def test_envelopes_follow_one_another_without_waiting_for_the_broker(outbox: OutboxFile):
+    """A term over a line of long round trips needs a few of them, not one for each envelope."""
+    capture(outbox, 60)
+    async with answering() as broker:
+        broker.hold()
+        async with running(box_link(outbox, broker)):
+            await until(lambda: len(broker.payloads("up")) == 3)
+            assert len(broker.payloads("state")) == 1, "nor did they wait for the answer to the hello"
+            await asyncio.sleep(0.3)
+            assert [(e.first_seq, e.last_seq) for e in envelopes(broker)] == [(1, 10), (11, 20), (21, 30)]
+            broker.release()
+
+
+async def test_what_is_on_the_line_is_bounded_so_that_what_is_urgent_need_not_queue_behind_it(
+    outbox: OutboxFile, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("sync.box_link._ON_THE_LINE_BYTES", 3_000)
+    with outbox.open() as open_outbox:
+        for _ in range(60):
+            open_outbox.append(Lane.DOCUMENTS, random.randbytes(200))
+    async with answering() as broker:
+        broker.hold()
+        async with running(box_link(outbox, broker)):
+            await until(lambda: len(broker.payloads("up")) == 2)
+            capture(outbox, 1)
+            await asyncio.sleep(0.3)
+            assert sum(map(len, broker.payloads("up"))) < 6_000
+            broker.release()
+            await until(lambda: len(broker.payloads("up")) > 2)
+            assert envelopes(broker)[2].lane is Lane.RESULTS
+
+
+async def test_receipts_do_not_wait_for_one_anothers_acknowledgement_and_keep_their_order():
+    names = [f"box-{n}" for n in range(10)]
+
+    class OneKey(MemoryIngest):
+        async def box_key(self, school: str, box: str) -> bytes:
+            return KEY
+
+    def hello(box: str) -> bytes:
+        state = BoxState(school=SCHOOL, box=box, online=True, software="0", challenge=b"c" * 8, epochs=(b"e" * 8,))
+        return encode_box_state(state, KEY)
+
+    async with answering() as broker:
+        link = GatewayLink(ingest=OneKey(random.Random(1)), broker=BrokerAddress(url=broker.url))
+        async with running(link):
+            await until(lambda: link.connected)
+            broker.hold()
+            for name in names:
+                broker.send(topic(SCHOOL, name, "state"), hello(name))
+            await until(lambda: len(broker.payloads("down")) == len(names))
+            assert [where.split("/")[3] for where, _ in broker.published] == names
+            broker.release()
