@@ -47,6 +47,7 @@ from provisioning.identity import Identity, read_identity
 from sync.box_link import BoxLink
 from sync.broker_address import BrokerAddress
 from sync.clock import SystemClock
+from sync.known_time import KnownTime
 from sync.lanes import Lane
 from ui.language import terminal_language, translator
 
@@ -312,7 +313,13 @@ class Box:
         broker = self._config.broker
         return BoxLink(
             outbox=self._ledger.outbox,
-            broker=BrokerAddress(url=broker.url or identity.broker_url, ca=broker.ca, cert=broker.cert, key=broker.key),
+            broker=BrokerAddress(
+                url=broker.url or identity.broker_url,
+                ca=broker.ca,
+                cert=broker.cert,
+                key=broker.key,
+                surely_ms=KnownTime(self._config.data_dir, SystemClock()).surely_ms,
+            ),
             school=identity.school,
             box=identity.box,
             key=identity.box_key,

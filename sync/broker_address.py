@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import ssl
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from homework.errors import BadFileError, UsageError
+from homework.errors import UsageError
+from sync.clock import surely_ms
+from sync.tls import client_context
 
 
 class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """`mqtt://[user:password@]host[:port]` or `mqtts://…`; `ca`, `cert` and `key` are paths of PEM files."""
+    """`mqtt://[user:password@]host[:port]` or `mqtts://…`; `ca`, `cert` and `key` are paths of PEM files.
+
+    `surely_ms` tells a Unix time in milliseconds that has passed; certificates are judged by it (`sync.tls`).
+    """
 
     url: str
     ca: str | None = None
     cert: str | None = None
     key: str | None = None
+    surely_ms: Callable[[], int] = surely_ms
 
     def check(self) -> None:
         """Raises `UsageError` for a URL that is not MQTT's. Looks at no file: a certificate may come and go."""
@@ -35,7 +41,9 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
             "port": port or (8883 if secure else 1883),
             "username": parts.username,
             "password": parts.password,
-            "tls_context": self._tls() if secure else None,
+            "tls_context": client_context(ca=self.ca, cert=self.cert, key=self.key, surely_ms=self.surely_ms)
+            if secure
+            else None,
         }
 
     def _parts(self) -> tuple[SplitResult, int | None]:
@@ -51,16 +59,3 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
                 url=self.url.rpartition("@")[2],  # a password is not for the screen
             )
         return parts, port
-
-    def _tls(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self.ca)
-            if self.cert is not None:
-                context.load_cert_chain(self.cert, self.key)
-        except (OSError, ssl.SSLError) as error:
-            raise BadFileError(
-                "The certificate for the broker cannot be used: {detail}.",
-                remedy="Check ca, cert and key under [broker].",
-                detail=error,
-            ) from error
-        return context

@@ -17,7 +17,7 @@ import msgspec
 
 _TIME_ERROR = 5
 """`adjtimex(2)`: the clock is not synchronized."""
-_BUILT_AT_S = 1_764_000_000
+BUILT_AT_MS = 1_764_000_000_000
 """No clock that works shows a time before this program was written (2025-11-24)."""
 
 
@@ -48,6 +48,12 @@ class Clock(Protocol):
         """Now."""
 
 
+def surely_ms() -> int:
+    """Unix time in milliseconds that has passed: now where a time server disciplines the clock, else `BUILT_AT_MS`."""
+    now = SystemClock().read()
+    return now.wall_ms if now.quality is ClockQuality.SYNCED else BUILT_AT_MS
+
+
 class SystemClock:
     """The kernel's clocks; asks `adjtimex` whether a time server disciplines the wall time."""
 
@@ -65,7 +71,7 @@ class SystemClock:
 
 
 def _quality(wall_ms: int) -> ClockQuality:
-    if wall_ms < _BUILT_AT_S * 1000:
+    if wall_ms < BUILT_AT_MS:
         return ClockQuality.UNSET
     # struct timex is 208 bytes on 64-bit Linux; all zero means "tell, change nothing".
     state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import ssl
 import subprocess
@@ -40,21 +39,29 @@ class GuardedBroker:
         plan = BrokerPlan(folder=self.folder, addresses=("127.0.0.1",), port=self.port)
         self.gateway = set_up(self.data, plan, now=datetime.now(UTC))
         self.log = root / "log"
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start the process and wait until it listens."""
         mosquitto = mosquitto_path()
         assert mosquitto is not None
-        with self.log.open("wb") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen([mosquitto, "-c", self.folder / "mosquitto.conf"], stderr=log)
         until(self._answers)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.process.terminate()
-        self.process.wait()
+        self.stop()
         if error is not None:
             print(self.log.read_text(errors="replace")[-3000:])
         self._folder.cleanup()
+
+    def stop(self) -> None:
+        """End the process."""
+        self.process.terminate()
+        self.process.wait()
 
     def certificate(self, school: str, box: str) -> Path:
         """The folder of a new certificate."""
@@ -82,10 +89,6 @@ class GuardedBroker:
         for topic in topics:
             gateway.subscribe(topic)
         return gateway
-
-    def read_again(self) -> None:
-        """What SIGHUP is for."""
-        self.process.send_signal(signal.SIGHUP)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log.read_text()
