@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.intake import Arrived, read_record, take_in
+from gateway.poison import REFUSED, refuses
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
 from gateway.store.schema import held_records
@@ -54,6 +55,9 @@ class _Readable(NamedTuple):
     held: Held
     record: Record
     payload: bytes
+
+    def arrived(self) -> Arrived:
+        return Arrived(_name(self.held), self.record, self.payload, self.held.received_ms)
 
 
 def _now_ms() -> int:
@@ -181,10 +185,13 @@ async def _look_at_some(store: Store, school: str, software: str, now_ms: int) -
         for one in found:
             read = await _read(connection, one)
             if isinstance(read, WireError):
-                change = update(held_records).where(_is(one)).values(looked_under=software, reason=read.message)
-                await connection.execute(change)
+                reason = read.message
+            elif await refuses(connection, school, read.arrived()):
+                reason = REFUSED
             else:
                 readable.append(read)
+                continue
+            await connection.execute(update(held_records).where(_is(one)).values(looked_under=software, reason=reason))
         await _take(connection, readable, now_ms)
         return len(readable)
 
@@ -200,8 +207,7 @@ async def _read(connection: AsyncConnection, one: Held) -> _Readable | WireError
 async def _take(connection: AsyncConnection, readable: Sequence[_Readable], now_ms: int) -> None:
     """Take in records of one school, and write that down."""
     if readable:
-        arrived = [Arrived(_name(r.held), r.record, r.payload, r.held.received_ms) for r in readable]
-        await take_in(connection, readable[0].held.lane.school, arrived)
+        await take_in(connection, readable[0].held.lane.school, [r.arrived() for r in readable])
         await _decide(connection, [r.held for r in readable], "taken", now_ms)
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.intake import Arrived, read_record, take_in
+from gateway.poison import REFUSED, in_trouble, refuses
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, HeldRecord, LaneName, hold, load_lane, note_box, save_lanes
 from gateway.store.schools import box_key
@@ -30,6 +31,9 @@ from sync.state import BoxState
 _log = logging.getLogger(__name__)
 _KEY_LASTS_S = 5.0
 """How long a box's key is remembered, so that a revoked box is refused soon and a busy one costs no query."""
+_OFTEN = 3
+"""How often an envelope fails alone before its records are tried one by one: what was a passing fault is over then."""
+_FAILURES_KEPT = 1000
 
 
 class Changed(NamedTuple):
@@ -62,6 +66,7 @@ class StoreIngest:
         self._on_change = on_change
         self._now_ms = now_ms
         self._keys: dict[tuple[str, str], tuple[float, bytes]] = {}
+        self._failures: Counter[tuple[str, str, bytes, Lane, int]] = Counter()
         self.counts: Counter[str] = Counter()
 
     async def box_key(self, school: str, box: str) -> bytes | None:
@@ -79,8 +84,21 @@ class StoreIngest:
         return key
 
     async def take(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt]:
-        """Store a batch in one transaction and return a receipt for each envelope, in the order given."""
+        """Store a batch in one transaction and return a receipt for each envelope, in the order given.
+
+        An envelope that the store refuses alone, time after time, is taken without the records that are to blame:
+        those are held.
+        """
         opened = [_open(envelope) for envelope in envelopes]
+        try:
+            return await self._stored(opened)
+        except Exception as error:
+            if len(opened) > 1 or in_trouble(error) or not self._failed_often(envelopes[0]):
+                raise
+            return await self._stored([await self._without_poison(opened[0])])
+
+    async def _stored(self, opened: Sequence[_Opened]) -> Sequence[Receipt]:
+        envelopes = [one.envelope for one in opened]
         by_school: dict[str, list[int]] = defaultdict(list)
         for index, envelope in enumerate(envelopes):
             by_school[envelope.school].append(index)
@@ -94,9 +112,33 @@ class StoreIngest:
                 receipts.update(zip(by_school[school], answers, strict=True))
                 changed |= news
         self.counts["envelopes"] += len(envelopes)
+        for envelope in envelopes:
+            self._failures.pop(_place(envelope), None)
         if changed:
             self._on_change(frozenset(changed))
         return [receipts[index] for index in range(len(envelopes))]
+
+    def _failed_often(self, envelope: Envelope) -> bool:
+        """Count that it failed; whether it has done so often enough to look for the record that is to blame."""
+        if len(self._failures) >= _FAILURES_KEPT:
+            self._failures.clear()
+        self._failures[_place(envelope)] += 1
+        return self._failures[_place(envelope)] >= _OFTEN
+
+    async def _without_poison(self, one: _Opened) -> _Opened:
+        """The envelope with those of its records held that the store refuses also alone."""
+        envelope = one.envelope
+        poison: dict[int, str] = {}
+        async with self._store.writing() as connection:
+            await lock_school(connection, envelope.school)
+            for seq, entry in envelope.numbered():
+                if seq in one.records and isinstance(entry, bytes):
+                    name = RowName(envelope.box, envelope.epoch, seq)
+                    arrived = Arrived(name, one.records[seq], entry, self._now_ms())
+                    if await refuses(connection, envelope.school, arrived):
+                        poison[seq] = REFUSED
+        rest = {seq: record for seq, record in one.records.items() if seq not in poison}
+        return _Opened(envelope, rest, {**one.held, **poison})
 
     async def standing(self, state: BoxState) -> Sequence[Receipt]:
         """Where a box stands: a receipt for each lane of each of its epochs; none for one that went offline."""
@@ -164,6 +206,10 @@ class StoreIngest:
             where = (lane.lane.name.lower(), lane.box)
             _log.warning("held: %d records of lane %s of box %s; the first: %s", len(found), *where, found[0].reason)
         return found
+
+
+def _place(envelope: Envelope) -> tuple[str, str, bytes, Lane, int]:
+    return envelope.school, envelope.box, envelope.epoch, envelope.lane, envelope.first_seq
 
 
 def _open(envelope: Envelope) -> _Opened:

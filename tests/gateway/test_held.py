@@ -4,13 +4,14 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from gateway import intake
 from gateway.config import load_config
@@ -21,11 +22,12 @@ from gateway.store.schema import raw_records
 from gateway.store.store import open_store
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession
+from sync.envelope import encode_envelope
 from sync.errors import FutureVersion
 from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane, first_link, record_digest
 from sync.outbox import LaneCounts, Outbox, create_tables
-from sync.receipts import Receipt
+from sync.receipts import Receipt, open_down
 from sync.records import (
     DocumentRecord,
     HealthRecord,
@@ -38,6 +40,11 @@ from sync.records import (
 from sync.state import BoxState
 from sync.topics import topic
 from tests.gateway.test_program import ASSIGNMENT, classgate, running, write_config
+
+
+def sqlite3_full() -> OperationalError:
+    return OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
 
 FUTURE = b"\x92\x01\x63"  # kind 1, version 99
 BROKEN = b"\x92\x01\x01"  # a page without its fields
@@ -143,11 +150,11 @@ async def test_what_the_store_refuses_of_one_school_keeps_no_other_from_being_lo
 
     async def refusing(connection: object, name: str, arrived: object) -> object:
         if name == "no-1":
-            raise sqlite3.OperationalError
+            raise sqlite3_full()
         return await intake.take_in(connection, name, arrived)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched, caplog.at_level(logging.CRITICAL):
-        patched.setattr("gateway.held.take_in", refusing)
+        patched.setattr("gateway.poison.take_in", refusing)
         assert await look_again(school.store, software="1") == (12, 12)
     assert [(await one.report()).sheets for one in (school, other)] == [0, 12]
     assert await look_again(school.store, software="1") == (12, 0)
@@ -310,3 +317,88 @@ def test_a_gateway_that_starts_looks_again_at_what_was_held(tmp_path: Path, monk
         pass
     shown = classgate("held", "list", "--all", "--json", "--config", config).output.splitlines()
     assert [json.loads(line)["decision"] for line in shown] == ["taken", None]
+
+
+@asynccontextmanager
+async def a_store_that_refuses(school: SimulatedSchool, sheet: str) -> AsyncIterator[None]:
+    """The database itself refuses pages of that sheet."""
+    async with school.store.writing() as connection:
+        await connection.execute(
+            text(
+                "CREATE TRIGGER refuses BEFORE INSERT ON page_records WHEN NEW.sheet = '" + sheet + "'"
+                " BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        )
+    yield
+    async with school.store.writing() as connection:
+        await connection.execute(text("DROP TRIGGER refuses"))
+
+
+async def test_a_record_that_the_store_always_refuses_is_held_and_keeps_nothing_back(
+    school: SimulatedSchool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """D5, D14: its envelope goes in at the third attempt, its neighbours' at once."""
+    pages = list(school.pupils.results())
+    pages[3] = msgspec.structs.replace(pages[3], sheet="POISON")
+    neighbour = SimulatedBox("no-1", "box-1")
+    envelopes = [neighbour.envelope(Lane.RESULTS, pages[:2]), school.box.envelope(Lane.RESULTS, pages[2:])]
+    messages = [Message(topic("no-1", "box-1", "up"), encode_envelope(one, school.box_key)) for one in envelopes]
+    session = GatewaySession(school.ingest)
+    marks = []
+    with caplog.at_level(logging.CRITICAL):
+        async with a_store_that_refuses(school, "POISON"):
+            for _ in range(3):
+                answers = await session.handle(messages)
+                opened = [open_down(a.payload, school="no-1", box="box-1", key=school.box_key) or () for a in answers]
+                marks.append([(receipt.mark, receipt.held) for receipts in opened for receipt in receipts])
+            assert marks == [[(2, ())], [(2, ())], [(2, ()), (10, ((2, 2),))]]
+            assert (await school.report()).sheets == 11
+            assert await look_again(school.store, software="1") == (0, 1)
+    assert await look_again(school.store, software="1") == (0, 1)
+    assert await look_again(school.store, software="2") == (1, 0)
+    assert (await school.report()).sheets == 12
+    assert (await school.check()).faults == ()
+
+
+@pytest.mark.parametrize("trouble", [sqlite3_full(), OSError("no space"), ClassboxError("the folder", remedy="")])
+async def test_a_store_in_trouble_holds_nothing_however_long_it_lasts(
+    school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    """D3: a full disk is no record's fault."""
+    envelope = school.box.envelope(Lane.RESULTS, school.pupils.results())
+
+    async def failing(connection: object, name: str, arrived: Sequence[object]) -> object:
+        if arrived:
+            raise trouble
+        return await intake.take_in(connection, name, ())  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.ingest.take_in", failing)
+        patched.setattr("gateway.poison.take_in", failing)
+        for _ in range(5):
+            with pytest.raises(type(trouble)):
+                await school.ingest.take([envelope])
+    (receipt,) = await school.ingest.take([envelope])
+    assert (receipt.mark, receipt.held) == (12, ())
+
+
+async def test_a_fault_that_no_record_alone_is_to_blame_for_stays_a_fault(
+    school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D2: nothing is receipted, nothing held, and once the fault is gone all goes in."""
+    envelope = school.box.envelope(Lane.RESULTS, school.pupils.results())
+
+    async def failing(connection: object, name: str, arrived: Sequence[object]) -> object:
+        if len(arrived) > 1:
+            raise ZeroDivisionError
+        return await intake.take_in(connection, name, arrived)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.ingest.take_in", failing)
+        patched.setattr("gateway.poison.take_in", failing)
+        for _ in range(5):
+            with pytest.raises(ZeroDivisionError):
+                await school.ingest.take([envelope])
+    assert (await school.report()).sheets == 0
+    (receipt,) = await school.ingest.take([envelope])
+    assert (receipt.mark, receipt.held) == (12, ())
