@@ -33,6 +33,7 @@ from edge.pulse import Pulse
 from edge.release import is_released
 from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
+from edge.tallies import Tallies
 from edge.tones import tone_of
 from edge.upstream import queue_documents
 from edge.ward import Ward, models_digest
@@ -52,6 +53,8 @@ from sync.lanes import Lane
 from ui.language import terminal_language, translator
 
 log = logging.getLogger(__name__)
+_TALLY_S = 20.0
+"""How soon the school is told that a class has more sheets on this box than before."""
 
 
 class Box:
@@ -290,7 +293,7 @@ class Box:
             print(words("This box is new. Set-up code: {code}").format(code=code), file=self._out, flush=True)
 
     def _make_caretaker(self) -> Caretaker:
-        """What is looked after beside the sheets: room on the disk."""
+        """What is looked after beside the sheets: room on the disk, and what the school is told of each class."""
         keep = self._config.keep
         room = RoomKeeper(
             self._ledger,
@@ -300,7 +303,13 @@ class Box:
             short_bytes=keep.short_mb << 20,
             belongs_to_school=lambda: self._link is not None,
         )
-        return Caretaker([Job("room", 60.0, room.look)], on_trouble=self._on_trouble)
+        tallies = Tallies(self._ledger, self._documents, SystemClock(), on_news=self._wake_link)
+        jobs = [Job("room", 60.0, room.look), Job("tallies", _TALLY_S, tallies.look)]
+        return Caretaker(jobs if self._link is not None else jobs[:1], on_trouble=self._on_trouble)
+
+    def _wake_link(self) -> None:
+        if self._link is not None:
+            self._link.wake()
 
     def _make_copyist(self) -> Caretaker:
         """A thread of its own: the first copy onto a stick may take minutes."""

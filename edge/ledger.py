@@ -39,6 +39,7 @@ from edge.heads import HEADS
 from edge.ledger_calling import SeatOrder
 from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
 from edge.ledger_restored import NEXT_REVISION, RESTORED_TABLE, LedgerRestored
+from edge.ledger_tallies import LedgerTallies
 from edge.owners import StackPage, named_by_stack, with_owner
 from edge.pipeline import GradedPage
 from homework.assignment import Assignment
@@ -103,7 +104,7 @@ _MIGRATIONS = (
 )
 
 
-class Ledger(LedgerPictures, LedgerRestored, SeatOrder):
+class Ledger(LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(

@@ -17,11 +17,17 @@ from gateway.booking import BookedRow, RowName, Slot, seat_key
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.pages import PageRow, add_pages, pack_items
 from gateway.store.schools import Seats, seats_of
+from gateway.store.tallies import Told, keep_tallies
 from sync.errors import MalformedRecord
 from sync.lanes import Lane, record_digest
-from sync.records import DocumentRecord, HealthRecord, PageResult, Record, decode_record, encode_record
+from sync.records import DocumentRecord, HealthRecord, PageResult, Record, Tally, decode_record, encode_record
 
-_LANE_OF = {PageResult: Lane.RESULTS, DocumentRecord: Lane.DOCUMENTS, HealthRecord: Lane.HEALTH}
+_LANE_OF = {
+    PageResult: Lane.RESULTS,
+    DocumentRecord: Lane.DOCUMENTS,
+    HealthRecord: Lane.HEALTH,
+    Tally: Lane.HEALTH,
+}
 
 
 class Arrived(NamedTuple):
@@ -49,6 +55,8 @@ def read_record(payload: bytes, lane: Lane) -> Record:
             names = (record.id,)
         case HealthRecord():
             names = (record.software,)
+        case Tally():
+            names = (record.assignment, record.class_name)
     if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
         raise MalformedRecord("a name in it holds a zero byte")
     return record
@@ -63,7 +71,9 @@ async def take_in(
     """
     pages = [(one, one.record) for one in arrived if isinstance(one.record, PageResult)]
     documents = [(one.record, one.received_ms) for one in arrived if isinstance(one.record, DocumentRecord)]
+    tallies = [Told(one.name, one.record, one.received_ms) for one in arrived if isinstance(one.record, Tally)]
     await add_documents(connection, school, documents)
+    await keep_tallies(connection, school, tallies)
     seats = await seats_of(connection, school, _asked([page for _, page in pages]))
     touched = await add_pages(connection, school, [_page_row(one, page, seats) for one, page in pages])
     await keep_raw(
@@ -74,7 +84,8 @@ async def take_in(
             if _loses_something(one.record, one.payload)
         ],
     )
-    return frozenset(touched) | ({(None, None)} if documents else frozenset())
+    told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
+    return frozenset(touched) | told | ({(None, None)} if documents else frozenset())
 
 
 def _loses_something(record: Record, payload: bytes) -> bool:

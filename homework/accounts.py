@@ -59,6 +59,8 @@ class Account:
 
     expected: int | None
     fates: Counter[Fate]
+    places: tuple[tuple[int, int], ...]
+    """Seat and page of each page that counts, where the seat is known."""
     ways: Counter[Way]
     """Of the pages that count and of corrections; empty on a box of no school."""
     missing: tuple[Missing, ...]
@@ -84,6 +86,7 @@ def account_of(slid: Iterable[Slid], expected: Iterable[tuple[int, int]] | None)
     reported = [each for each in pages if each.fate in _REPORTED]
     return Account(
         expected=None if wanted is None else len(wanted),
+        places=tuple(sorted((seat, page) for seat, page in there if seat is not None and page is not None)),
         fates=Counter(each.fate for each in pages),
         ways=Counter(each.way for each in reported if each.way is not None),
         missing=tuple(Missing(seat, page) for seat, page in sorted((wanted or set()) - there)),

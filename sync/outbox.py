@@ -209,6 +209,15 @@ class Outbox:
         ).fetchall()
         return {Lane(lane): LaneCounts(last, last - proven, proven - held, held) for lane, last, proven, held in rows}
 
+    def subjects(self, lane: Lane, after: int) -> list[bytes]:
+        """What the records of the current epoch after that number are about, each once."""
+        rows = self._db.execute(
+            f"SELECT DISTINCT subject FROM outbox_records WHERE epoch_no = {_CURRENT} AND lane = ? AND seq > ?"  # noqa: S608
+            " AND subject IS NOT NULL",
+            (lane, after),
+        ).fetchall()
+        return [bytes(subject) for (subject,) in rows]
+
     def state_of(self, subject: bytes) -> Literal["waiting", "receipted", "held"] | None:
         """Where the records of a subject are: the least advanced of them counts. None when there is none."""
         rows = self._db.execute(

@@ -1,4 +1,4 @@
-"""What a box tells: one record a page, a document, or a sign of health.
+"""What a box tells: one record a page, a document, a sign of health, or what it has of a class.
 
 A record is a MessagePack array that starts with its kind and version. Fields are only ever appended (with a
 default); any other change is a new version. A kind or version that is not known raises `FutureVersion`, and
@@ -20,6 +20,7 @@ from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
 
 MAX_FIELDS = 400
 MAX_READING = 64
+MAX_PLACES = 1000
 MAX_DOCUMENT_BYTES = 1 << 20
 MAX_RECORD_BYTES = MAX_DOCUMENT_BYTES + 1024
 
@@ -27,6 +28,8 @@ Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name = Annotated[str, Meta(max_length=64)]
 Hundredths = Annotated[int, Meta(ge=0, lt=2**31)]
 Small = Annotated[int, Meta(ge=0, le=255)]
+Seat = Annotated[int, Meta(ge=0, lt=1000)]
+Pages = Annotated[int, Meta(ge=0, lt=2**31)]
 
 VERDICT_CODES: tuple[VerdictKind, ...] = (
     VerdictKind.READ,
@@ -107,7 +110,7 @@ class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     version: Literal[1] = 1
     capture: Digest
     pseudonym: Annotated[bytes, Meta(min_length=PSEUDONYM_BYTES, max_length=16)] | None
-    seat: Annotated[int, Meta(ge=0, lt=1000)] | None
+    seat: Seat | None
     clock: ClockReading
     assignment: Name | None
     sheet: Name
@@ -151,7 +154,29 @@ class HealthRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     waiting: Annotated[int, Meta(ge=0, lt=2**40)]
 
 
-Record = PageResult | DocumentRecord | HealthRecord
+class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """What a box has of one class and one homework (lane `health`), so that the school can name what is missing.
+
+    Pages are counted (`homework.accounts`); `places` are seat and page of each that counts as a first attempt.
+    `expected` is None without a class list. Of two of a box, the one said later stands.
+    """
+
+    kind: Literal[4] = 4
+    version: Literal[1] = 1
+    clock: ClockReading
+    assignment: Name
+    class_name: Name
+    expected: Pages | None
+    slid: Pages
+    corrections: Pages
+    twice: Pages
+    asked: Pages
+    not_graded: Pages
+    withdrawn: Pages
+    places: Annotated[tuple[tuple[Seat, Small], ...], Meta(max_length=MAX_PLACES)]
+
+
+Record = PageResult | DocumentRecord | HealthRecord | Tally
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -164,6 +189,7 @@ _head = msgspec.msgpack.Decoder(_Head)
 _page_result = msgspec.msgpack.Decoder(PageResult)
 _document = msgspec.msgpack.Decoder(DocumentRecord)
 _health = msgspec.msgpack.Decoder(HealthRecord)
+_tally = msgspec.msgpack.Decoder(Tally)
 
 T = TypeVar("T")
 
@@ -190,9 +216,11 @@ def decode_record(payload: bytes) -> Record:
                 return _document.decode(payload)
             case (3, 1):
                 return _health.decode(payload)
+            case (4, 1):
+                return _tally.decode(payload)
     except DECODING as error:
         raise MalformedRecord(str(error)) from error
-    if head.kind in (1, 2, 3) and head.version < 1:
+    if head.kind in (1, 2, 3, 4) and head.version < 1:
         raise MalformedRecord(f"version {head.version}")
     raise FutureVersion("record", head.version)
 

@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
+from gateway.reports.accounts import BoxAccount, box_accounts
 from gateway.store.pages import PageRow, unpack_items
 from gateway.store.reading import assignments_named, class_pages, layouts_named
 from gateway.store.schema import RowState
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
+from gateway.store.tallies import tallies_of
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.layout import SheetLayout
 from homework.results import Candidate, Doubt, ItemResult, PageRecord, Reading, Verdict, WhoWroteIt
@@ -26,6 +28,8 @@ class SchoolReport(ClassReport, frozen=True, kw_only=True):
     """A class report of one of the gateway's schools."""
 
     school: str
+    accounts: tuple[BoxAccount, ...] = ()
+    """What each box says that it has of the class, beside what has come."""
 
 
 async def class_report(
@@ -67,6 +71,11 @@ async def class_report(
         figures=class_figures(document.items if document else (), results),
         names=names,
         notes=notes,
+        accounts=box_accounts(
+            await tallies_of(connection, school, class_name, assignment),
+            rows,
+            {known.pseudonym: known.pupil.seat for known in (*roster, *guests)},
+        ),
     )
 
 

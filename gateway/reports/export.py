@@ -6,6 +6,8 @@ import csv
 import io
 from typing import Any
 
+import msgspec
+
 from gateway.reports.class_report import SchoolReport
 from homework.results import points
 
@@ -33,6 +35,7 @@ def report_to_json(report: SchoolReport) -> dict[str, Any]:
         "passing": figures.passing_n,
         "low": figures.low_n,
         "updated_ms": report.updated_ms,
+        "boxes": [msgspec.to_builtins(account) for account in report.accounts],
         "pupils": [
             {
                 "pupil": p.pupil,

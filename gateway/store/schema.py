@@ -207,6 +207,21 @@ raw_records = Table(
     _box_key(),
 )
 
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("school_id", String(32)),
+    Column("assignment", String(64)),
+    Column("class_name", String(64)),
+    Column("box_id", String(32)),
+    Column("epoch", LargeBinary(8), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # sync.records.Tally
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "assignment", "class_name", "box_id"),
+    _box_key(),
+)
+
 class_rollups = Table(
     "class_rollups",
     metadata,

@@ -98,6 +98,7 @@ class _Site:
             "report.html",
             view=report_view(report, language, notices=notices(report, language)),
             text=report_text(report, translator(language).gettext),
+            accounts=report.accounts,
             live=f"{address}/live",
             csv=f"{address}.csv",
         )

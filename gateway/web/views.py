@@ -6,10 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gateway.reports.accounts import BoxAccount
 from gateway.reports.class_report import SchoolReport
 from gateway.reports.overview import Overview, OverviewLine
 from homework.wording import Translate, called, counted
 from ui.language import translator
+
+_NAMED = 20
+"""So many places are named in one line."""
 
 
 class LineView(NamedTuple):
@@ -74,6 +78,15 @@ def notices(report: SchoolReport, language: str) -> tuple[tuple[str, str], ...]:
                 _("Say whose they are in the classroom, under 待确认."),
             )
         )
+    found += [_under_way(account, _) for account in report.accounts if account.under_way]
+    asked = sum(account.asked + account.not_graded for account in report.accounts)
+    if asked:
+        found.append(
+            (
+                _("Sheets that wait in the classroom for somebody's word: {n}.").format(n=asked),
+                _("Say whose they are in the classroom, under 待确认."),
+            )
+        )
     if report.second:
         names = _(", ").join(called(name, _) for name in report.second)
         found.append(
@@ -83,6 +96,17 @@ def notices(report: SchoolReport, language: str) -> tuple[tuple[str, str], ...]:
             )
         )
     return tuple(found)
+
+
+def _under_way(account: BoxAccount, _: Translate) -> tuple[str, str]:
+    places = _(", ").join(str(seat) if page == 1 else f"{seat} ({page})" for seat, page in account.under_way[:_NAMED])
+    more = len(account.under_way) - _NAMED
+    return (
+        _("Still under way from box {box}: No. {places}.").format(
+            box=account.box, places=places + (f" … +{more}" if more > 0 else "")
+        ),
+        _("They are kept on the box and come by themselves as soon as it has a network."),
+    )
 
 
 def _line(line: OverviewLine, address: Callable[[str, str, str], str], _: Translate) -> LineView:

@@ -29,6 +29,7 @@ from sync.records import (
     DocumentRecord,
     HealthRecord,
     PageResult,
+    Tally,
     decode_record,
     encode_record,
     field_names,
@@ -127,7 +128,7 @@ def test_a_record_cut_short_or_changed_never_passes_for_another_kind_of_error(pa
         decode_record(cut)
 
 
-@pytest.mark.parametrize("head", [[1, 2], [4, 1], [200, 7, "what will come"], [2, 99]])
+@pytest.mark.parametrize("head", [[1, 2], [5, 1], [200, 7, "what will come"], [2, 99]])
 def test_what_is_from_the_future_is_told_apart_from_what_is_broken(head: list[object]):
     with pytest.raises(FutureVersion):
         decode_record(msgspec.msgpack.encode(head))
@@ -186,3 +187,29 @@ def test_a_document_beyond_the_limit_is_refused():
     document = DocumentRecord(document="layout", id="x", digest=bytes(16), body=bytes((1 << 20) + 1))
     with pytest.raises(MalformedRecord):
         decode_record(encode_record(document))
+
+
+TALLY = Tally(
+    clock=CLOCK,
+    assignment="g3",
+    class_name="3-1",
+    expected=45,
+    slid=47,
+    corrections=0,
+    twice=2,
+    asked=1,
+    not_graded=0,
+    withdrawn=0,
+    places=tuple((seat, 1) for seat in range(1, 45)),
+)
+
+
+def test_a_tally_travels_whole_and_a_class_of_45_takes_less_than_200_bytes():
+    assert decode_record(encode_record(TALLY)) == TALLY
+    assert len(encode_record(TALLY)) < 200
+
+
+@pytest.mark.parametrize("spoilt", [{"places": ((1000, 1),)}, {"places": ((1, 1),) * 1001}, {"slid": -1}])
+def test_a_tally_outside_its_limits_is_malformed(spoilt: dict[str, object]):
+    with pytest.raises(MalformedRecord):
+        decode_record(encode_record(msgspec.structs.replace(TALLY, **spoilt)))
