@@ -37,7 +37,7 @@ class GatewayFiles(msgspec.Struct, frozen=True):
 
 def open_authority(data: Path, *, now: datetime) -> Authority:
     """The authority in a gateway's data folder, made when there is none. Raises `ClassboxError`."""
-    return Authority.open(data / "authority", now=now)
+    return Authority.open(_authority_folder(data), now=now)
 
 
 def set_up(data: Path, plan: BrokerPlan, *, now: datetime) -> GatewayFiles:
@@ -55,31 +55,41 @@ def set_up(data: Path, plan: BrokerPlan, *, now: datetime) -> GatewayFiles:
     return mine
 
 
-def certify(data: Path, school: str, box: str, folder: Path, *, now: datetime) -> Issued:
-    """Put a new certificate for a box into a new folder: `ca.crt`, `box.crt` and `box.key`.
+def certify(data: Path, school: str, box: str, folder: Path, *, now: datetime, request: bytes | None = None) -> Issued:
+    """Put a new certificate for a box into a new folder: `ca.crt`, `box.crt` and, without a `request`, `box.key`.
 
-    Raises `UsageError` for a folder that is there already, `ClassboxError` when it cannot be written.
+    Raises `UsageError` for a folder that is there already, `BadFileError` for a request that is none, `ClassboxError`
+    when the folder cannot be written.
     """
     if folder.exists():
         raise UsageError(
             "There is already something at {path}.", remedy="Choose a new folder; nothing is overwritten.", path=folder
         )
     authority = open_authority(data, now=now)
-    issued = authority.for_box(school, box, now=now)
-    _put(folder, {"ca.crt": authority.certificate, "box.crt": issued.certificate, "box.key": _key(issued)})
+    issued = authority.for_box(school, box, now=now, request=request)
+    made = {} if issued.key is None else {"box.key": issued.key}
+    _put(folder, {"ca.crt": authority.certificate, "box.crt": issued.certificate, **made})
     _told(data, authority, now=now)  # it may have been locked out under the one before
     return issued
 
 
-def lock_out(data: Path, school: str, box: str, *, now: datetime) -> bool:
+def lock_out(data: Path, school: str, box: str, *, now: datetime) -> bool | None:
     """Take back every certificate of a box, and tell the broker; its open connection can do nothing any more either.
 
-    Whether a running broker was told. Raises `ClassboxError` when something cannot be written.
+    Whether a running broker was told; None for a gateway that never set one up. Raises `ClassboxError` when something
+    cannot be written.
     """
+    if not _authority_folder(data).exists():
+        return None
     authority = open_authority(data, now=now)
     for serial in authority.serials_of(school, box):
         authority.revoke(serial, now=now)
     return _told(data, authority, now=now)
+
+
+def locked_out(data: Path, *, now: datetime) -> tuple[tuple[str, str], ...]:
+    """The boxes (school, box) all of whose certificates were taken back."""
+    return open_authority(data, now=now).denied() if _authority_folder(data).exists() else ()
 
 
 def readable(plan: BrokerPlan) -> bool:
@@ -87,11 +97,15 @@ def readable(plan: BrokerPlan) -> bool:
     return _group() is not None and (plan.folder / "broker.key").stat().st_gid == _group()
 
 
-def _told(data: Path, authority: Authority, *, now: datetime) -> bool:
+def _authority_folder(data: Path) -> Path:
+    return data / "authority"
+
+
+def _told(data: Path, authority: Authority, *, now: datetime) -> bool | None:
     try:
         plan = msgspec.json.decode((data / _PLAN).read_bytes(), type=BrokerPlan, dec_hook=lambda kind, raw: kind(raw))
     except FileNotFoundError:
-        return False
+        return None
     except (OSError, msgspec.DecodeError) as error:
         raise BadFileError(
             "{path} cannot be read: {reason}.",

@@ -1,35 +1,61 @@
-"""`classgate box`: certificates of boxes for a broker that wants them."""
+"""`classgate box`: certificates of boxes for a broker that wants them, and locking a box out."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
-from gateway.broker import certify
+from gateway.broker import certify, lock_out, locked_out
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
-from gateway.store.schools import box_key
+from gateway.store.schools import KnownBox, all_boxes, box_key, not_enrolled, void_box
 from gateway.store.store import Store
-from homework.errors import ClassboxError
 from ui.language import terminal_language, translator
 
 
 @click.group(name="box")
 def command() -> None:
-    """Give enrolled boxes certificates for the broker.
+    """List boxes, give them certificates for the broker, lock them out.
 
     Example: classgate box certificate no-1 box-1 /media/stick/box-1
     """
+
+
+@command.command(name="list")
+@config_option
+def show(config_path: Path | None) -> None:
+    """List the boxes, and when each was last heard.
+
+    Example: classgate box list
+    """
+    _ = translator(terminal_language()).gettext
+
+    async def work(store: Store) -> tuple[KnownBox, ...]:
+        async with store.reading() as connection:
+            return await all_boxes(connection)
+
+    known_boxes = with_store(config_path, work)
+    denied = locked_out(load_config(config_path).data, now=datetime.now(UTC))
+    for known in known_boxes:
+        heard = _("never heard")
+        if known.heard_ms is not None:
+            heard = datetime.fromtimestamp(known.heard_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
+        print(
+            f"{known.school}/{known.box}  {heard}"
+            + ("  " + _("locked out") if (known.school, known.box) in denied else "")
+        )
 
 
 @command.command()
 @click.argument("school")
 @click.argument("box")
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--request", type=click.File("rb"), help="A request (PKCS#10, PEM) of a box that keeps its key.")
 @config_option
-def certificate(school: str, box: str, folder: Path, config_path: Path | None) -> None:
+def certificate(school: str, box: str, folder: Path, request: BinaryIO | None, config_path: Path | None) -> None:
     """Write a certificate for an enrolled box into the new FOLDER. Whoever has the folder is the box on the broker.
 
     Example: classgate box certificate no-1 box-1 /media/stick/box-1
@@ -41,16 +67,36 @@ def certificate(school: str, box: str, folder: Path, config_path: Path | None) -
             return await box_key(connection, store.vault, school, box) is not None
 
     if not with_store(config_path, enrolled):
-        raise ClassboxError(
-            "The box {box} of school {school} is not enrolled here.",
-            remedy="Enrol it with `classgate school enrol {school} {box} --broker URL`.",
-            school=school,
-            box=box,
-        )
-    issued = certify(load_config(config_path).data, school, box, folder, now=datetime.now(UTC))
+        raise not_enrolled(school, box)
+    asked = None if request is None else request.read()
+    issued = certify(load_config(config_path).data, school, box, folder, now=datetime.now(UTC), request=asked)
     print(
         _("Good until {date}. Copy the files beside the box's box.toml, and add to it:").format(
             date=issued.until.date()
         )
     )
     print('[broker]\nca = "ca.crt"\ncert = "box.crt"\nkey = "box.key"')
+
+
+@command.command()
+@click.argument("school")
+@click.argument("box")
+@config_option
+def revoke(school: str, box: str, config_path: Path | None) -> None:
+    """Lock a box out that was lost or stolen: its key and its certificates are void from now on.
+
+    Example: classgate box revoke no-1 box-1
+    """
+    _ = translator(terminal_language()).gettext
+
+    async def work(store: Store) -> None:
+        async with store.writing() as connection:
+            await void_box(connection, store.vault, school, box)
+
+    with_store(config_path, work)
+    told = lock_out(load_config(config_path).data, school, box, now=datetime.now(UTC))
+    print(_("Locked out: {school}/{box}. Nothing that it sends is taken any more.").format(school=school, box=box))
+    if told:
+        print(_("The broker has been told, and refuses it."))
+    elif told is False:
+        print(_("The broker does not run here. Copy its folder to it again, and let it read that in (SIGHUP)."))

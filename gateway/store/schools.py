@@ -27,6 +27,14 @@ class KnownPupil(NamedTuple):
     pupil: Pupil
 
 
+class KnownBox(NamedTuple):
+    """A box as the gateway knows it. `heard_ms` is Unix time in milliseconds, None for one never heard."""
+
+    school: str
+    box: str
+    heard_ms: int | None
+
+
 class Seats(NamedTuple):
     """Who sits where, as far as ingest asked: classes of pseudonyms, and pseudonyms of (class, seat)."""
 
@@ -89,6 +97,33 @@ async def box_key(connection: AsyncConnection, vault: Vault, school: str, box: s
     )
     sealed = found.scalar_one_or_none()
     return None if sealed is None else vault.open(sealed, purpose=f"box {school}/{box}")
+
+
+async def void_box(connection: AsyncConnection, vault: Vault, school: str, box: str) -> None:
+    """Take nothing more from a box until it is enrolled anew; what it sent before stays and counts.
+
+    Its key is replaced by one that nobody is told. Raises `ClassboxError` when there is no such box.
+    """
+    if await box_key(connection, vault, school, box) is None:
+        raise not_enrolled(school, box)
+    await enrol_box(connection, vault, school, box)
+
+
+async def all_boxes(connection: AsyncConnection) -> tuple[KnownBox, ...]:
+    """Every box that was ever enrolled, by school and name."""
+    columns = (boxes.c.school_id, boxes.c.box_id, boxes.c.heard_ms)
+    found = await connection.execute(select(*columns).order_by(boxes.c.school_id, boxes.c.box_id))
+    return tuple(KnownBox(*row) for row in found)
+
+
+def not_enrolled(school: str, box: str) -> ClassboxError:
+    """What is said of a box that nobody knows."""
+    return ClassboxError(
+        "The box {box} of school {school} is not enrolled here.",
+        remedy="Enrol it with `classgate school enrol {school} {box} --broker URL`.",
+        school=school,
+        box=box,
+    )
 
 
 async def import_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> None:

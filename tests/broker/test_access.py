@@ -283,8 +283,10 @@ def test_a_new_certificate_lets_a_locked_out_box_in_again_and_the_stolen_one_not
 
 def test_a_lock_out_without_a_broker_on_this_machine_says_so_and_is_not_lost(tmp_path: Path):
     now = datetime.now(UTC)
+    assert lock_out(tmp_path, "no-1", "box-1", now=now) is None
+    assert list(tmp_path.iterdir()) == []
     certify(tmp_path, "no-1", "box-1", tmp_path / "box", now=now)
-    assert not lock_out(tmp_path, "no-1", "box-1", now=now)
+    assert lock_out(tmp_path, "no-1", "box-1", now=now) is None
     set_up(tmp_path, BrokerPlan(folder=tmp_path / "later", addresses=("127.0.0.1",), port=1), now=now)
     assert "user no-1/box-1\ntopic deny #" in (tmp_path / "later" / "acl").read_text()
-    assert not lock_out(tmp_path, "no-1", "box-1", now=now)
+    assert lock_out(tmp_path, "no-1", "box-1", now=now) is False

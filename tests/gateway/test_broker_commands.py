@@ -1,6 +1,8 @@
 """`classgate broker` and `classgate box`: what they write is what the programs read."""
 
+import ssl
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -63,6 +65,30 @@ def test_what_the_box_command_says_is_a_boxs_configuration(office: Office):
     address = BrokerAddress(url="mqtts://127.0.0.1", ca=broker.ca, cert=broker.cert, key=broker.key)
     assert address.connect_arguments()["tls_context"] is not None
     assert stat.S_IMODE((office.folder / "stick" / "box.key").stat().st_mode) == 0o600
+
+
+def test_a_box_that_made_its_key_itself_keeps_it(office: Office):
+    office.enrol()
+    key, request = office.folder / "own.key", office.folder / "request.pem"
+    made = [
+        "openssl",
+        "req",
+        "-new",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-subj",
+        "/CN=x",
+    ]
+    subprocess.run([*made, "-keyout", key, "-out", request], check=True, capture_output=True)
+    done = office("box", "certificate", "no-1", "box-1", office.folder / "stick", "--request", request)
+    assert done.exit_code == 0, done.output
+    assert sorted(p.name for p in (office.folder / "stick").iterdir()) == ["box.crt", "ca.crt"]
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(office.folder / "stick" / "box.crt", key)
+    refused = office("box", "certificate", "no-1", "box-1", office.folder / "other", "--request", key)
+    assert (refused.exit_code, (office.folder / "other").exists()) == (1, False)
 
 
 def test_an_address_of_version_6_stands_in_brackets(office: Office):
