@@ -1,8 +1,8 @@
 """Bytes that a graded sheet costs on the wire, in a class's batch and one by one.
 
-A made-up class of 45 answers 20 items of one worksheet. What matters to the size is honest: every capture has
-its own random digest and every pupil a pseudonym, times differ by seconds and jitter, pupils differ in ability,
-wrong answers repeat (common mistakes) or are anyone's, and confidences are not all the same.
+A made-up class of 45 answers 20 items of one worksheet (`benchmarks._class_pages`). `rows`: what goes over the line for
+one class when the connection is up, bytes a sheet, from box to broker and back; the headers of each layer apart. On the
+way back `mqtt` has the receipt in it. `tls` is by difference, from the same over TLS 1.3.
 """
 
 from __future__ import annotations
@@ -12,64 +12,22 @@ import json
 import random
 import secrets
 import statistics
+import sys
 
 import msgspec
 import zstandard
 
-from homework.results import Doubt, ItemResult, PageRecord, Reading, Verdict, VerdictKind, WhoWroteIt
-from sync.clock import ClockQuality, ClockReading
+from benchmarks._class_pages import ITEMS, PUPILS, made_up_class
+from benchmarks._line import Counted, LineError, Way
+from benchmarks._line_ends import BoxAtTheLine, Took, school
+from homework.results import ItemResult, PageRecord
+from sync.clock import ClockReading
 from sync.envelope import LEVEL, Envelope, encode_envelope
 from sync.lanes import Lane, first_link
 from sync.records import encode_record, page_result_from
 from sync.signed import TAG_BYTES
 
-ITEMS = 20
-PUPILS = 45
-
-
-def made_up_class(rng: random.Random, *, sure: float) -> list[tuple[PageRecord, ClockReading]]:
-    """A class's pages. `sure`: the share of readings whose confidence is above 0.998 (255 of 255 on the wire)."""
-    answers = [str(rng.randint(10, 400)) for _ in range(ITEMS)]
-    slips = [[str(int(a) + rng.choice((-10, 10, 1, -1, 90))) for _ in range(2)] for a in answers]
-    hard = [rng.betavariate(5, 1.2) for _ in range(ITEMS)]
-    boot, wall_ms, mono_ms = secrets.token_bytes(16), 1_790_000_000_000, 5_000_000
-    pages = []
-    for seat in rng.sample(range(1, PUPILS + 1), PUPILS):
-        gap_ms = rng.randint(1_000, 2_600)
-        wall_ms, mono_ms = wall_ms + gap_ms, mono_ms + gap_ms
-        skill = rng.betavariate(6, 2) + 0.15
-        items = [
-            _item(rng, n, answer=answers[n], slips=slips[n], chance=hard[n] * skill, sure=sure) for n in range(ITEMS)
-        ]
-        record = PageRecord(
-            sheet="7QK2M9XA",
-            assignment="g3-mul-2x1",
-            page=1,
-            who=WhoWroteIt("三(1)班", seat, f"S{seat:03}", 0.99),
-            items=tuple(items),
-            score_hundredths=sum(i.verdict.score_hundredths or 0 for i in items),
-            max_score_hundredths=ITEMS * 100,
-            pending=sum(i.verdict.kind is VerdictKind.REVIEW for i in items),
-        )
-        clock = ClockReading(monotonic_ms=mono_ms, wall_ms=wall_ms, boot=boot, quality=ClockQuality.SYNCED)
-        pages.append((record, clock))
-    return pages
-
-
-def _item(rng: random.Random, n: int, *, answer: str, slips: list[str], chance: float, sure: float) -> ItemResult:
-    confidence = rng.uniform(0.998, 1.0) if rng.random() < sure else rng.betavariate(12, 1)
-    doubt = None
-    if rng.random() < 0.02:
-        text, kind, doubt = rng.choice(slips), VerdictKind.REVIEW, Doubt.UNSURE
-        confidence = rng.uniform(0.3, 0.9)
-    elif rng.random() < chance:
-        text, kind = answer, VerdictKind.CORRECT
-    elif rng.random() < 0.15:
-        text, kind = "", VerdictKind.BLANK
-    else:
-        text, kind = rng.choice(slips) if rng.random() < 0.5 else str(rng.randint(1, 500)), VerdictKind.WRONG
-    score = None if kind is VerdictKind.REVIEW else 100 * (kind is VerdictKind.CORRECT)
-    return ItemResult(str(n + 1), 1, "number", Reading(text, confidence, doubt), Verdict(kind, score))
+LINE = Way(bits_per_s=2_000_000, delay_s=0.05)
 
 
 def message_bytes(pages: list[tuple[PageRecord, ClockReading]], school_key: bytes) -> int:
@@ -108,6 +66,35 @@ def _plain(item: ItemResult) -> dict[str, object]:
     plain |= {"reading": item.reading.text, "confidence": round(item.reading.confidence, 3)}
     plain |= {"verdict": item.verdict.kind, "score_hundredths": item.verdict.score_hundredths}
     return plain | ({"doubt": item.reading.doubt} if item.reading.doubt else {})
+
+
+def on_the_line() -> list[dict[str, object]]:
+    """A class over a line without losses, layer by layer. Raises `LineError` where this machine allows no line."""
+    plain, guarded = (_a_class(tls=tls) for tls in (False, True))
+    # The two classes differ by some bytes, MQTT's headers do not.
+    up_mqtt = plain.up.payload_bytes - plain.payload_bytes
+    up_tls = guarded.up.payload_bytes - guarded.payload_bytes - up_mqtt
+    down_tls = guarded.down.payload_bytes - plain.down.payload_bytes
+    return [
+        _row("up", guarded.up, payload=guarded.payload_bytes, mqtt=up_mqtt, tls=up_tls),
+        _row("down", guarded.down, mqtt=plain.down.payload_bytes, tls=down_tls),
+    ]
+
+
+def _a_class(*, tls: bool) -> Took:
+    with school(tls=tls) as (line, what):
+        box = BoxAtTheLine(line, what)
+        box.sends(PUPILS, up=LINE, down=LINE, seed=1)
+        took = box.sends(PUPILS, up=LINE, down=LINE, seed=1)
+        box.close()
+    return took
+
+
+def _row(way: str, counted: Counted, **layers: int) -> dict[str, object]:
+    layers |= {"tcp": counted.tcp_bytes, "ip": counted.ip_bytes}
+    per_sheet = {name: round(size / PUPILS, 1) for name, size in layers.items()}
+    all_of_it = round(sum(layers.values()) / PUPILS, 1)
+    return {"way": way, **per_sheet, "all": all_of_it, "packets": counted.packets}
 
 
 def measure(*, runs: int, seed: int = 1) -> dict[str, object]:
@@ -153,6 +140,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
     figures = measure(runs=5 if options.quick else 40)
+    try:
+        figures["rows"] = on_the_line()
+    except LineError as error:
+        print(error, file=sys.stderr)  # what does not need a line is measured all the same
     if options.json:
         print(json.dumps(figures))
     else:

@@ -17,7 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks._forwarder import Direction
-from benchmarks._line import Line, LineError, Way
+from benchmarks._line import Counted, Line, LineError, Way
+from benchmarks._line_ends import BoxAtTheLine, Took, school
+from benchmarks.line import summed_up
+from sync.embedded_broker import mosquitto_path
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = Way(bits_per_s=100_000_000)
@@ -151,6 +154,29 @@ def test_nothing_else_travels_on_the_line(line: Line):
     line.become(up=QUICK, down=QUICK)
     time.sleep(0.5)
     assert [way.packets for way in line.counted()] == [0, 0]
+
+
+@pytest.mark.usefixtures("line")
+@pytest.mark.skipif(mosquitto_path() is None, reason="mosquitto is not installed")
+def test_sheets_go_from_a_box_to_a_school_and_what_they_cost_is_counted():
+    with school(tls=False) as (line, what):
+        box = BoxAtTheLine(line, what)
+        took = [box.sends(5, up=QUICK, down=QUICK, seed=1) for _ in range(2)]
+        box.close()
+    assert all(t.seconds is not None and t.seconds < 30 for t in took)
+    warm = took[1]
+    assert warm.payload_bytes < warm.up.payload_bytes < warm.payload_bytes + 100  # MQTT's headers and a PUBACK
+
+
+def test_a_class_that_does_not_arrive_counts_as_one_that_took_for_ever():
+    nothing = Counted()
+    took = [
+        Took(seconds=seconds, cpu_seconds=0.0, payload_bytes=0, up=nothing, down=nothing)
+        for seconds in [*(float(n) for n in range(1, 10)), None]
+    ]
+    row = summed_up("both", [(t, t) for t in took])
+    assert (row["seconds_to_last_receipt_p50"], row["seconds_to_last_receipt_p90"]) == (5.5, 9.0)
+    assert row["slowest"] == float("inf")
 
 
 @pytest.mark.usefixtures("line")  # only to learn whether this machine allows one
