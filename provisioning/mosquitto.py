@@ -17,6 +17,8 @@ from sync.signed import MAX_MESSAGE_BYTES
 from sync.topics import EVERY_STATE, EVERY_UP, client_id
 
 _HEAD = "# Written by `classgate broker write`, which writes it anew.\n"
+_HEADER_BYTES = 256
+"""What MQTT puts before a payload: topic, lengths, properties."""
 _QUEUED_BYTES = 64 << 20
 """Kept in memory for one client that does not keep up. What is dropped beyond that is sent again."""
 
@@ -53,7 +55,7 @@ def configuration(plan: BrokerPlan) -> bytes:
         f"acl_file {folder}/acl",
         # Nothing rests on what a broker keeps (docs/delivery.md); what it does not keep nobody can steal.
         "persistence false",
-        f"message_size_limit {MAX_MESSAGE_BYTES}",
+        f"max_packet_size {MAX_MESSAGE_BYTES + _HEADER_BYTES}",
         "max_queued_messages 0",  # no number: the bytes are what has to be bounded
         f"max_queued_bytes {_QUEUED_BYTES}",
         "max_inflight_messages 200",

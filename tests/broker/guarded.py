@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -152,6 +152,11 @@ class Stranger:
         sent = self.client.publish(topic, payload, qos=1, retain=retain)
         self._wait(lambda: sent.mid in self._acknowledged or self.thrown_out)
         return self._acknowledged.get(sent.mid, "thrown out")
+
+    def publish_all(self, topic: str, payloads: Iterable[bytes]) -> None:
+        """Publish without waiting in between, until the last is acknowledged."""
+        numbers = [self.client.publish(topic, payload, qos=1).mid for payload in payloads]
+        self._wait(lambda: self._acknowledged.keys() >= set(numbers))
 
     def subscribe(self, topic: str) -> str:
         """What the broker answers."""

@@ -22,6 +22,7 @@ from sync.embedded_broker import mosquitto_path
 from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
 from sync.outbox_file import OutboxFile
+from sync.signed import MAX_MESSAGE_BYTES
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.topics import EVERY_STATE, EVERY_UP
 from tests.broker.guarded import GuardedBroker, Stranger, context, until
@@ -232,6 +233,28 @@ def test_nobody_can_pass_for_the_broker(broker: GuardedBroker, tmp_path: Path, w
             pass
         thread.join()
     assert taken == [b""]
+
+
+def test_the_largest_message_passes_and_a_larger_one_costs_its_sender_alone(broker: GuardedBroker):
+    """D14."""
+    gateway, other = broker.as_gateway(EVERY_UP), broker.box("no-1", "box-2")
+    largest = bytes(MAX_MESSAGE_BYTES)
+    assert broker.box("no-1", "box-1").publish(UP, largest) == "Success"
+    gateway.hears(UP, largest)
+    broker.box("no-1", "box-1", version=mqtt.MQTTv311).publish(UP, bytes(MAX_MESSAGE_BYTES + 4096))
+    assert other.publish("classbox/1/no-1/box-2/up", b"mine") == "Success"
+    gateway.hears("classbox/1/no-1/box-2/up", b"mine")
+    assert [len(payload) for _, payload in gateway.received] == [MAX_MESSAGE_BYTES, 4]
+
+
+def test_a_gateway_that_rests_misses_nothing_that_boxes_send_meanwhile(broker: GuardedBroker):
+    """By its default mosquitto drops what goes beyond a thousand messages, and acknowledges it all the same."""
+    gateway, box = broker.as_gateway(EVERY_UP), broker.box("no-1", "box-1")
+    gateway.client.loop_stop()
+    box.publish_all(UP, [b"%d" % number for number in range(3000)])
+    gateway.client.loop_start()
+    gateway.hears(UP, b"2999")
+    assert [payload for _, payload in gateway.received] == [b"%d" % number for number in range(3000)]
 
 
 def test_a_revoked_box_is_refused_and_its_live_connection_too(broker: GuardedBroker):
