@@ -27,7 +27,7 @@ from gateway.store.store import Store
 from homework.errors import ClassboxError
 from sync.errors import FutureVersion, MalformedRecord, WireError
 from sync.lanes import EPOCH_BYTES, Lane
-from sync.receipts import LaneState, release
+from sync.receipts import LaneState, with_held
 from sync.records import Record
 
 _log = logging.getLogger(__name__)
@@ -221,17 +221,28 @@ def _name(one: Held) -> RowName:
 
 async def _decide(connection: AsyncConnection, found: Sequence[Held], decision: Decision, now_ms: int) -> None:
     """Write the decision down, and let the lanes go on without these records being held."""
-    waiting: dict[LaneName, set[int]] = defaultdict(set)
     for one in found:
-        await connection.execute(update(held_records).where(_is(one)).values(decision=decision, decided_ms=now_ms))
-        if one.reason != ANOTHER_HISTORY:
-            waiting[one.lane].add(one.seq)
+        change = update(held_records).where(_is(one)).values(decision=decision, decided_ms=now_ms)
+        await connection.execute(change)
     states: dict[LaneName, LaneState] = {}
-    for name, seqs in waiting.items():
+    for name in {one.lane for one in found if one.reason != ANOTHER_HISTORY}:
         state = await load_lane(connection, name)
         if state is not None:
-            states[name] = release(state, seqs)
+            states[name] = with_held(state, await _still_held(connection, name))
     await save_lanes(connection, states)
+
+
+async def _still_held(connection: AsyncConnection, name: LaneName) -> Sequence[int]:
+    columns = held_records.c
+    query = select(columns.seq).where(
+        columns.school_id == name.school,
+        columns.box_id == name.box,
+        columns.epoch == name.epoch,
+        columns.lane == int(name.lane),
+        columns.reason != ANOTHER_HISTORY,
+        _undecided(),
+    )
+    return (await connection.execute(query)).scalars().all()
 
 
 def _undecided() -> ColumnElement[bool]:

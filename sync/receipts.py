@@ -51,7 +51,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class LaneState(msgspec.Struct, frozen=True, array_like=True):
     """What a gateway must remember of one (school, box, epoch, lane), in the store and in the same transaction.
 
-    `beyond` holds number and digest of records that came after a gap, ascending.
+    `beyond` holds number and digest of records that came after a gap, ascending. `held` are ranges, `MAX_HELD` at most:
+    beyond that they also cover what lies between, since a box may keep too much, never too little.
     """
 
     mark: int
@@ -117,14 +118,14 @@ def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: C
         mark=mark,
         chain=chain,
         beyond=tuple(sorted(beyond.items())),
-        held=_ranges(_numbers(state.held) | newly_held) if newly_held else state.held,
+        held=_coarser(_merged((*state.held, *((seq, seq) for seq in newly_held)))) if newly_held else state.held,
     )
     return Advance(new, after, receipt_of(after, envelope, incarnation), conflict)
 
 
-def release(state: LaneState, seqs: Collection[int]) -> LaneState:
-    """The state after an operator (or an update) took in held records; the next receipt tells the box."""
-    return msgspec.structs.replace(state, held=_ranges(_numbers(state.held).difference(seqs)))
+def with_held(state: LaneState, seqs: Iterable[int]) -> LaneState:
+    """The state after held records were decided; `seqs` are those still held. The next receipt tells the box."""
+    return msgspec.structs.replace(state, held=_coarser(_ranges(seqs)))
 
 
 def receipt_of(state: LaneState, asked: Envelope | Receipt, incarnation: bytes) -> Receipt:
@@ -143,7 +144,7 @@ def standing(state: LaneState, *, epoch: bytes, lane: Lane, incarnation: bytes, 
         mark=state.mark,
         chain=state.chain,
         beyond=_ranges(seq for seq, _ in state.beyond)[:MAX_BEYOND],
-        held=_coarser(held),
+        held=_coarser(held),  # a state of version 0.1 may have more
     )
 
 
@@ -262,22 +263,22 @@ def _same_history(state: LaneState, envelope: Envelope) -> bool:
     return chain_after(envelope.before, envelope.entries[:known]) == state.chain
 
 
-def _numbers(ranges: Iterable[tuple[int, int]]) -> set[int]:
-    return {seq for first, last in ranges for seq in range(first, last + 1)}
-
-
 def _ranges(seqs: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    return _merged((seq, seq) for seq in seqs)
+
+
+def _merged(parts: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     ranges: list[tuple[int, int]] = []
-    for seq in sorted(seqs):
-        if ranges and ranges[-1][1] == seq - 1:
-            ranges[-1] = (ranges[-1][0], seq)
+    for first, last in sorted(parts):
+        if ranges and first <= ranges[-1][1] + 1:
+            ranges[-1] = (ranges[-1][0], max(last, ranges[-1][1]))
         else:
-            ranges.append((seq, seq))
+            ranges.append((first, last))
     return tuple(ranges)
 
 
 def _coarser(ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    """At most `MAX_HELD` ranges that cover all of `ranges`: a box may keep too much, never too little."""
+    """At most `MAX_HELD` ranges that cover all of `ranges`."""
     if len(ranges) <= MAX_HELD:
         return ranges
     return (*ranges[: MAX_HELD - 1], (ranges[MAX_HELD - 1][0], ranges[-1][1]))

@@ -402,3 +402,16 @@ async def test_a_fault_that_no_record_alone_is_to_blame_for_stays_a_fault(
     assert (await school.report()).sheets == 0
     (receipt,) = await school.ingest.take([envelope])
     assert (receipt.mark, receipt.held) == (12, ())
+
+
+async def test_what_was_told_too_coarsely_becomes_exact_with_the_next_decision(
+    school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D5: more ranges than a lane remembers cover what lies between, for a while."""
+    monkeypatch.setattr("sync.receipts.MAX_HELD", 2)
+    future = [FUTURE + bytes([n]) for n in range(4)]
+    pages = [encode_record(page) for page in school.pupils.results()[:4]]
+    mixed = [record for pair in zip(future, pages, strict=True) for record in pair]
+    assert (await sent(school, mixed)).held == ((1, 1), (3, 7))
+    await refuse(school.store, [record_digest(future[n]).hex() for n in (0, 2)])
+    assert (await told(school))[Lane.RESULTS].held == ((3, 3), (7, 7))

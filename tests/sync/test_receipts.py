@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ from sync.receipts import (
     new_lane_state,
     open_down,
     receipt_of,
-    release,
+    with_held,
 )
 
 EPOCH, LANE = b"epoch-01", Lane.RESULTS
@@ -87,7 +89,7 @@ def test_a_held_record_is_told_and_stops_nothing_behind_it():
     """D5."""
     state, _, receipt = after(envelope(1, 4), envelope(5, 9), held=(3, 6, 7))
     assert (receipt.mark, receipt.held) == (9, ((3, 3), (6, 7)))
-    assert receipt_of(release(state, [3, 6]), envelope(1, 1), GATE).held == ((7, 7),)
+    assert receipt_of(with_held(state, [7]), envelope(1, 1), GATE).held == ((7, 7),)
 
 
 def test_a_held_record_beyond_a_gap_is_told_once_the_mark_passes_it():
@@ -119,13 +121,45 @@ def test_a_clones_record_beyond_a_gap_does_not_block_the_lane():
     assert result.receipt.chain != chain_after(START, RECORDS[:3])
 
 
+@given(st.lists(st.sets(st.integers(1, 60)), max_size=6))
+def test_what_is_held_is_told_in_ranges_whatever_came_when(some: list[set[int]]):
+    """D5."""
+    records = [b"%d" % n for n in range(1, 61)]
+    held = tuple(set().union(*some))
+    state, _, told = after(*(envelope(n, n, records) for n in range(60, 0, -1)), held=held)
+    assert {n for first, last in told.held for n in range(first, last + 1)} == set(held)
+    assert state.held == with_held(state, held).held
+    assert all(later[0] > earlier[1] + 1 for earlier, later in pairwise(told.held))
+
+
 def test_more_ranges_than_a_receipt_can_hold_keep_too_much_and_never_too_little():
+    """D5, D14: nor does the state of the lane grow with them."""
     beyond = tuple((n, bytes(16)) for n in range(20_000, 20_000 + 4 * MAX_BEYOND, 2))
-    held = tuple((n, n) for n in range(1, 3 * MAX_HELD, 2))
-    receipt = receipt_of(LaneState(3 * MAX_HELD, bytes(16), beyond, held), envelope(1, 1), GATE)
-    assert len(receipt.beyond) == MAX_BEYOND
-    assert len(receipt.held) == MAX_HELD
-    assert all(any(first <= n <= last for first, last in receipt.held) for n, _ in held)
+    held = range(1, 3 * MAX_HELD, 2)
+    state = with_held(LaneState(3 * MAX_HELD, bytes(16), beyond), held)
+    told = receipt_of(state, envelope(1, 1), GATE)
+    assert len(told.beyond) == MAX_BEYOND
+    assert len(told.held) == MAX_HELD
+    assert all(any(first <= n <= last for first, last in told.held) for n in held)
+    coarse = LaneState(0, START, (), ((1, 9),))
+    assert advance(coarse, envelope(1, 9), incarnation=GATE, held=[5]).state.held == ((1, 9),)
+
+
+def test_a_box_that_sends_ever_more_that_cannot_be_read_does_not_grow_the_lane():
+    """D14."""
+    records = [b"%d" % n for n in range(1, 20_001)]
+    state = new_lane_state(EPOCH, LANE)
+    before = START
+    for first in range(1, 20_001, 1000):
+        one = Envelope(
+            school="s", box="b", epoch=EPOCH, lane=LANE, first_seq=first, before=before, challenge=bytes(8),
+            entries=tuple(records[first - 1 : first + 999]),
+        )  # fmt: skip
+        state = advance(state, one, incarnation=GATE, held=range(first, first + 1000, 2)).state
+        before = state.chain
+    assert state.mark == 20_000
+    assert len(state.held) == MAX_HELD
+    assert (state.held[0], state.held[-1]) == ((1, 1), (2 * MAX_HELD - 1, 19_999))
 
 
 def view(**changes: object) -> LaneView:
