@@ -11,13 +11,15 @@ import argparse
 import asyncio
 import contextlib
 import json
-import logging
 import random
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from benchmarks._matrix import Run, outcome_of, outcomes, quiet
+from benchmarks._mutants import MUTANTS
 from sync.box_link import BoxLink
 from sync.box_session import Pace
 from sync.broker_address import BrokerAddress
@@ -25,31 +27,54 @@ from sync.embedded_broker import Broker, BrokerKind, mosquitto_path
 from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
 from sync.outbox_file import OutboxFile
-from sync.simulation import BOX, KEY, SCHOOL, Faults, MemoryIngest, Simulation, page_record
+from sync.simulation import BOX, KEY, SCHOOL, WORLDS, MemoryIngest, page_record
 
-WORLDS = (
-    Faults(),
-    Faults(loss=0.6, double=0.3, delay_ms=8_000, restore=0.05),
-    Faults(clone=0.02),
-    Faults(restore=0.05, replay=0.5),
-    Faults(gateway_crash=0.3, box_crash=0.1, broker_crash=0.05),
-)
 PATIENCE_S = 60.0
 
 
-def simulated(seeds: int) -> dict[str, int]:
-    """Every world with every seed."""
-    total = {"simulated_runs": 0, "simulated_sheets": 0, "lost": 0, "double": 0, "unsettled": 0, "misled": 0}
-    for seed in range(seeds):
-        for faults in WORLDS:
-            outcome = Simulation(seed, faults=faults).run()
-            total["simulated_runs"] += 1
-            total["simulated_sheets"] += outcome.captured
-            total["lost"] += outcome.lost
-            total["double"] += outcome.double
-            total["unsettled"] += outcome.unsettled
-            total["misled"] += outcome.misled
-    return total
+_WRONG = ("lost", "double", "unsettled", "untrue", "misled")
+
+
+def simulated(seeds: int) -> dict[str, object]:
+    """Every world with every seed: sums, and a row for each world."""
+    began_s = time.perf_counter()
+    found = outcomes(Run(world, seed) for world in WORLDS for seed in range(seeds))
+    rows = [
+        {
+            "world": world,
+            "runs": seeds,
+            "sheets": sum(outcome.captured for outcome in mine),
+            "messages": sum(outcome.messages for outcome in mine),
+            **{name: sum(getattr(outcome, name) for outcome in mine) for name in _WRONG},
+        }
+        for world in WORLDS
+        if (mine := [outcome for run, outcome in found.items() if run.world == world])
+    ]
+    return {
+        "simulated_runs": len(found),
+        "simulated_sheets": sum(outcome.captured for outcome in found.values()),
+        **{name: sum(getattr(outcome, name) for outcome in found.values()) for name in _WRONG},
+        "simulated_seconds": round(time.perf_counter() - began_s, 1),
+        "bad_runs": [f"{run.world}, seed {run.seed}" for run, outcome in found.items() if not outcome.clean],
+        "worlds": rows,
+    }
+
+
+def mutants(seeds: int) -> dict[str, object]:
+    """Each fault put back into the code: in how many runs of the world that shows it best it was found out."""
+    runs = [Run(mutant.world, seed, name) for name, mutant in MUTANTS.items() for seed in range(seeds)]
+    found = outcomes(runs)
+    caught = [
+        {
+            "fault put back": name,
+            "breaks": mutant.breaks,
+            "world": mutant.world,
+            "runs": seeds,
+            "caught": sum(not outcome.clean for run, outcome in found.items() if run.mutant == name),
+        }
+        for name, mutant in MUTANTS.items()
+    ]
+    return {"faults_put_back": len(caught), "caught": sum(bool(row["caught"]) for row in caught), "put_back": caught}
 
 
 async def real_run(kind: BrokerKind, seed: int, folder: Path, *, kills: int = 3) -> dict[str, int]:
@@ -115,26 +140,34 @@ async def _until(done: Callable[[], bool]) -> None:
                 await asyncio.sleep(0.05)
 
 
-def measure(*, seeds: int, rounds: int) -> dict[str, object]:
-    """All of it, summed."""
+def measure(*, seeds: int, mutant_seeds: int, rounds: int) -> dict[str, object]:
+    """All of it."""
     began_s = time.perf_counter()
-    total = simulated(seeds)
+    total: dict[str, Any] = simulated(seeds)
     kinds: list[BrokerKind] = ["mosquitto", "amqtt"] if mosquitto_path() else ["amqtt"]
     with tempfile.TemporaryDirectory() as folder:
         for kind in kinds:
             for seed in range(rounds):
                 for name, value in asyncio.run(real_run(kind, seed, Path(folder))).items():
                     total[name] = total.get(name, 0) + value
-    return total | {"brokers": kinds, "seconds": round(time.perf_counter() - began_s, 1)}
+    return total | {"brokers": kinds} | mutants(mutant_seeds) | {"seconds": round(time.perf_counter() - began_s, 1)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer seeds and rounds")
+    parser.add_argument("--world", choices=WORLDS, help="one simulated run alone: its world")
+    parser.add_argument("--seed", type=int, default=0, help="and its seed")
+    parser.add_argument("--fault", choices=MUTANTS, help="with this fault put back into the code")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # the store is killed on purpose, thousands of times
-    figures = measure(seeds=25, rounds=1) if options.quick else measure(seeds=500, rounds=10)
+    quiet()
+    if options.world is not None:
+        figures: dict[str, object] = outcome_of(Run(options.world, options.seed, options.fault))._asdict()
+    elif options.quick:
+        figures = measure(seeds=10, mutant_seeds=20, rounds=1)
+    else:
+        figures = measure(seeds=150, mutant_seeds=60, rounds=10)
     if options.json:
         print(json.dumps(figures))
     else:
