@@ -14,24 +14,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from sync.budget import Budget
 from sync.envelope import MAX_RECORDS, Envelope, encode_envelope
 from sync.errors import WireError
 from sync.lanes import CHALLENGE_BYTES, Lane
 from sync.outbox import Outbox, Stream
 from sync.receipts import Accept, AskAfresh, Judgement, NewEpoch, ResendFrom, open_down
 from sync.state import BoxState, encode_box_state
-
-_TURNS = (
-    Lane.DOCUMENTS,
-    Lane.RESULTS,
-    Lane.DOCUMENTS,
-    Lane.RESULTS,
-    Lane.CROPS,
-    Lane.DOCUMENTS,
-    Lane.RESULTS,
-    Lane.HEALTH,
-)
-"""Whose turn it is. A lane with nothing to send passes its turn on; none waits longer than one round."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +100,7 @@ class BoxSession:
         self._pace = pace or Pace()
         self._chance = chance
         self._flights: dict[tuple[int, Lane], _Flight] = {}
-        self._turn = 0
+        self._budget = Budget()
         self._tickets = 0
 
     def hello(self, outbox: Outbox) -> bytes:
@@ -135,17 +124,17 @@ class BoxSession:
         that went out later has arrived without it, or after `reconnected`.
         """
         streams = [s for s in outbox.streams() if s.last_seq > s.proven]
-        for offset in range(len(_TURNS)):
-            lane = _TURNS[(self._turn + offset) % len(_TURNS)]
+        for lane in self._budget.order():
             for stream in streams:
                 if stream.lane == lane and (sent := self._due(stream, outbox, now_ms)) is not None:
-                    self._turn = (self._turn + offset + 1) % len(_TURNS)
                     return Outgoing(sent.ticket, self._envelope(stream, outbox, sent))
         return None
 
     def encoded(self, envelope: Envelope) -> bytes:
-        """The bytes to publish. Packing takes long: do it outside the outbox's transaction."""
-        return encode_envelope(envelope, self._key)
+        """The bytes to publish, which the lane pays for. Packing takes long: do it outside the outbox's transaction."""
+        message = encode_envelope(envelope, self._key)
+        self._budget.spend(envelope.lane, len(message))
+        return message
 
     def acknowledged(self, ticket: int, now_ms: float) -> None:
         """The broker has the envelope of that ticket: from now on a receipt is waited for."""
