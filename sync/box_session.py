@@ -182,6 +182,9 @@ class BoxSession:
         """What of a stream goes out now: what has to go again, else what never went."""
         flight = self._flights.setdefault((stream.epoch_no, stream.lane), _Flight())
         flight.sent = [s for s in flight.sent if s.last_seq > stream.proven]
+        if min((s.first_seq for s in flight.sent), default=0) > stream.proven + 1:
+            # What a receipt covered is not on the way any more, and its transaction did not commit: begin again there.
+            flight.sent.clear()
         for sent in sorted(flight.sent, key=lambda s: s.first_seq):
             if sent.due_ms > now_ms:
                 continue

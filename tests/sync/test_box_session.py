@@ -22,6 +22,7 @@ class Box(NamedTuple):
 
     session: BoxSession
     outbox: Outbox
+    db: sqlite3.Connection
 
     def capture(self, count: int, *, size: int = 1, lane: Lane = Lane.RESULTS) -> None:
         for _ in range(count):
@@ -67,7 +68,7 @@ def box() -> Box:
     db = sqlite3.connect(":memory:")
     create_tables(db)
     session = BoxSession(school=SCHOOL, box=BOX, key=KEY, software="t", pace=PACE, chance=lambda: 0.5)
-    return Box(session, Outbox(db))
+    return Box(session, Outbox(db), db)
 
 
 def numbers(outgoing: list[Outgoing]) -> list[tuple[int, int]]:
@@ -140,6 +141,21 @@ def test_a_copy_that_is_lost_too_goes_again_once_something_later_has_arrived(box
     assert numbers(box.all(300)) == [(1, 5), (11, 15)], "the third went out before the fourth, too"
 
 
+def test_what_a_receipt_covered_goes_again_when_the_box_could_not_write_it_down(box: Box):
+    """D3, D6: its disk was full just then, and before the next receipt the gateway was put back to before it."""
+    gateway = Gateway(box)
+    nothing_yet = gateway.says(box)
+    box.capture(10)
+    first, second = box.all(0)
+    for outgoing in (first, second):
+        box.session.acknowledged(outgoing.ticket, 100)
+    box.db.execute("SAVEPOINT receipt")
+    box.hear(gateway.takes(first))
+    box.db.execute("ROLLBACK TO receipt")
+    box.hear(nothing_yet)
+    assert numbers(box.all(1_000_000)) == [(1, 5), (6, 10)]
+
+
 def test_an_order_in_which_nothing_is_missing_sends_nothing_again(box: Box):
     gateway = Gateway(box)
     box.capture(20)
@@ -153,7 +169,9 @@ def test_envelopes_grow_with_the_backlog_up_to_five_times_and_stop_at_their_byte
     box.capture(400)
     assert numbers(box.all(0)) == [(1, 25), (26, 50), (51, 75), (76, 100)]
     assert PACE.max_records * 5 < MAX_RECORDS
-    large = Box(BoxSession(school=SCHOOL, box=BOX, key=KEY, software="t", pace=Pace(max_bytes=1000)), box.outbox)
+    large = Box(
+        BoxSession(school=SCHOOL, box=BOX, key=KEY, software="t", pace=Pace(max_bytes=1000)), box.outbox, box.db
+    )
     large.capture(3, size=400, lane=Lane.CROPS)
     crops = [o for o in large.all(0) if o.envelope.lane is Lane.CROPS]
     assert numbers(crops) == [(1, 2)], "the third waits, for more of its kind"

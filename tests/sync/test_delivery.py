@@ -46,6 +46,12 @@ def test_nor_do_hundreds_of_them(world: str):
     assert not bad
 
 
+@pytest.mark.parametrize(("world", "seed"), [("databases that fail at any commit", 1037)])
+def test_a_run_that_once_failed_does_not_any_more(world: str, seed: int):
+    """D3: 1037 never came to rest: a receipt was judged, the card failed at the commit, the gateway was put back."""
+    assert Simulation(seed, faults=WORLDS[world]).run().clean
+
+
 @pytest.mark.parametrize("world", ["a bad line", "everything at once"])
 def test_a_run_is_named_by_its_seed(world: str):
     first, second = (Simulation(7, faults=WORLDS[world]).run() for _ in range(2))
