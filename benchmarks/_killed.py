@@ -1,4 +1,4 @@
-"""Runs a `classbox` command that kills itself with SIGKILL when it comes to a named point for the n-th time.
+"""Runs a `classbox` or `classgate` command that ends with SIGKILL when it comes to a named point for the n-th time.
 
 Nothing in the program knows of it: file events come from Python's audit hooks, SQL statements from a connection
 class, everything else from functions that are wrapped by name before the program starts.
@@ -7,6 +7,7 @@ class, everything else from functions that are wrapped by name before the progra
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import re
 import signal
@@ -54,7 +55,14 @@ class Audit:
     pattern: str
 
 
-Trigger = Call | Sql | Fsync | Audit
+@dataclass(frozen=True)
+class Commit:
+    """A commit through the driver's method, as SQLAlchemy does it."""
+
+    when: When
+
+
+Trigger = Call | Sql | Fsync | Audit | Commit
 
 _FILE = "INSERT INTO capture"
 SHEET_POINTS: Final[dict[str, Trigger]] = {
@@ -117,7 +125,48 @@ BACKUP_POINTS: Final[dict[str, Trigger]] = {
     "backup: before the ledger is named": Audit("os.rename", r"ledger\.sqlite\.new"),
     "backup: before its list": Audit("os.rename", r"/\.backup\.json\."),
 }
-POINTS: Final = {**SHEET_POINTS, **START_POINTS, **MIGRATION_POINTS, **RETENTION_POINTS, **BACKUP_POINTS}
+OUTBOX_POINTS: Final[dict[str, Trigger]] = {
+    "outbox: begun": Sql(r"^BEGIN IMMEDIATE", "after"),
+    "outbox: record numbered": Sql(r"^UPDATE outbox_lanes SET last_seq = last_seq \+ 1", "after"),
+    "outbox: record added": Sql(r"^INSERT INTO outbox_records", "after"),
+    "outbox: chain moved": Sql(r"^UPDATE outbox_lanes SET chain", "after"),
+    "outbox: before the commit": Sql(r"^COMMIT", "before"),
+    "outbox: committed": Sql(r"^COMMIT", "after"),
+    "envelope: chosen, not packed": Call("sync.box_session:BoxSession.encoded", "before"),
+    "box: about to publish": Call("sync.connection:Connection.publish", "before"),
+    "box: the broker has it": Call("sync.connection:Connection.publish", "after"),
+    "receipt: came": Call("sync.box_session:BoxSession.receive", "before"),
+    "receipt: proof moved, not committed": Sql(r"^UPDATE outbox_lanes SET proven", "after"),
+    "receipt: taken in": Call("sync.box_session:BoxSession.receive", "after"),
+}
+GATEWAY_POINTS: Final[dict[str, Trigger]] = {
+    "batch: came": Call("sync.gateway_session:GatewaySession.handle", "before"),
+    "batch: opened, nothing begun": Call("gateway.ingest:StoreIngest.take", "before"),
+    "batch: school locked": Call("gateway.ingest:lock_school", "after"),
+    "batch: before the records": Call("gateway.ingest:take_in", "before"),
+    "batch: records taken in": Call("gateway.ingest:take_in", "after"),
+    "batch: before the lanes": Call("gateway.ingest:save_lanes", "before"),
+    "batch: lanes saved": Call("gateway.ingest:save_lanes", "after"),
+    "database: before a commit": Commit("before"),
+    "database: committed": Commit("after"),
+    "batch: committed, no receipt made": Call("gateway.ingest:StoreIngest.take", "after"),
+    "receipts: made, not published": Call("sync.gateway_session:GatewaySession.handle", "after"),
+    "gateway: about to publish": Call("sync.connection:Connection.publish", "before"),
+    "gateway: the broker has it": Call("sync.connection:Connection.publish", "after"),
+    "hello: before the answer": Call("gateway.ingest:StoreIngest.standing", "before"),
+    "hello: answered, not published": Call("gateway.ingest:StoreIngest.standing", "after"),
+    "generation: before the file": Call("gateway.store.generation:GenerationFile.write", "before"),
+    "generation: file written, database not": Call("gateway.store.generation:GenerationFile.write", "after"),
+}
+POINTS: Final = {
+    **SHEET_POINTS,
+    **START_POINTS,
+    **MIGRATION_POINTS,
+    **RETENTION_POINTS,
+    **BACKUP_POINTS,
+    **OUTBOX_POINTS,
+    **GATEWAY_POINTS,
+}
 
 
 class _Countdown:
@@ -145,6 +194,8 @@ def arm(trigger: Trigger, number: int) -> None:
             _watch_sql(re.compile(pattern), when, told)
         case Fsync(pattern, when):
             _watch_fsync(re.compile(pattern), when, told)
+        case Commit(when):
+            _watch_commits(when, told)
         case Audit(event, pattern):
             wanted = re.compile(pattern)
             sys.addaudithook(lambda seen, words: told() if seen == event and wanted.search(repr(words)) else None)
@@ -167,7 +218,16 @@ def _wrap(target: str, when: When, told: Callable[[], None]) -> None:
             told()
         return result
 
-    setattr(place, last, watched)
+    @wraps(wrapped)
+    async def awaited(*words: Any, **more: Any) -> Any:
+        if when == "before":
+            told()
+        result = await wrapped(*words, **more)
+        if when == "after":
+            told()
+        return result
+
+    setattr(place, last, awaited if inspect.iscoroutinefunction(wrapped) else watched)
 
 
 def _watch_sql(pattern: re.Pattern[str], when: When, told: Callable[[], None]) -> None:
@@ -180,6 +240,19 @@ def _watch_sql(pattern: re.Pattern[str], when: When, told: Callable[[], None]) -
             if meant and when == "after":
                 told()
             return result
+
+    connect = sqlite3.connect
+    sqlite3.connect = lambda *words, **more: connect(*words, **{"factory": Watched, **more})
+
+
+def _watch_commits(when: When, told: Callable[[], None]) -> None:
+    class Watched(sqlite3.Connection):
+        def commit(self) -> None:
+            if when == "before":
+                told()
+            super().commit()
+            if when == "after":
+                told()
 
     connect = sqlite3.connect
     sqlite3.connect = lambda *words, **more: connect(*words, **{"factory": Watched, **more})
@@ -200,13 +273,15 @@ def _watch_fsync(pattern: re.Pattern[str], when: When, told: Callable[[], None])
 
 
 def main() -> None:
-    """Arm the point and be `classbox`."""
+    """Arm the point and be `classgate` for one of its points, `classbox` for any other."""
     point, number, *words = sys.argv[1:]
     arm(POINTS[point], int(number))
-    from edge.cli import main as classbox  # noqa: PLC0415 - after everything is watched
-
-    sys.argv = ["classbox", *words]
-    classbox()
+    if point in GATEWAY_POINTS:
+        from gateway.cli import main as program  # noqa: PLC0415 - after everything is watched
+    else:
+        from edge.cli import main as program  # noqa: PLC0415 - as above
+    sys.argv = ["classgate" if point in GATEWAY_POINTS else "classbox", *words]
+    program()
 
 
 if __name__ == "__main__":

@@ -1,37 +1,29 @@
 """The fault matrix of sync: how many sheets are lost or counted twice. Both must be 0.
 
-Simulated: the real sessions in virtual time with loss, doubling, overtaking, crashes of box, broker and gateway,
-restores and clones, one seed a run. Real: a broker process killed with SIGKILL while a box sends to a gateway
-over loopback, for each kind of broker that this machine has; the gateway's store there is in memory.
+Simulated: the real sessions in virtual time, in the worlds of `sync/simulation/worlds.py`, one seed a run; and the
+same with faults put back into the code, each of which must be found out. Real: a light box, `classgate run` on SQLite
+and a broker as processes, killed at named steps, frozen, wiped and put back (`benchmarks/_real.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import json
-import random
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 from benchmarks._matrix import Run, outcome_of, outcomes, quiet
 from benchmarks._mutants import MUTANTS
-from sync.box_link import BoxLink
-from sync.box_session import Pace
-from sync.broker_address import BrokerAddress
-from sync.embedded_broker import Broker, BrokerKind, mosquitto_path
-from sync.gateway_link import GatewayLink
-from sync.lanes import Lane
-from sync.outbox_file import OutboxFile
-from sync.simulation import BOX, KEY, SCHOOL, WORLDS, MemoryIngest, page_record
+from benchmarks._real import RealRun
+from sync.simulation import WORLDS
 
-PATIENCE_S = 60.0
-
-
+_AT_ONCE = 6
+"""Real runs beside one another: they wait most of the time."""
 _WRONG = ("lost", "double", "unsettled", "untrue", "misled")
 
 
@@ -77,80 +69,40 @@ def mutants(seeds: int) -> dict[str, object]:
     return {"faults_put_back": len(caught), "caught": sum(bool(row["caught"]) for row in caught), "put_back": caught}
 
 
-async def real_run(kind: BrokerKind, seed: int, folder: Path, *, kills: int = 3) -> dict[str, int]:
-    """A class at a time while the broker is killed again and again; then wait until all is receipted."""
-    rng = random.Random(seed)
-    file = OutboxFile(folder / f"{kind}-{seed}.sqlite")
-    ingest = MemoryIngest(rng)
-    captures: set[bytes] = set()
-
-    def capture(count: int) -> None:
-        with file.open() as outbox:
-            for _ in range(count):
-                digest = rng.randbytes(16)
-                outbox.append(Lane.RESULTS, page_record(digest, 1), subject=digest)
-                captures.add(digest)
-
-    def waiting() -> int:
-        with file.open() as outbox:
-            return outbox.counts()[Lane.RESULTS].waiting
-
-    with Broker.start(kind=kind) as broker:
-        address = BrokerAddress(url=broker.url)
-        box = BoxLink(
-            outbox=file.open,
-            broker=address,
-            school=SCHOOL,
-            box=BOX,
-            key=KEY,
-            software="bench",
-            pace=Pace(max_records=10, resend_after_ms=500, resend_at_most_ms=2_000),
-            linger_s=0.01,
-            poll_s=0.1,
-            hello_every_s=2.0,
-            longest_pause_s=0.5,
-        )
-        gateway = GatewayLink(ingest=ingest, broker=address, longest_pause_s=0.5)
-        links = [asyncio.create_task(link.run()) for link in (box, gateway)]
-        for _ in range(kills):
-            capture(45)
-            box.wake()
-            await asyncio.sleep(rng.random() * 0.3)
-            broker.kill()
-            capture(5)
-            broker.restart()
-        await _until(lambda: waiting() == 0)
-        for link in links:
-            link.cancel()
-        await asyncio.wait(links)
+def real(runs: int, *, within_s: float) -> dict[str, object]:
+    """So many runs with real processes, or as many as can be begun in the time."""
+    began_s = time.perf_counter()
+    total: Counter[str] = Counter()
+    end_s = time.monotonic() + within_s
+    with ProcessPoolExecutor(_AT_ONCE, initializer=quiet) as pool:
+        for seed, tally in enumerate(pool.map(_play, range(runs), repeat(end_s))):
+            if tally["lost"] or tally["double"] or tally["unsettled"]:
+                print(f"real run, seed {seed}: {dict(tally)}", file=sys.stderr)
+            total += tally
+    steps = {name: times for name, times in total.items() if name.startswith("at ")}
+    named = ("kept", "lost", "double", "unsettled", "kills_at_a_step", "step_not_reached", "broker_kills", "freezes")
     return {
-        "real_runs": 1,
-        "real_kills": kills,
-        "real_sheets": len(captures),
-        "lost": len(captures - ingest.store.counted.keys()),
-        "double": ingest.store.again + len(ingest.store.counted.keys() - captures),
-        "unsettled": waiting(),
+        "real_runs": total["runs"],
+        **{f"real_{name}": total[name] for name in (*named, "gateways_put_back", "cards_put_back")},
+        "real_steps": len(steps),
+        "real_seconds": round(time.perf_counter() - began_s, 1),
+        "steps": [{"killed": name.removeprefix("at "), "times": times} for name, times in sorted(steps.items())],
     }
 
 
-async def _until(done: Callable[[], bool]) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
-            while not done():  # noqa: ASYNC110 - what is waited for lies in a database
-                await asyncio.sleep(0.05)
+def _play(seed: int, end_s: float) -> Counter[str]:
+    """One run, in a process of its own; nothing once the time is over."""
+    if time.monotonic() > end_s:
+        return Counter()
+    with tempfile.TemporaryDirectory(prefix="classbox-faults-") as folder:
+        return RealRun(seed, Path(folder)).play() + Counter(runs=1)
 
 
-def measure(*, seeds: int, mutant_seeds: int, rounds: int) -> dict[str, object]:
+def measure(*, seeds: int, mutant_seeds: int, real_runs: int, real_s: float) -> dict[str, object]:
     """All of it."""
     began_s = time.perf_counter()
-    total: dict[str, Any] = simulated(seeds)
-    kinds: list[BrokerKind] = ["mosquitto", "amqtt"] if mosquitto_path() else ["amqtt"]
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in kinds:
-            for seed in range(rounds):
-                for name, value in asyncio.run(real_run(kind, seed, Path(folder))).items():
-                    total[name] = total.get(name, 0) + value
-    return total | {"brokers": kinds} | mutants(mutant_seeds) | {"seconds": round(time.perf_counter() - began_s, 1)}
+    found = simulated(seeds) | mutants(mutant_seeds) | real(real_runs, within_s=real_s)
+    return found | {"seconds": round(time.perf_counter() - began_s, 1)}
 
 
 def main() -> None:
@@ -159,15 +111,16 @@ def main() -> None:
     parser.add_argument("--world", choices=WORLDS, help="one simulated run alone: its world")
     parser.add_argument("--seed", type=int, default=0, help="and its seed")
     parser.add_argument("--fault", choices=MUTANTS, help="with this fault put back into the code")
+    parser.add_argument("--real-seconds", type=float, default=360.0, help="no real run is begun after that")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
     quiet()
     if options.world is not None:
         figures: dict[str, object] = outcome_of(Run(options.world, options.seed, options.fault))._asdict()
     elif options.quick:
-        figures = measure(seeds=10, mutant_seeds=20, rounds=1)
+        figures = measure(seeds=10, mutant_seeds=20, real_runs=2, real_s=60.0)
     else:
-        figures = measure(seeds=150, mutant_seeds=60, rounds=10)
+        figures = measure(seeds=150, mutant_seeds=40, real_runs=200, real_s=options.real_seconds)
     if options.json:
         print(json.dumps(figures))
     else:

