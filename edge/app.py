@@ -33,8 +33,9 @@ from edge.pulse import Pulse
 from edge.release import is_released
 from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
+from edge.stick_exchange import Exchanged, StickWatch
 from edge.tallies import Tallies
-from edge.tones import tone_of
+from edge.tones import Tone, tone_of
 from edge.upstream import queue_documents
 from edge.ward import Ward, models_digest
 from edge.web.bus import Bus
@@ -53,6 +54,7 @@ from sync.lanes import Lane
 from ui.language import terminal_language, translator
 
 log = logging.getLogger(__name__)
+_STICK_S = 3.0
 _TALLY_S = 20.0
 """How soon the school is told that a class has more sheets on this box than before."""
 
@@ -111,7 +113,7 @@ class Box:
         )
         self._ward = self._make_ward(models_digest(recognisers.manifest), logs)
         self._camera: KeptSource | None = None
-        self._caretaker, self._copyist = self._make_caretaker(), self._make_copyist()
+        self._caretaker, self._copyist = self._make_caretaker(identity), self._make_copyist()
         self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
 
     async def run(self, say_address: Callable[[str], None] = lambda _address: None) -> None:
@@ -292,8 +294,8 @@ class Box:
             words = translator(terminal_language()).gettext
             print(words("This box is new. Set-up code: {code}").format(code=code), file=self._out, flush=True)
 
-    def _make_caretaker(self) -> Caretaker:
-        """What is looked after beside the sheets: room on the disk, and what the school is told of each class."""
+    def _make_caretaker(self, identity: Identity | None) -> Caretaker:
+        """What is looked after beside the sheets: room on the disk, what the school is told, its sticks."""
         keep = self._config.keep
         room = RoomKeeper(
             self._ledger,
@@ -303,9 +305,22 @@ class Box:
             short_bytes=keep.short_mb << 20,
             belongs_to_school=lambda: self._link is not None,
         )
+        if identity is None:
+            return Caretaker([Job("room", 60.0, room.look)], on_trouble=self._on_trouble)
         tallies = Tallies(self._ledger, self._documents, SystemClock(), on_news=self._wake_link)
-        jobs = [Job("room", 60.0, room.look), Job("tallies", _TALLY_S, tallies.look)]
-        return Caretaker(jobs if self._link is not None else jobs[:1], on_trouble=self._on_trouble)
+        sticks = StickWatch(self._ledger, identity, self._second_copy.sticks, on_done=self._on_stick)
+        jobs = [
+            Job("room", 60.0, room.look),
+            Job("tallies", _TALLY_S, tallies.look),
+            Job("stick", _STICK_S, sticks.look),
+        ]
+        return Caretaker(jobs, on_trouble=self._on_trouble)
+
+    def _on_stick(self, _done: Exchanged) -> None:
+        """From the caretaker's thread: the stick has everything, it may be pulled out."""
+        if self._speaker is not None:
+            self._speaker.play(Tone.STICK)
+        self._in_loop(lambda: self._bus.publish(Tone.STICK))
 
     def _wake_link(self) -> None:
         if self._link is not None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "enrol": "edge.commands.enrol:command",
     "backup": "edge.commands.backup:command",
     "restore": "edge.commands.restore:command",
+    "stick": "edge.commands.stick:command",
 }
 
 main = LazyGroup(

@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -136,14 +137,8 @@ class _Worker(Generic[U, R]):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(target=_serve, args=(make_work, theirs), daemon=True)
-        # Ctrl-C reaches every process of the terminal; one that is still starting would answer with a traceback.
-        # Python's resource tracker lifts the block when it starts, so it has to be there before.
-        ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
+        with _ctrl_c_later():
             self._process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self.unit: U | None = None
         self.gone = False
@@ -215,6 +210,29 @@ class _Worker(Generic[U, R]):
                 reason=signal.Signals(-code).name if code is not None and code < 0 else f"exit {code}",
             ),
         )
+
+
+@contextlib.contextmanager
+def _ctrl_c_later() -> Iterator[None]:
+    """Ctrl-C reaches every process of the terminal, and one that is still starting would answer with a traceback.
+
+    So a process that is started here begins with the signal blocked, and this one hears of it when that is done: a
+    block alone is not enough, because another thread may take the signal for the main one.
+    """
+    ensure_running()  # Python's resource tracker lifts the block when it starts, so it has to be there before
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no Ctrl-C is ever heard in another thread
+        return
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+    if came:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _cannot_start() -> ClassboxError:

@@ -27,6 +27,7 @@ from edge.restic import Ended, Restic, ResticError
 from edge.standstill import standing_still
 from homework.errors import ClassboxError
 from sync.clock import Clock
+from sync.stick import sticks_in
 from sync.whole_files import write_whole
 
 log = logging.getLogger(__name__)
@@ -106,14 +107,7 @@ class SecondCopy:
 
     def sticks(self) -> list[Path]:
         """The memory sticks that are in the box."""
-        found: list[Path] = []
-        for root in self._roots:
-            for pattern in ("*", "*/*"):
-                try:
-                    found += [path for path in sorted(root.glob(pattern)) if self._fits(path, found)]
-                except OSError:  # a stick that was pulled out
-                    continue
-        return found
+        return sticks_in(self._roots, self._is_stick)
 
     def begin(self, stick: Path) -> CopyKey:
         """Let `stick` keep the copy from now on; the key is made with the first one. Raises `ResticError`."""
@@ -208,9 +202,6 @@ class SecondCopy:
             restic.tidy()
             self._tidied_s = time.monotonic()
         self._state = replace(self._state, sheets=sheets, trouble=None)
-
-    def _fits(self, path: Path, found: Sequence[Path]) -> bool:
-        return path.parent not in found and not path.is_symlink() and path.is_dir() and self._is_stick(path)
 
 
 def is_second_copy(folder: Path) -> bool:

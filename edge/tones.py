@@ -18,6 +18,8 @@ class Tone(StrEnum):
     DUPLICATE = "duplicate"
     NOT_OURS = "not-ours"
     """No worksheet at all."""
+    STICK = "stick"
+    """The school's memory stick has what it is to carry: it may be pulled out."""
 
 
 NOTES_HZ: dict[Tone, tuple[int, ...]] = {
@@ -26,8 +28,12 @@ NOTES_HZ: dict[Tone, tuple[int, ...]] = {
     Tone.WRONG: (196,),
     Tone.DUPLICATE: (262, 523),
     Tone.NOT_OURS: (247, 185),
+    Tone.STICK: (587, 440),
 }
-"""The notes of each, one after the other: one soft high note, two that rise, a low one, low and high, two that fall."""
+"""The notes of each, one after the other: one soft high note, two that rise, a low one, low and high, two that fall.
+
+For the stick two that fall as well, but higher: no sheet lies there then.
+"""
 
 NOTE_STEP_S, NOTE_S = 0.13, 0.15
 """From the beginning of a note to that of the next, and how long each sounds: two are over in 280 ms."""

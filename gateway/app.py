@@ -6,22 +6,28 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
 from gateway.config import GatewayConfig
 from gateway.held import look_again
 from gateway.ingest import StoreIngest
+from gateway.stick import StickWatch
 from gateway.store.store import Store, open_store
 from gateway.web.changes import Changes
 from gateway.web.site import Status, make_site
 from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
 from sync.gateway_link import GatewayLink
+from sync.stick import sticks_in
 from ui.language import terminal_language, translator
 
 _log = logging.getLogger(__name__)
@@ -47,7 +53,13 @@ async def run_gateway(config: GatewayConfig) -> None:
         watcher = _BrokerWatcher(config.broker.url)
         link = GatewayLink(ingest=ingest, broker=broker, on_change=watcher.wake)
         status = _status_of(link, ingest)
-        async with _serving(config, store, changes, status) as url, _linked(link, watcher):
+        roots = [Path(root) for root in config.stick.roots]
+        is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
+        sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
+        async with (
+            _serving(config, store, changes, status) as url,
+            _running(link.run(), watcher.watch(link), sticks.run()),
+        ):
             print(f"ready {url}", flush=True)
             await stop.wait()
             _log.info("stopping")
@@ -95,11 +107,9 @@ def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:
 
 
 @asynccontextmanager
-async def _linked(link: GatewayLink, watcher: _BrokerWatcher) -> AsyncIterator[None]:
-    tasks = [
-        asyncio.create_task(link.run(), name="link to the broker"),
-        asyncio.create_task(watcher.watch(link), name="watching the broker"),
-    ]
+async def _running(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run the parts beside the block, and end them with it."""
+    tasks = [asyncio.create_task(part) for part in parts]
     try:
         yield
     finally:

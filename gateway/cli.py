@@ -13,6 +13,7 @@ COMMANDS = {
     "held": "gateway.commands.held:command",
     "box": "gateway.commands.box:command",
     "broker": "gateway.commands.broker:command",
+    "stick": "gateway.commands.stick:command",
 }
 
 main = LazyGroup(

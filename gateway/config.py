@@ -34,11 +34,22 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
 
 
+class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where memory sticks are mounted. A school's registered stick is served by itself; `[]` serves none.
+
+    With `mounted = false` any folder in them is as good as a stick.
+    """
+
+    roots: tuple[str, ...] = ("/media", "/run/media")
+    mounted: bool = True
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str | None = None
     web: WebConfig = WebConfig()
     broker: BrokerConfig = BrokerConfig()
     store: StoreConfig = StoreConfig()
+    stick: StickConfig = StickConfig()
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +60,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     broker: BrokerConfig
     store_url: str
+    stick: StickConfig = StickConfig()
 
 
 def load_config(path: Path | None) -> GatewayConfig:
@@ -65,6 +77,7 @@ def load_config(path: Path | None) -> GatewayConfig:
         host=host,
         port=port,
         broker=_with_files_from(base, file.broker),
+        stick=file.stick,
         store_url=file.store.url or f"sqlite+aiosqlite:///{data / 'classgate.sqlite'}",
     )
 

@@ -219,7 +219,7 @@ def test_its_own_screen_says_where_it_is_and_how_to_know_it(
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     shot(phone, f"people-{locale}-phone-dark")
     phone.goto(locked.url + "technician")
-    expect(phone.locator(".checks li")).to_have_count(10)
+    expect(phone.locator(".checks li")).to_have_count(11)
     assert phone.evaluate("document.documentElement.scrollWidth") <= 390
     shot(phone, f"technician-{locale}-phone-dark")
 

@@ -118,7 +118,14 @@ def test_ctrl_c_ends_all_processes_without_a_traceback(folder: Path, pages: int)
     """While the workers are starting, and in the middle of the pages."""
     words = [str(CLASSBOX), "grade", "scan.pdf", "--json", "--jobs", "2", "--resume", "done.list"]
     program = subprocess.Popen(
-        words, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        words,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # As in a terminal, also where the tests themselves run in the background of a shell, which ignores the signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread runs here
     )
     until(lambda: bool(psutil.Process(program.pid).children()) and len(noted(folder / "done.list")) >= pages)
     children = psutil.Process(program.pid).children(recursive=True)

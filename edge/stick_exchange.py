@@ -1,0 +1,147 @@
+"""The box and a memory stick that goes to the school: what the school has not goes out, what it answered comes in.
+
+A conversation of its own beside the line's: nothing counts as on the way because it lies on a stick, and nothing as
+delivered before a receipt has come back.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from edge.ledger import Ledger
+from homework.errors import ClassboxError
+from provisioning.identity import Identity
+from sync.box_session import BoxSession, Pace
+from sync.receipts import Accept
+from sync.stick import answers_file, is_registered, read_messages, write_messages
+
+log = logging.getLogger(__name__)
+_EVERYTHING: Final = Pace(window=1 << 30)
+_QUIET_S: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """What went out and what came in."""
+
+    records: int
+    envelopes: int
+    receipts: int
+    refused: int
+    """Answers that were not meant for this box, or were changed."""
+    torn: bool
+    """The file with the answers ended before its time."""
+    size_bytes: int
+
+
+def take_answers(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, bool]:
+    """Read what the gateway answered. Raises `StickError`.
+
+    Returns how many receipts proved something, how many messages were refused, and whether the file was torn.
+    """
+    kept = read_messages(stick, "down", school=identity.school, box=identity.box, key=identity.box_key)
+    session = _session(identity)
+    proved = refused = 0
+    for _channel, payload in kept.messages:
+        with ledger.outbox() as outbox:
+            received = session.receive(outbox, payload)
+        refused += received.refused is not None
+        proved += sum(isinstance(judgement, Accept) for judgement in received.judgements)
+    return proved, refused, kept.torn
+
+
+def put_out(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, int]:
+    """Write what the school is not known to have. Returns records, envelopes and bytes. Raises `StickError`."""
+    session = _session(identity)
+    with ledger.outbox() as outbox:
+        messages = [("state", session.hello(outbox))]
+    records = envelopes = 0
+    while True:
+        with ledger.outbox() as outbox:
+            outgoing = session.next_envelope(outbox, 0.0)
+        if outgoing is None:
+            break
+        envelopes += 1
+        records += len(outgoing.envelope.entries)
+        messages.append(("up", session.encoded(outgoing.envelope)))
+    size = write_messages(stick, "up", messages, school=identity.school, box=identity.box, key=identity.box_key)
+    return records, envelopes, size
+
+
+def exchange(ledger: Ledger, identity: Identity, stick: Path) -> Exchanged:
+    """First what came, then what is still to go. Raises `StickError`."""
+    receipts, refused, torn = take_answers(ledger, identity, stick)
+    records, envelopes, size = put_out(ledger, identity, stick)
+    return Exchanged(records, envelopes, receipts, refused, torn, size)
+
+
+class StickWatch:
+    """Serves the school's registered sticks: once when one is put in, and again when there is more to take along."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        identity: Identity,
+        sticks: Callable[[], Sequence[Path]],
+        *,
+        on_done: Callable[[Exchanged], None] = lambda _: None,
+        on_news: Callable[[], None] = lambda: None,
+        quiet_s: float = _QUIET_S,
+    ) -> None:
+        """`on_done` hears of each exchange: the time for a tone. `on_news` when receipts have come."""
+        self._ledger, self._identity, self._sticks = ledger, identity, sticks
+        self._on_done, self._on_news, self._quiet_s = on_done, on_news, quiet_s
+        self._served: dict[Path, tuple[object, int]] = {}
+        self._grown: tuple[int, float] = (-1, 0.0)
+
+    def look(self, _ending: Callable[[], bool]) -> ClassboxError | None:
+        """Serve every registered stick that is new, or that lacks something. Returns what went wrong."""
+        trouble: ClassboxError | None = None
+        there = {stick: self._which(stick) for stick in self._sticks() if self._is_ours(stick)}
+        self._served = {stick: served for stick, served in self._served.items() if stick in there}
+        records = sum(lane.captured for lane in self._ledger.outbox_counts().values())
+        if records != self._grown[0]:
+            self._grown = (records, time.monotonic())
+        rests = time.monotonic() - self._grown[1] >= self._quiet_s
+        for stick, which in there.items():
+            served = self._served.get(stick)
+            if served is not None and served[0] == which and (served[1] == records or not rests):
+                continue
+            try:
+                done = exchange(self._ledger, self._identity, stick)
+            except ClassboxError as error:
+                log.warning("stick: %s", error)
+                trouble = error
+                continue
+            self._served[stick] = (which, records)
+            log.info("stick: %d records out, %d receipts in, %d bytes", done.records, done.receipts, done.size_bytes)
+            if done.receipts:
+                self._on_news()
+            self._on_done(done)
+        return trouble
+
+    def _is_ours(self, stick: Path) -> bool:
+        return is_registered(stick, school=self._identity.school, school_key=self._identity.school_key)
+
+    def _which(self, stick: Path) -> object:
+        """Another one, or the same put in again after the gateway wrote to it."""
+        try:
+            return answers_file(stick, self._identity.school, self._identity.box).stat().st_mtime_ns
+        except OSError:
+            return None
+
+
+def _session(identity: Identity) -> BoxSession:
+    return BoxSession(
+        school=identity.school,
+        box=identity.box,
+        key=identity.box_key,
+        software=version("classbox"),
+        pace=_EVERYTHING,
+    )
