@@ -115,7 +115,7 @@ def main() -> None:
         return
     print(json.dumps({"near": near[0], "far": far[0]}), flush=True)
     _carry(near[1], far[1], sys.stdin)
-    _end_all_in({os.fstat(near[0]).st_ino, os.fstat(far[0]).st_ino})
+    _end_all_in(near[0], far[0])
 
 
 def _end(address: str, peer: str) -> tuple[int, int]:
@@ -176,9 +176,13 @@ def _obey(order: dict[str, object], up: Direction, down: Direction) -> None:
             direction.become(msgspec.convert(order[name], Way), seed=2 * int(str(order["seed"])) + number)
 
 
-def _end_all_in(namespaces: set[int]) -> None:
-    """End the other processes in these namespaces, until there is none: one may be starting another just now."""
-    while found := [pid for pid in _processes() if pid != os.getpid() and _namespace_of(pid) in namespaces]:
+def _end_all_in(*namespaces: int) -> None:
+    """Let nobody else in, and end the other processes that are in or at the door, until there is none."""
+    names = {Path(f"/proc/self/fd/{file}").readlink() for file in namespaces}
+    for file in namespaces:
+        os.dup(file)  # held until we are gone, or another namespace could get its number
+        os.close(file)  # the door: see `benchmarks._line.End`
+    while found := [pid for pid in _processes() if pid != os.getpid() and names & set(_held_by(pid))]:
         for pid in found:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -189,12 +193,14 @@ def _processes() -> Iterator[int]:
     return (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
 
 
-def _namespace_of(pid: int) -> int | None:
-    """None for a process that is gone, or has ended and is only waited for."""
-    try:
-        return Path(f"/proc/{pid}/ns/net").stat().st_ino
-    except OSError:
-        return None
+def _held_by(pid: int) -> Iterator[Path]:
+    """The namespace that a process is in, and its open files: one that is about to enter another has that open."""
+    process = Path(f"/proc/{pid}")
+    with suppress(OSError):  # it is gone, or has ended and is only waited for
+        yield (process / "ns" / "net").readlink()
+        for file in (process / "fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                yield file.readlink()
 
 
 if __name__ == "__main__":
