@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from sync.box_link import BoxLink
 from sync.box_session import Pace
 from sync.broker_address import BrokerAddress
+from sync.connection import _THIN_LINEAR_TIMEOUTS, connected
 from sync.envelope import Envelope, decode_envelope
 from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
@@ -126,3 +128,13 @@ async def test_receipts_do_not_wait_for_one_anothers_acknowledgement_and_keep_th
             await until(lambda: len(broker.payloads("down")) == len(names))
             assert [where.split("/")[3] for where, _ in broker.published] == names
             broker.release()
+
+
+async def test_a_line_that_loses_packets_is_asked_again_soon_and_a_dead_one_is_given_up() -> None:
+    """Both are the kernel's to do: a lost packet of a thin stream goes again without ever longer waits."""
+    async with answering() as broker:
+        arguments = BrokerAddress(url=broker.url).connect_arguments()
+        async with connected(arguments, identifier="thin", keepalive_s=30) as connection:
+            opened = connection._client._client.socket()
+            assert opened.getsockopt(socket.IPPROTO_TCP, _THIN_LINEAR_TIMEOUTS) == 1
+            assert 10_000 <= opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 120_000
