@@ -29,7 +29,7 @@ from sync.records import DocumentRecord, HealthRecord, PageResult, Record
 from sync.state import BoxState
 
 _log = logging.getLogger(__name__)
-_KEY_LASTS_S = 5.0
+KEY_LASTS_S = 5.0
 """How long a box's key is remembered, so that a revoked box is refused soon and a busy one costs no query."""
 _OFTEN = 3
 """How often an envelope fails alone before its records are tried one by one: what was a passing fault is over then."""
@@ -72,7 +72,7 @@ class StoreIngest:
     async def box_key(self, school: str, box: str) -> bytes | None:
         """The key of an enrolled box; None, counted, for any other."""
         known = self._keys.get((school, box))
-        if known is not None and time.monotonic() - known[0] < _KEY_LASTS_S:
+        if known is not None and time.monotonic() - known[0] < KEY_LASTS_S:
             return known[1]
         async with self._store.reading() as connection:
             key = await box_key(connection, self._store.vault, school, box)
