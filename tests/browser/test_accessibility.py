@@ -45,7 +45,12 @@ SCRIPTS = sorted([*(ROOT / "edge/web/static").glob("*.js"), *(ROOT / "ui/static"
 
 @pytest.mark.parametrize(
     ("locale", "phone", "dark"),
-    [("zh-CN", False, False), ("en", True, False), ("zh-CN", True, True), ("en", False, True)],
+    [
+        ("zh-CN", False, False),
+        ("en", True, True),
+        pytest.param("en", True, False, marks=pytest.mark.long),
+        pytest.param("zh-CN", False, True, marks=pytest.mark.long),
+    ],
 )
 def test_every_page_is_accessible(box: RunningBox, browser: Browser, *, locale: str, phone: bool, dark: bool) -> None:
     box.slide(1, 2, 3)
