@@ -19,11 +19,13 @@ from homework.errors import ClassboxError
 from provisioning.identity import Identity
 from sync.box_session import BoxSession, Pace
 from sync.receipts import Accept
-from sync.stick import answers_file, is_registered, read_messages, write_messages
+from sync.stick import StickError, answers_file, is_registered, read_messages, write_messages
 
 log = logging.getLogger(__name__)
 _EVERYTHING: Final = Pace(window=1 << 30)
 _QUIET_S: Final = 30.0
+_AGAIN_S: Final = 60.0
+"""A stick that could not be written is tried again after so long: packing a term takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,15 @@ def put_out(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, 
 
 
 def exchange(ledger: Ledger, identity: Identity, stick: Path) -> Exchanged:
-    """First what came, then what is still to go. Raises `StickError`."""
-    receipts, refused, torn = take_answers(ledger, identity, stick)
+    """First what came, then what is still to go. Raises `StickError` when that cannot be written.
+
+    Answers that cannot be read keep nothing from going out: the gateway writes them anew.
+    """
+    try:
+        receipts, refused, torn = take_answers(ledger, identity, stick)
+    except StickError as error:
+        log.warning("stick: %s", error)
+        receipts, refused, torn = 0, 0, True
     records, envelopes, size = put_out(ledger, identity, stick)
     return Exchanged(records, envelopes, receipts, refused, torn, size)
 
@@ -91,20 +100,20 @@ class StickWatch:
         sticks: Callable[[], Sequence[Path]],
         *,
         on_done: Callable[[Exchanged], None] = lambda _: None,
-        on_news: Callable[[], None] = lambda: None,
         quiet_s: float = _QUIET_S,
     ) -> None:
-        """`on_done` hears of each exchange: the time for a tone. `on_news` when receipts have come."""
+        """`on_done` hears of each exchange: the time for a tone."""
         self._ledger, self._identity, self._sticks = ledger, identity, sticks
-        self._on_done, self._on_news, self._quiet_s = on_done, on_news, quiet_s
+        self._on_done, self._quiet_s = on_done, quiet_s
+        self._failed: dict[Path, tuple[float, ClassboxError]] = {}
         self._served: dict[Path, tuple[object, int]] = {}
         self._grown: tuple[int, float] = (-1, 0.0)
 
     def look(self, _ending: Callable[[], bool]) -> ClassboxError | None:
         """Serve every registered stick that is new, or that lacks something. Returns what went wrong."""
-        trouble: ClassboxError | None = None
         there = {stick: self._which(stick) for stick in self._sticks() if self._is_ours(stick)}
         self._served = {stick: served for stick, served in self._served.items() if stick in there}
+        self._failed = {stick: failed for stick, failed in self._failed.items() if stick in there}
         records = sum(lane.captured for lane in self._ledger.outbox_counts().values())
         if records != self._grown[0]:
             self._grown = (records, time.monotonic())
@@ -113,18 +122,19 @@ class StickWatch:
             served = self._served.get(stick)
             if served is not None and served[0] == which and (served[1] == records or not rests):
                 continue
+            if stick in self._failed and time.monotonic() - self._failed[stick][0] < _AGAIN_S:
+                continue
             try:
                 done = exchange(self._ledger, self._identity, stick)
             except ClassboxError as error:
                 log.warning("stick: %s", error)
-                trouble = error
+                self._failed[stick] = time.monotonic(), error
                 continue
+            self._failed.pop(stick, None)
             self._served[stick] = (which, records)
             log.info("stick: %d records out, %d receipts in, %d bytes", done.records, done.receipts, done.size_bytes)
-            if done.receipts:
-                self._on_news()
             self._on_done(done)
-        return trouble
+        return next((error for _, error in self._failed.values()), None)
 
     def _is_ours(self, stick: Path) -> bool:
         return is_registered(stick, school=self._identity.school, school_key=self._identity.school_key)

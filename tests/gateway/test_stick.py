@@ -198,6 +198,11 @@ async def test_answers_of_another_box_are_refused_and_said(site: Site) -> None:
     with pytest.raises(StickError, match="cannot be read"):
         take_answers(site.ledger, site.identity, site.stick)
     assert site.waiting() == 1
+    site.slide(2)
+    assert exchange(site.ledger, site.identity, site.stick).records == 2, "what goes out does not wait for them"
+    await site.at_gateway()
+    exchange(site.ledger, site.identity, site.stick)
+    assert site.waiting() == 0
 
 
 async def test_a_registered_stick_is_served_once_and_again_when_it_comes_back(site: Site) -> None:
@@ -229,10 +234,14 @@ async def test_a_stick_that_cannot_be_written_is_a_trouble_and_the_box_goes_on(s
     await register_stick(site.store, site.stick, site.school.school)
     (site.stick / "classbox-sync" / site.school.school / BOX).write_text("in the way")
     site.slide(1)
-    trouble = StickWatch(site.ledger, site.identity, lambda: [site.stick]).look(lambda: False)
+    watch = StickWatch(site.ledger, site.identity, lambda: [site.stick], quiet_s=0)
+    trouble = watch.look(lambda: False)
 
     assert trouble is not None
     assert trouble.remedy
+    (site.stick / "classbox-sync" / site.school.school / BOX).unlink()
+    assert watch.look(lambda: False) is trouble, "it is said until it is tried again, and not tried every moment"
+    assert not answers_file(site.stick, site.school.school, BOX).parent.exists()
 
 
 async def test_the_commands_carry_a_class_there_and_back(site: Site, tmp_path: Path) -> None:
