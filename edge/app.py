@@ -113,6 +113,7 @@ class Box:
         )
         self._ward = self._make_ward(models_digest(recognisers.manifest), logs)
         self._camera: KeptSource | None = None
+        self._sticks: StickWatch | None = None
         self._caretaker, self._copyist = self._make_caretaker(identity), self._make_copyist()
         self._speaker = Speaker(on_trouble=partial(self._on_trouble, "speaker")) if config.sound.speaker else None
 
@@ -258,6 +259,7 @@ class Box:
                 ending=self._stopping.is_set,
                 take=self._worker.put,
                 sticks=tuple(Path(root) for root in self._config.stick.roots),
+                stick_done=lambda: self._sticks is not None and self._sticks.may_be_pulled,
             ),
             self._door.access,
             self._ward,
@@ -308,11 +310,17 @@ class Box:
         if identity is None:
             return Caretaker([Job("room", 60.0, room.look)], on_trouble=self._on_trouble)
         tallies = Tallies(self._ledger, self._documents, SystemClock(), on_news=self._wake_link)
-        sticks = StickWatch(self._ledger, identity, self._second_copy.sticks, on_done=self._on_stick)
+        self._sticks = StickWatch(
+            self._ledger,
+            identity,
+            self._second_copy.sticks,
+            on_done=self._on_stick,
+            on_change=lambda: self._in_loop(self._bus.publish),
+        )
         jobs = [
             Job("room", 60.0, room.look),
             Job("tallies", _TALLY_S, tallies.look),
-            Job("stick", _STICK_S, sticks.look),
+            Job("stick", _STICK_S, self._sticks.look),
         ]
         return Caretaker(jobs, on_trouble=self._on_trouble)
 

@@ -100,14 +100,21 @@ class StickWatch:
         sticks: Callable[[], Sequence[Path]],
         *,
         on_done: Callable[[Exchanged], None] = lambda _: None,
+        on_change: Callable[[], None] = lambda: None,
         quiet_s: float = _QUIET_S,
     ) -> None:
-        """`on_done` hears of each exchange: the time for a tone."""
+        """`on_done` hears of each exchange: the time for a tone; `on_change` when `may_be_pulled` has changed."""
         self._ledger, self._identity, self._sticks = ledger, identity, sticks
-        self._on_done, self._quiet_s = on_done, quiet_s
+        self._on_done, self._on_change, self._quiet_s = on_done, on_change, quiet_s
+        self._may_be_pulled = False
         self._failed: dict[Path, tuple[float, ClassboxError]] = {}
         self._served: dict[Path, tuple[object, int]] = {}
         self._grown: tuple[int, float] = (-1, 0.0)
+
+    @property
+    def may_be_pulled(self) -> bool:
+        """Whether a stick of the school is in, and holds everything that it is to carry."""
+        return self._may_be_pulled
 
     def look(self, _ending: Callable[[], bool]) -> ClassboxError | None:
         """Serve every registered stick that is new, or that lacks something. Returns what went wrong."""
@@ -134,6 +141,10 @@ class StickWatch:
             self._served[stick] = (which, records)
             log.info("stick: %d records out, %d receipts in, %d bytes", done.records, done.receipts, done.size_bytes)
             self._on_done(done)
+        full = any(served == (self._which(stick), records) for stick, served in self._served.items())
+        if full != self._may_be_pulled:
+            self._may_be_pulled = full
+            self._on_change()
         return next((error for _, error in self._failed.values()), None)
 
     def _is_ours(self, stick: Path) -> bool:

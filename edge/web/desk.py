@@ -53,6 +53,8 @@ class Site:
     """Hands a picture from a phone to the grading."""
     sticks: tuple[Path, ...] = ()
     """Where memory sticks are mounted."""
+    stick_done: Callable[[], bool] = lambda: False
+    """Whether a stick for the school is in, and may be pulled out."""
 
     def chosen_class(self) -> str | None:
         """The class of this stack."""
@@ -67,6 +69,7 @@ class Site:
             belongs_to_school=self.belongs_to_school(),
             unsaved=self.unsaved(),
             troubles=tuple(self.troubles()),
+            stick_done=self.stick_done(),
         )
 
 

@@ -142,6 +142,8 @@ class LiveView:
     released: bool = True
     again_stack: bool = False
     """A person said that this stack is corrected sheets."""
+    stick_done: bool = False
+    """A stick for the school is in, and may be pulled out."""
 
 
 def sheet_view(filed: FiledPage, documents: Documents, *, class_name: str | None) -> SheetView:
@@ -278,6 +280,7 @@ def live_view(
     belongs_to_school: bool,
     unsaved: FiledPage | None = None,
     troubles: tuple[ClassboxError, ...] = (),
+    stick_done: bool = False,
 ) -> LiveView:
     """What the live page says now. `unsaved` is a page that the disk did not take: it is shown all the same."""
     newest = unsaved or ledger.newest_page()
@@ -326,6 +329,7 @@ def live_view(
         is_test=is_test(documents, current),
         released=is_released(documents, current),
         again_stack=current is not None and documents.setting(STACK_SETTING) == current,
+        stick_done=stick_done,
     )
 
 

@@ -28,10 +28,11 @@ _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 @dataclass(frozen=True)
 class Badge:
-    """What the bar says of the box: troubles, and sheets that wait for the school (None: no school)."""
+    """What the bar says of the box: troubles, sheets that wait for the school (None: no school), a stick to pull."""
 
     troubles: tuple[ClassboxError, ...]
     waiting: int | None
+    stick_done: bool
 
 
 def add_summary_page(app: web.Application) -> None:
@@ -44,7 +45,7 @@ def add_summary_page(app: web.Application) -> None:
 def badge(site: Site) -> Badge:
     """The state of the box, without what the live page reads beside it."""
     waiting = site.ledger.outbox_counts()[Lane.RESULTS].waiting if site.belongs_to_school() else None
-    return Badge(tuple(site.troubles()), waiting)
+    return Badge(tuple(site.troubles()), waiting, site.stick_done())
 
 
 def current_assignment(site: Site) -> str | None:

@@ -208,7 +208,15 @@ async def test_answers_of_another_box_are_refused_and_said(site: Site) -> None:
 async def test_a_registered_stick_is_served_once_and_again_when_it_comes_back(site: Site) -> None:
     done: list[Exchanged] = []
     there = [site.stick]
-    watch = StickWatch(site.ledger, site.identity, lambda: there, on_done=done.append, quiet_s=0)
+    said: list[bool] = []
+    watch = StickWatch(
+        site.ledger,
+        site.identity,
+        lambda: there,
+        on_done=done.append,
+        on_change=lambda: said.append(watch.may_be_pulled),
+        quiet_s=0,
+    )
     site.slide(1, 2)
     watch.look(lambda: False)
     assert done == [], "a stick that is not the school's own is left alone"
@@ -220,8 +228,10 @@ async def test_a_registered_stick_is_served_once_and_again_when_it_comes_back(si
     site.slide(3)
     watch.look(lambda: False)
     assert [one.records for one in done] == [2, 3]
+    assert said == [True], "the page says that it may be pulled out"
     there.clear()
     watch.look(lambda: False)
+    assert said == [True, False], "and no longer when it was"
     await site.at_gateway()
     there.append(site.stick)
     watch.look(lambda: False)
