@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, seat_key
+from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.pages import PageRow, add_pages, pack_items
 from gateway.store.schools import Seats, seats_of
@@ -73,6 +74,10 @@ async def take_in(
     documents = [(one.record, one.received_ms) for one in arrived if isinstance(one.record, DocumentRecord)]
     tallies = [Told(one.name, one.record, one.received_ms) for one in arrived if isinstance(one.record, Tally)]
     await add_documents(connection, school, documents)
+    for one in arrived:
+        record = one.record
+        if isinstance(record, DocumentRecord) and record.document != "roster-sealed":
+            await append(connection, school, record.document, record.id, record.body, origin=one.name.box)
     await keep_tallies(connection, school, tallies)
     seats = await seats_of(connection, school, _asked([page for _, page in pages]))
     touched = await add_pages(connection, school, [_page_row(one, page, seats) for one, page in pages])

@@ -80,6 +80,8 @@ boxes = Table(
     Column("added_ms", BigInteger, nullable=False),
     Column("heard_ms", BigInteger),
     Column("health", LargeBinary),  # the latest health record as it came
+    Column("down_place", BigInteger),  # up to which place of `down_log` it said that it was told
+    Column("down_waiting", Integer),  # how many entries up to there it has not taken in yet
     PrimaryKeyConstraint("school_id", "box_id"),
     _school_key(),
 )
@@ -109,6 +111,35 @@ documents = Table(
     Column("received_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("school_id", "kind", "document_id", "digest"),
     _school_key(),
+)
+
+down_heads = Table(
+    "down_heads",
+    metadata,
+    Column("school_id", String(32)),
+    Column("place", BigInteger, nullable=False),  # the last one of the school's log
+    Column("chain", LargeBinary(16), nullable=False),
+    PrimaryKeyConstraint("school_id"),
+    _school_key(),
+)
+
+down_log = Table(
+    "down_log",
+    metadata,
+    Column("school_id", String(32)),
+    Column("place", BigInteger),  # from 1, without gaps
+    Column("kind", String(16), nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("content", LargeBinary(16), nullable=False),  # of what it says: what a box compares with its own
+    Column("digest", LargeBinary(16), nullable=False),  # of `packed`
+    Column("chain", LargeBinary(16), nullable=False),  # of all entries up to here
+    Column("size", Integer, nullable=False),  # of `packed`
+    Column("packed", LargeBinary),  # NULL once a newer entry of the same kind and key stands
+    Column("origin", String(32)),  # the box that it came from
+    Column("added_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "place"),
+    _school_key(),
+    Index(None, "school_id", "kind", "key", "place"),
 )
 
 page_records = Table(

@@ -1,0 +1,78 @@
+"""What goes down to a box as bytes: packed once, known by two digests, and never unpacked beyond its limit. Pure.
+
+`content` is the digest of what an entry says, which a box compares with what it has: BLAKE2b-128 of the body, for a
+sealed body keyed with the school key and over what is sealed. `digest` is that of the packed bytes as they travel.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal
+
+import zstandard
+
+from sync.errors import MalformedRecord
+from sync.sealing import open_sealed, seal
+
+Kind = Literal["assignment", "layout", "reference", "roster", "setting", "correction"]
+"""What this version knows. A newer gateway may offer more."""
+MAX_BODY_BYTES = 4 << 20
+"""What a body may unpack to: the picture of a workbook's page, learned on a box, is the largest."""
+MAX_WINDOW_BYTES = 8 << 20
+_LEVEL = 19
+_DIGEST_BYTES = 16
+FIRST_CHAIN = bytes(_DIGEST_BYTES)
+"""The chain before place 1."""
+
+
+def content_of(body: bytes) -> bytes:
+    """The content digest of a body that travels in the clear; that of an assignment stands in its `DocumentRecord`."""
+    return hashlib.blake2b(body, digest_size=_DIGEST_BYTES).digest()
+
+
+def sealed_content_of(school_key: bytes, plaintext: bytes) -> bytes:
+    """The content digest of what is sealed: without the school key nobody can tell whether a guess is right."""
+    return hashlib.blake2b(plaintext, key=school_key, digest_size=_DIGEST_BYTES, person=b"classbox-sealed").digest()
+
+
+def sealed_roster(school_key: bytes, class_name: str, csv: bytes) -> bytes:
+    """The body of a class list."""
+    return seal(school_key, csv, _roster_place(class_name))
+
+
+def open_roster(school_key: bytes, class_name: str, body: bytes) -> bytes:
+    """The CSV of a class list. Raises `SealError`."""
+    return open_sealed(school_key, body, _roster_place(class_name))
+
+
+def packed(body: bytes) -> bytes:
+    """A body as it travels: one zstd frame, its size in its head."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_content_size=True).compress(body)
+
+
+def digest_of_packed(packed_bytes: bytes) -> bytes:
+    """The digest of packed bytes."""
+    return hashlib.blake2b(packed_bytes, digest_size=_DIGEST_BYTES, person=b"classbox-packed").digest()
+
+
+def unpacked(packed_bytes: bytes) -> bytes:
+    """The body. Raises `MalformedRecord` for what is no frame or breaks a limit; its head is judged first."""
+    try:
+        head = zstandard.get_frame_parameters(packed_bytes)
+        if not 0 <= head.content_size <= MAX_BODY_BYTES or head.window_size > MAX_WINDOW_BYTES:
+            raise MalformedRecord(f"it would unpack to {head.content_size} bytes")
+        return zstandard.ZstdDecompressor().decompress(packed_bytes, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise MalformedRecord(str(error)) from error
+
+
+def next_chain(before: bytes, kind: str, key: str, content: bytes) -> bytes:
+    """The chain after an entry: equal chains mean that a box was told of the same entries in the same order."""
+    mac = hashlib.blake2b(before, digest_size=_DIGEST_BYTES, person=b"classbox-down")
+    for part in (kind.encode(), key.encode(), content):
+        mac.update(len(part).to_bytes(2) + part)
+    return mac.digest()
+
+
+def _roster_place(class_name: str) -> bytes:
+    return b"classbox roster 1\0" + class_name.encode()
