@@ -358,6 +358,7 @@ class Box:
             software=version("classbox"),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
+            on_misfit=partial(self._on_trouble, "versions"),
         )
 
 

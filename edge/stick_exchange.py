@@ -55,6 +55,8 @@ def take_answers(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, 
             received = session.receive(outbox, payload)
         refused += received.refused is not None
         proved += sum(isinstance(judgement, Accept) for judgement in received.judgements)
+    with ledger.outbox() as outbox:
+        session.heard_out(outbox)
     return proved, refused, kept.torn
 
 

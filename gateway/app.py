@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ async def run_gateway(config: GatewayConfig) -> None:
         changes = Changes()
         ingest = StoreIngest(store, on_change=changes.tell)
         watcher = _BrokerWatcher(config.broker.url)
-        link = GatewayLink(ingest=ingest, broker=broker, on_change=watcher.wake)
+        link = GatewayLink(ingest=ingest, broker=broker, software=version("classbox"), on_change=watcher.wake)
         status = _status_of(link, ingest)
         roots = [Path(root) for root in config.stick.roots]
         is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
@@ -103,7 +104,7 @@ class _BrokerWatcher:
 
 
 def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:
-    return lambda: Status(broker_connected=link.connected, counts=dict(ingest.counts))
+    return lambda: Status(broker_connected=link.connected, counts={**ingest.counts, **link.counts})
 
 
 @asynccontextmanager

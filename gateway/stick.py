@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from gateway.ingest import StoreIngest
@@ -35,7 +36,7 @@ class Taken:
 
 async def take_stick(store: Store, ingest: StoreIngest, stick: Path) -> list[Taken]:
     """Take in everything on a stick and write the answers beside it. What cannot be read costs nothing else."""
-    session = GatewaySession(ingest)
+    session = GatewaySession(ingest, software=version("classbox"))
     async with store.reading() as connection:
         schools = await school_ids(connection)
     return [await _take(session, ingest, stick, school, box) for school in schools for box in boxes_on(stick, school)]

@@ -18,6 +18,8 @@ from homework.errors import ClassboxError
 from sync.box_session import BoxSession, Pace
 from sync.broker_address import BrokerAddress
 from sync.connection import LINE_ERRORS, Connection, Pauses, connected, for_ever, trouble_of
+from sync.errors import FutureVersion
+from sync.greeting import misfit, too_new
 from sync.outbox import Outbox
 from sync.topics import client_id, topic
 
@@ -54,6 +56,7 @@ class BoxLink:
         spread_s: float = 5.0,
         on_progress: Callable[[], None] = lambda: None,
         on_trouble: Callable[[ClassboxError | None], None] = lambda _trouble: None,
+        on_misfit: Callable[[ClassboxError | None], None] = lambda _misfit: None,
     ) -> None:
         """Set up a link; nothing happens before `run`.
 
@@ -61,7 +64,8 @@ class BoxLink:
         `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s` is the time over which boxes
         that all lost the same broker come back to it. `on_progress` is called in the loop when the connection or a
         count may have changed, `on_trouble` when something keeps the link down that a person has to put right, and
-        with None once it is right again. Raises `UsageError` for an address that is none.
+        with None once it is right again; `on_misfit` whenever it is known whether both programs are new enough for each
+        other. Raises `UsageError` for an address that is none.
         """
         broker.check()
         self._outbox = outbox
@@ -76,7 +80,7 @@ class BoxLink:
             spread_s=min(spread_s, longest_pause_s),
             chance=random.random,
         )
-        self._on_progress, self._on_trouble = on_progress, on_trouble
+        self._on_progress, self._on_trouble, self._on_misfit = on_progress, on_trouble, on_misfit
         self._connected = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work = asyncio.Event()
@@ -136,6 +140,10 @@ class BoxLink:
                 received = await self._in_outbox(partial(self._session.receive, message=message.payload))
                 if received.refused is not None:
                     _log.warning("dropped an answer: %s", received.refused)
+                if isinstance(received.refused, FutureVersion):
+                    self._on_misfit(too_new())
+                if received.greeting is not None:
+                    self._on_misfit(misfit(received.greeting))
                 if received.say_hello:
                     self._ask.set()
                 if received.judgements:

@@ -17,10 +17,14 @@ import msgspec
 from sync.budget import Budget
 from sync.envelope import MAX_RECORDS, Envelope, encode_envelope
 from sync.errors import WireError
+from sync.greeting import Greeting, decode_greeting
 from sync.lanes import CHALLENGE_BYTES, Lane
 from sync.outbox import Outbox, Stream
-from sync.receipts import Accept, AskAfresh, Judgement, NewEpoch, ResendFrom, open_down
+from sync.receipts import Accept, AskAfresh, Judgement, NewEpoch, ResendFrom, decode_receipts
+from sync.signed import MessageKind, open_signed
 from sync.state import BoxState, encode_box_state
+
+_GREETING = "greeting"
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,11 +52,15 @@ class Outgoing(NamedTuple):
 
 
 class Received(NamedTuple):
-    """What a message from the gateway changed. `say_hello`: publish the state again, at once."""
+    """What a message from the gateway changed.
+
+    `say_hello`: publish the state again, at once. `greeting`: what the gateway says that it reads.
+    """
 
     judgements: tuple[Judgement, ...] = ()
     say_hello: bool = False
     refused: WireError | None = None
+    greeting: Greeting | None = None
 
 
 @dataclass
@@ -82,6 +90,15 @@ class _Flight:
         return any(first <= sent.first_seq and sent.last_seq <= last for first, last in self.beyond)
 
 
+def latest_greeting(outbox: Outbox) -> Greeting | None:
+    """What the gateway said last that it reads; None for one that greets nobody, or that nobody has heard yet."""
+    kept = outbox.noted(_GREETING)
+    try:
+        return None if kept is None else decode_greeting(kept)
+    except WireError:  # a newer program wrote it into this card
+        return None
+
+
 class BoxSession:
     """One box's conversation with its gateway. Call it from one thread, inside the outbox's transactions."""
 
@@ -102,10 +119,21 @@ class BoxSession:
         self._flights: dict[tuple[int, Lane], _Flight] = {}
         self._budget = Budget()
         self._tickets = 0
+        self._answered = self._greeted = False
 
     def hello(self, outbox: Outbox) -> bytes:
-        """The online message for `state`: the gateway answers with where each lane stands."""
+        """The online message for `state`: the gateway answers with where each lane stands, and what it reads."""
+        self.heard_out(outbox)
         return self._state(online=True, challenge=outbox.challenge, epochs=outbox.epochs)
+
+    def heard_out(self, outbox: Outbox) -> None:
+        """Conclude from all that was heard since the last hello.
+
+        A gateway that answered and did not greet is an older program than the one that once did.
+        """
+        if self._answered and not self._greeted:
+            outbox.note(_GREETING, None)
+        self._answered = self._greeted = False
 
     def farewell(self) -> bytes:
         """The offline message for `state`, which is also the will."""
@@ -158,11 +186,17 @@ class BoxSession:
     def receive(self, outbox: Outbox, message: bytes) -> Received:
         """Judge what came on `down` and write it into the outbox. Never raises for bad bytes: see `refused`."""
         try:
-            receipts = open_down(message, school=self._school, box=self._box, key=self._key)
+            kind, body = open_signed(message, key=self._key, school=self._school, box=self._box, channel="down")
+            if kind == MessageKind.GREETING:
+                return self._be_greeted(outbox, decode_greeting(body), body)
+            if kind != MessageKind.RECEIPTS:
+                return Received()
+            receipts = decode_receipts(body)
         except WireError as error:
             return Received(refused=error)
+        self._answered = True
         judgements = []
-        for receipt in receipts or ():
+        for receipt in receipts:
             judgement = outbox.accept(receipt)
             judgements.append(judgement)
             match judgement:
@@ -174,6 +208,14 @@ class BoxSession:
                     self._flights.clear()
         hello = any(isinstance(j, AskAfresh | NewEpoch) for j in judgements)
         return Received(tuple(judgements), say_hello=hello)
+
+    def _be_greeted(self, outbox: Outbox, greeting: Greeting, body: bytes) -> Received:
+        """Remember what the gateway reads, unless that was said to an older question (D7)."""
+        if greeting.challenge != outbox.challenge:
+            return Received()
+        outbox.note(_GREETING, body)
+        self._greeted = True
+        return Received(greeting=greeting)
 
     def _on_the_way(self) -> Iterator[_Sent]:
         return (sent for flight in self._flights.values() for sent in flight.sent)

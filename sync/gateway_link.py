@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
@@ -33,6 +33,7 @@ class GatewayLink:
         ingest: Ingest,
         broker: BrokerAddress,
         name: str = "gateway",
+        software: str = "",
         batch: int = 64,
         longest_pause_s: float = 15.0,
         on_change: Callable[[], None] = lambda: None,
@@ -43,13 +44,18 @@ class GatewayLink:
         is none.
         """
         broker.check()
-        self._session = GatewaySession(ingest)
+        self._session = GatewaySession(ingest, software=software)
         self._broker = broker
         self._client_id = f"{name}-{secrets.token_hex(6)}"
         self._batch, self._longest_pause_s, self._on_change = batch, longest_pause_s, on_change
         self._connected = asyncio.Event()
         self._trouble: ClassboxError | None = None
         self._answers: asyncio.Queue[Message] = asyncio.Queue(_QUEUED)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many messages were dropped because a newer program than this one made them (`newer messages`)."""
+        return self._session.counts
 
     @property
     def connected(self) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from sync.envelope import MAX_FRAME_BYTES, Envelope, decode_envelope
-from sync.errors import BadTopic, WireError
+from sync.errors import BadTopic, FutureVersion, WireError
+from sync.greeting import encode_greeting, own_greeting
 from sync.ingest import Ingest
 from sync.receipts import MAX_RECEIPTS, Receipt, encode_receipts
 from sync.seldom import Seldom
@@ -30,8 +31,10 @@ class Message(NamedTuple):
 class GatewaySession:
     """Turns what boxes publish into calls of an `Ingest`, and its receipts into answers."""
 
-    def __init__(self, ingest: Ingest) -> None:
-        self._ingest = ingest
+    def __init__(self, ingest: Ingest, *, software: str = "") -> None:
+        """`software` is this program's version, for people who have to tell which one is too old."""
+        self._ingest, self._software = ingest, software
+        self.counts: Counter[str] = Counter()
         self._worth_a_line = Seldom()
 
     async def handle(self, messages: Sequence[Message]) -> list[Message]:
@@ -59,7 +62,8 @@ class GatewaySession:
         await self._take(envelopes, answers)
         for (school, box), state in states.items():
             answers[school, box].extend(await self._standing(state))
-        return [
+        greetings = [self._greeting(state, keys[who]) for who, state in states.items() if state.online]
+        return greetings + [
             Message(
                 topic(school, box, "down"),
                 encode_receipts(receipts[start : start + MAX_RECEIPTS], school=school, box=box, key=keys[school, box]),
@@ -82,6 +86,7 @@ class GatewaySession:
             if self._worth_a_line(BadTopic.__name__):
                 _log.warning("a message on a topic that is not ours was dropped")
         except WireError as error:
+            self.counts["newer messages"] += isinstance(error, FutureVersion)
             if self._worth_a_line((message.topic, type(error))):
                 _log.warning("%s: %s", message.topic, error)
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one box do, the others are heard
@@ -103,6 +108,11 @@ class GatewaySession:
                 return None
             keys[name] = key
         return keys[name]
+
+    def _greeting(self, state: BoxState, key: bytes) -> Message:
+        greeting = own_greeting(state.challenge, self._software)
+        where = topic(state.school, state.box, "down")
+        return Message(where, encode_greeting(greeting, school=state.school, box=state.box, key=key))
 
     async def _take(self, envelopes: list[Envelope], answers: dict[tuple[str, str], list[Receipt]]) -> None:
         for envelope, receipt in await self._taken(envelopes):

@@ -32,6 +32,7 @@ _TABLES = (
         PRIMARY KEY (epoch_no, lane, seq)) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS outbox_by_subject ON outbox_records (subject) WHERE subject IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS outbox_held ON outbox_records (epoch_no, lane) WHERE held",
+    "CREATE TABLE IF NOT EXISTS outbox_meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS outbox_challenges (no INTEGER PRIMARY KEY, challenge BLOB NOT NULL UNIQUE)",
 )
 _CHALLENGES_KEPT = 256
@@ -93,6 +94,18 @@ class Outbox:
             "SELECT challenge FROM outbox_challenges ORDER BY no DESC LIMIT 1"
         ).fetchall()
         return bytes(challenge)
+
+    def noted(self, name: str) -> bytes | None:
+        """What was written down last under that name; None when nothing was."""
+        found = self._db.execute("SELECT value FROM outbox_meta WHERE name = ?", (name,)).fetchall()
+        return bytes(found[0][0]) if found else None
+
+    def note(self, name: str, value: bytes | None) -> None:
+        """Write something down under a name, in the place of what stood there; None forgets it."""
+        if value is None:
+            self._db.execute("DELETE FROM outbox_meta WHERE name = ?", (name,))
+        elif value != self.noted(name):
+            self._db.execute("INSERT OR REPLACE INTO outbox_meta VALUES (?, ?)", (name, value))
 
     def append(self, lane: Lane, payload: bytes, *, subject: bytes | None = None) -> int:
         """Add a record and return its number, from 1 and without gaps in the lane of the current epoch.

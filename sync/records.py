@@ -7,7 +7,7 @@ the gateway holds such a record. Every length has a limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -23,6 +23,9 @@ MAX_READING = 64
 MAX_PLACES = 1000
 MAX_DOCUMENT_BYTES = 1 << 20
 MAX_RECORD_BYTES = MAX_DOCUMENT_BYTES + 1024
+
+NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1}
+"""The newest version of each kind of record that is read here."""
 
 Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
 Name = Annotated[str, Meta(max_length=64)]
@@ -220,7 +223,7 @@ def decode_record(payload: bytes) -> Record:
                 return _tally.decode(payload)
     except DECODING as error:
         raise MalformedRecord(str(error)) from error
-    if head.kind in (1, 2, 3, 4) and head.version < 1:
+    if head.kind in NEWEST and head.version < 1:
         raise MalformedRecord(f"version {head.version}")
     raise FutureVersion("record", head.version)
 

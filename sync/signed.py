@@ -26,6 +26,7 @@ class MessageKind(IntEnum):
     ENVELOPE = 1
     STATE = 2
     RECEIPTS = 3
+    GREETING = 4
 
 
 def sign(kind: MessageKind, body: bytes, *, key: bytes, school: str, box: str, channel: Channel) -> bytes:

@@ -235,7 +235,8 @@ async def test_a_hello_is_answered_for_every_lane_of_every_epoch(school: Simulat
         school="no-1", box="box-1", online=True, software="1", challenge=b"12345678", epochs=(school.box.epoch, strange)
     )
     message = Message("classbox/1/no-1/box-1/state", encode_box_state(state, school.box_key))
-    (answer,) = await GatewaySession(school.ingest).handle([message])
+    greeting, answer = await GatewaySession(school.ingest).handle([message])
+    assert open_down(greeting.payload, school="no-1", box="box-1", key=school.box_key) is None, "for a box of 0.1"
     receipts = open_down(answer.payload, school="no-1", box="box-1", key=school.box_key)
     assert {(r.epoch, r.lane): r.mark for r in receipts or ()} == {
         (epoch, lane): 12 if (epoch, lane) == (school.box.epoch, Lane.RESULTS) else 0

@@ -18,6 +18,7 @@ from benchmarks import fuzz
 from sync.envelope import MAX_FRAME_BYTES, MAX_RECORDS, Envelope, chain_after, decode_envelope, encode_envelope
 from sync.errors import MalformedEnvelope, MalformedRecord, WireError
 from sync.gateway_session import MAX_BATCH_BYTES, GatewaySession, Message
+from sync.greeting import decode_greeting
 from sync.lanes import Lane, first_link
 from sync.receipts import MAX_BEYOND_KEPT, LaneState, Receipt, advance, encode_state, new_lane_state, open_down
 from sync.records import decode_record
@@ -72,6 +73,10 @@ def test_nesting_of_any_depth_is_malformed_and_nothing_else(depth: int):
         (
             MalformedEnvelope,
             lambda: open_down(signed(MessageKind.RECEIPTS, receipts, "down"), school=SCHOOL, box=BOX, key=KEY),
+        ),
+        (
+            MalformedEnvelope,
+            lambda: decode_greeting(b"\x97" + msgspec.msgpack.encode([b"", "", 1, 1, [], []])[1:] + deep(depth)),
         ),
         (MalformedRecord, lambda: decode_record(b"\x93\x01\x01" + deep(depth))),
     ]
