@@ -64,7 +64,7 @@ def make_term(data: Path, *, sheets: int, seed: int = 1) -> None:
             pictures.keep(digest, picture)
             asked = number % (5 * PENDING_EVERY) == 7
             pupil = roster.pupils[seat - 1 if asked else seat]
-            page = _page(rng, number, pupil, assignment=f"term-{day:03}", sheet=f"T{day:07}")
+            page = made_up_page(rng, number, pupil, assignment=f"term-{day:03}", sheet=f"T{day:07}")
             ledger.file(
                 Capture(np.zeros((1, 1, 3), np.uint8), "term"),
                 page,
@@ -115,7 +115,7 @@ def _load(data: Path, roster: Roster, printed: dict[Assignment, SheetLayout]) ->
     DocumentFile(data / FILE_NAME).write(tables)
 
 
-def _page(rng: np.random.Generator, number: int, pupil: Pupil, *, assignment: str, sheet: str) -> GradedPage:
+def made_up_page(rng: np.random.Generator, number: int, pupil: Pupil, *, assignment: str, sheet: str) -> GradedPage:
     """A page as the pipeline gives it to the ledger."""
     pending = number % PENDING_EVERY == PENDING_EVERY - 1
     items = [_item(rng, n, in_review=pending and n == 4) for n in range(ITEMS)]

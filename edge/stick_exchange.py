@@ -64,7 +64,7 @@ def put_out(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, 
     """Write what the school is not known to have. Returns records, envelopes and bytes. Raises `StickError`."""
     session = _session(identity)
     with ledger.outbox() as outbox:
-        messages = [("state", session.hello(outbox))]
+        messages = [("state", hello) for hello in session.hellos(outbox)]
     records = envelopes = 0
     while True:
         with ledger.outbox() as outbox:

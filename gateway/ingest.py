@@ -18,7 +18,17 @@ from gateway.booking import RowName
 from gateway.intake import Arrived, read_record, take_in
 from gateway.poison import REFUSED, in_trouble, refuses
 from gateway.store.dialect import lock_school
-from gateway.store.lanes import ANOTHER_HISTORY, HeldRecord, LaneName, hold, load_lane, note_box, save_lanes
+from gateway.store.lanes import (
+    ANOTHER_HISTORY,
+    HeldRecord,
+    LaneName,
+    hold,
+    load_lane,
+    load_lanes,
+    note_box,
+    note_heard,
+    save_lanes,
+)
 from gateway.store.schools import box_key
 from gateway.store.store import Store
 from sync.envelope import Envelope, Erased, digest_of
@@ -140,24 +150,35 @@ class StoreIngest:
         rest = {seq: record for seq, record in one.records.items() if seq not in poison}
         return _Opened(envelope, rest, {**one.held, **poison})
 
-    async def standing(self, state: BoxState) -> Sequence[Receipt]:
-        """Where a box stands: a receipt for each lane of each of its epochs; none for one that went offline."""
-        if not state.online:
-            return []
+    async def standing(self, states: Sequence[BoxState]) -> Sequence[Sequence[Receipt]]:
+        """Where boxes stand: for each a receipt for each lane of each of its epochs; none for one that went offline.
+
+        One transaction for all: when a broker comes back, a district says hello at once.
+        """
+        online = [state for state in states if state.online]
+        if not online:
+            return [[] for _ in states]
         async with self._store.writing() as connection:
-            await note_box(connection, state.school, state.box, heard_ms=self._now_ms())
-            return [
-                standing(
-                    await load_lane(connection, LaneName(state.school, state.box, epoch, lane))
-                    or new_lane_state(epoch, lane),
-                    epoch=epoch,
-                    lane=lane,
-                    incarnation=self._store.incarnation,
-                    challenge=state.challenge,
-                )
-                for epoch in state.epochs
-                for lane in Lane
-            ]
+            known: dict[LaneName, LaneState] = {}
+            for school in sorted({state.school for state in online}):
+                mine = [state for state in online if state.school == school]
+                await note_heard(connection, school, {state.box for state in mine}, heard_ms=self._now_ms())
+                epochs = {epoch for state in mine for epoch in state.epochs}
+                known |= await load_lanes(connection, school, {state.box for state in mine}, epochs)
+        return [self._receipts(state, known) if state.online else [] for state in states]
+
+    def _receipts(self, state: BoxState, known: Mapping[LaneName, LaneState]) -> list[Receipt]:
+        return [
+            standing(
+                known.get(LaneName(state.school, state.box, epoch, lane)) or new_lane_state(epoch, lane),
+                epoch=epoch,
+                lane=lane,
+                incarnation=self._store.incarnation,
+                challenge=state.challenge,
+            )
+            for epoch in state.epochs
+            for lane in Lane
+        ]
 
     async def _take_school(
         self, connection: AsyncConnection, school: str, batch: Sequence[_Opened]

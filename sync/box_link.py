@@ -197,7 +197,8 @@ class BoxLink:
         """At once, then whenever it has to be asked afresh, and at times."""
         while True:
             self._ask.clear()
-            await connection.publish(self._state, await self._in_outbox(self._session.hello), retain=True)
+            for hello in await self._in_outbox(self._session.hellos):
+                await connection.publish(self._state, hello, retain=True)
             self._on_trouble(None)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._hello_every_s):

@@ -22,7 +22,7 @@ from sync.lanes import CHALLENGE_BYTES, Lane
 from sync.outbox import Outbox, Stream
 from sync.receipts import Accept, AskAfresh, Judgement, NewEpoch, ResendFrom, decode_receipts
 from sync.signed import MessageKind, open_signed
-from sync.state import BoxState, encode_box_state
+from sync.state import MAX_EPOCHS, BoxState, encode_box_state
 
 _GREETING = "greeting"
 
@@ -122,9 +122,20 @@ class BoxSession:
         self._answered = self._greeted = False
 
     def hello(self, outbox: Outbox) -> bytes:
-        """The online message for `state`: the gateway answers with where each lane stands, and what it reads."""
+        """The online message for `state`: the gateway answers where the latest epochs stand, and what it reads."""
+        return self.hellos(outbox)[-1]
+
+    def hellos(self, outbox: Outbox) -> tuple[bytes, ...]:
+        """The online messages for `state` that together name every epoch, the latest in the last one.
+
+        A card that was cloned or put back very often has more epochs than one message holds, and each may have been
+        lost by a gateway that was put back.
+        """
         self.heard_out(outbox)
-        return self._state(online=True, challenge=outbox.challenge, epochs=outbox.epochs)
+        epochs, challenge = outbox.epochs, outbox.challenge
+        ends = range(len(epochs), 0, -MAX_EPOCHS)
+        parts = [epochs[max(0, end - MAX_EPOCHS) : end] for end in reversed(ends)]
+        return tuple(self._state(online=True, challenge=challenge, epochs=part) for part in parts)
 
     def heard_out(self, outbox: Outbox) -> None:
         """Conclude from all that was heard since the last hello.
@@ -151,7 +162,7 @@ class BoxSession:
         It counts as on the way: it goes again when no receipt came for a while after `acknowledged`, when something
         that went out later has arrived without it, or after `reconnected`.
         """
-        streams = [s for s in outbox.streams() if s.last_seq > s.proven]
+        streams = outbox.unproven()
         for lane in self._budget.order():
             for stream in streams:
                 if stream.lane == lane and (sent := self._due(stream, outbox, now_ms)) is not None:
@@ -275,21 +286,22 @@ class BoxSession:
         return wait * (0.8 + 0.4 * self._chance())
 
     def _prune(self, outbox: Outbox, epoch: bytes, lane: Lane, mark: int, beyond: tuple[tuple[int, int], ...]) -> None:
-        for stream in outbox.streams():
-            if stream.epoch == epoch and stream.lane == lane:
-                flight = self._flights.setdefault((stream.epoch_no, lane), _Flight())
-                flight.sent = [s for s in flight.sent if s.last_seq > mark]
-                flight.beyond = beyond
-                # What went out before something that has arrived, and is not there itself, was lost on the way.
-                newest = max((s.ticket for s in flight.sent if flight.arrived(s)), default=0)
-                for sent in flight.sent:
-                    if sent.ticket < newest and not flight.arrived(sent):
-                        sent.due_ms = -math.inf
+        stream = outbox.stream(epoch, lane)
+        if stream is None:
+            return
+        flight = self._flights.setdefault((stream.epoch_no, lane), _Flight())
+        flight.sent = [s for s in flight.sent if s.last_seq > mark]
+        flight.beyond = beyond
+        # What went out before something that has arrived, and is not there itself, was lost on the way.
+        newest = max((s.ticket for s in flight.sent if flight.arrived(s)), default=0)
+        for sent in flight.sent:
+            if sent.ticket < newest and not flight.arrived(sent):
+                sent.due_ms = -math.inf
 
     def _forget(self, outbox: Outbox, epoch: bytes, lane: Lane) -> None:
-        for stream in outbox.streams():
-            if stream.epoch == epoch and stream.lane == lane:
-                self._flights.pop((stream.epoch_no, lane), None)
+        stream = outbox.stream(epoch, lane)
+        if stream is not None:
+            self._flights.pop((stream.epoch_no, lane), None)
 
     def _state(self, *, online: bool, challenge: bytes, epochs: tuple[bytes, ...]) -> bytes:
         state = BoxState(

@@ -47,7 +47,7 @@ class GatewaySession:
         answers: defaultdict[tuple[str, str], list[Receipt]] = defaultdict(list)
         envelopes: list[Envelope] = []
         size = 0
-        states: dict[tuple[str, str], BoxState] = {}
+        states: list[BoxState] = []
         keys: dict[tuple[str, str], bytes] = {}
         for message in messages:
             opened = await self._opened(message, keys)
@@ -58,11 +58,12 @@ class GatewaySession:
                 envelopes.append(opened)
                 size += opened.unpacked_bytes
             elif opened is not None:
-                states[opened.school, opened.box] = opened
+                states.append(opened)
         await self._take(envelopes, answers)
-        for (school, box), state in states.items():
-            answers[school, box].extend(await self._standing(state))
-        greetings = [self._greeting(state, keys[who]) for who, state in states.items() if state.online]
+        for state, receipts in await self._standing(states):
+            answers[state.school, state.box].extend(receipts)
+        asked = {(state.school, state.box, state.challenge): state for state in states if state.online}
+        greetings = [self._greeting(state, keys[state.school, state.box]) for state in asked.values()]
         return greetings + [
             Message(
                 topic(school, box, "down"),
@@ -129,9 +130,13 @@ class GatewaySession:
                 return []
         return [pair for envelope in envelopes for pair in await self._taken([envelope])]
 
-    async def _standing(self, state: BoxState) -> Sequence[Receipt]:
+    async def _standing(self, states: list[BoxState]) -> list[tuple[BoxState, Sequence[Receipt]]]:
+        if not states:
+            return []
         try:
-            return await self._ingest.standing(state)
+            return list(zip(states, await self._ingest.standing(states), strict=True))
         except Exception:  # noqa: BLE001 - as above: a box that hears nothing asks again
-            _log.exception("the store cannot tell where %s/%s stands", state.school, state.box)
-            return ()
+            _log.exception("the store cannot tell where %d boxes stand", len(states))
+            if len(states) == 1:
+                return []
+        return [pair for state in states for pair in await self._standing([state])]

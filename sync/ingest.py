@@ -28,8 +28,8 @@ class Ingest(Protocol):
         committed; no receipt goes out and the boxes send again.
         """
 
-    async def standing(self, state: BoxState) -> Sequence[Receipt]:
-        """Note that a box said hello (or was lost), and return where it stands.
+    async def standing(self, states: Sequence[BoxState]) -> Sequence[Sequence[Receipt]]:
+        """Note in one transaction which boxes said hello (or were lost), and return for each where it stands.
 
         One receipt for each lane of each of `state.epochs`, also for those never heard of (mark 0), with
         `state.challenge`; none for a box that is offline.

@@ -35,6 +35,9 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS outbox_meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS outbox_challenges (no INTEGER PRIMARY KEY, challenge BLOB NOT NULL UNIQUE)",
 )
+_STREAMS = "SELECT epoch_no, epoch, lane, last_seq, proven FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no"
+_AT_ONCE = 1_000
+"""Records whose numbers are in memory together when a backlog moves into a new epoch."""
 _CHALLENGES_KEPT = 256
 """An answer to an older one counts as an answer to none."""
 _CURRENT = "(SELECT max(no) FROM outbox_epochs)"
@@ -131,10 +134,18 @@ class Outbox:
 
     def streams(self) -> tuple[Stream, ...]:
         """All lanes of all epochs, the oldest epoch first."""
-        rows = self._db.execute(
-            "SELECT epoch_no, epoch, lane, last_seq, proven FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no"
-            " ORDER BY epoch_no, lane"
-        ).fetchall()
+        return self._streams("1")
+
+    def unproven(self) -> tuple[Stream, ...]:
+        """The lanes in which something waits, the oldest epoch first."""
+        return self._streams("last_seq > proven")
+
+    def stream(self, epoch: bytes, lane: Lane) -> Stream | None:
+        """One lane, None of an epoch that is not this ledger's."""
+        return next(iter(self._streams("epoch = ? AND lane = ?", epoch, lane)), None)
+
+    def _streams(self, where: str, *values: object) -> tuple[Stream, ...]:
+        rows = self._db.execute(f"{_STREAMS} WHERE {where} ORDER BY epoch_no, lane", values).fetchall()
         return tuple(Stream(no, bytes(epoch), Lane(lane), last, proven) for no, epoch, lane, last, proven in rows)
 
     def records(
@@ -157,7 +168,8 @@ class Outbox:
 
     def waiting(self, lane: Lane, limit: int) -> tuple[tuple[int, bytes | Erased], ...]:
         """Number and content of records of the current epoch that the gateway is not yet known to have."""
-        stream = next(s for s in reversed(self.streams()) if s.lane == lane)
+        stream = self.stream(self.epoch, lane)
+        assert stream is not None  # an epoch has every lane from its start
         entries = self.records(stream, first_seq=stream.proven + 1, max_records=limit)
         return tuple(enumerate(entries, stream.proven + 1))
 
@@ -273,14 +285,29 @@ class Outbox:
                 "UPDATE outbox_lanes SET proven = ?, incarnation = ?, proven_under = ? WHERE epoch_no = ? AND lane = ?",
                 (mark, receipt.incarnation, self.challenge, epoch_no, lane),
             )
+        told = [(first, min(last, mark)) for first, last in held if first <= mark]
+        if told == self._held(epoch_no, lane):  # nearly always, and then nothing is written
+            return
         self._db.execute(
-            "UPDATE outbox_records SET held = 0 WHERE held AND epoch_no = ? AND lane = ?", (epoch_no, lane)
+            "UPDATE outbox_records INDEXED BY outbox_held SET held = 0 WHERE held AND epoch_no = ? AND lane = ?",
+            (epoch_no, lane),
         )
-        for first, last in held:
+        for first, last in told:
             self._db.execute(
                 "UPDATE outbox_records SET held = 1 WHERE epoch_no = ? AND lane = ? AND seq BETWEEN ? AND ?",
-                (epoch_no, lane, first, min(last, mark)),
+                (epoch_no, lane, first, last),
             )
+
+    def _held(self, epoch_no: int, lane: Lane) -> list[tuple[int, int]]:
+        """The ranges of records that are marked as held: neighbours have the same distance to their rank."""
+        rows = self._db.execute(
+            "SELECT min(seq), max(seq) FROM (SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island"
+            # SQLite alone would walk through the whole lane.
+            " FROM outbox_records INDEXED BY outbox_held WHERE held AND epoch_no = ? AND lane = ?)"
+            " GROUP BY island ORDER BY 1",
+            (epoch_no, lane),
+        )
+        return [(first, last) for first, last in rows]
 
     def _challenge_no(self, challenge: bytes | None) -> int:
         """The number of a challenge, from 1 in the order of their making; 0 for one not (or no longer) known."""
@@ -301,34 +328,35 @@ class Outbox:
         )
 
     def _requeue(self, stream: Stream, after: int) -> None:
-        where = (stream.epoch_no, stream.lane, after)
-        rows = self._db.execute(
-            "SELECT payload, digest, subject FROM outbox_records WHERE epoch_no = ? AND lane = ? AND seq > ?"
-            " ORDER BY seq",
-            where,
-        ).fetchall()
-        self._db.execute("DELETE FROM outbox_records WHERE epoch_no = ? AND lane = ? AND seq > ?", where)
+        """Move the records after a number to the end of the lane in the current epoch.
+
+        They are moved where they lie, a few at a time: a box may have a term's sheets waiting, and little memory.
+        """
+        old = (stream.epoch_no, stream.lane)
+        chain_there = self.chain_at(stream.lane, after, epoch=stream.epoch)
         self._db.execute(
             "UPDATE outbox_lanes SET last_seq = ?, proven = ?, chain = ? WHERE epoch_no = ? AND lane = ?",
-            (
-                after,
-                min(after, stream.proven),
-                self.chain_at(stream.lane, after, epoch=stream.epoch),
-                stream.epoch_no,
-                stream.lane,
-            ),
+            (after, min(after, stream.proven), chain_there, *old),
         )
         ((epoch_no, seq, chain),) = self._db.execute(
             f"SELECT epoch_no, last_seq, chain FROM outbox_lanes WHERE epoch_no = {_CURRENT} AND lane = ?",  # noqa: S608
             (stream.lane,),
         ).fetchall()
-        for payload, digest, subject in rows:
-            seq += 1
-            chain = next_link(chain, digest)
-            self._db.execute(
-                "INSERT INTO outbox_records (epoch_no, lane, seq, payload, digest, chain, subject)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (epoch_no, stream.lane, seq, payload, digest, chain, subject),
+        next_seq = after + 1
+        while digests := self._db.execute(
+            "SELECT digest FROM outbox_records WHERE epoch_no = ? AND lane = ? AND seq >= ? ORDER BY seq LIMIT ?",
+            (*old, next_seq, _AT_ONCE),
+        ).fetchall():
+            moved = []
+            for (digest,) in digests:
+                seq += 1
+                chain = next_link(chain, digest)
+                moved.append((epoch_no, seq, chain, *old, next_seq))
+                next_seq += 1
+            self._db.executemany(
+                "UPDATE outbox_records SET epoch_no = ?, seq = ?, chain = ?, held = 0"
+                " WHERE epoch_no = ? AND lane = ? AND seq = ?",
+                moved,
             )
         self._db.execute(
             "UPDATE outbox_lanes SET last_seq = ?, chain = ? WHERE epoch_no = ? AND lane = ?",

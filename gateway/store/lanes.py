@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from sqlalchemy import select, update
@@ -14,6 +14,8 @@ from sync.lanes import Lane
 from sync.receipts import LaneState, decode_state, encode_state
 from sync.records import DocumentRecord
 
+_IN_A_QUERY = 1_000
+"""Epochs that are asked for at once: a database takes some ten thousand values in a query."""
 ANOTHER_HISTORY = "another history"
 """Why a record is kept that conflicts with what the gateway has under its number. Its box sends it again by itself."""
 
@@ -60,6 +62,25 @@ async def load_lane(connection: AsyncConnection, name: LaneName) -> LaneState | 
     )
     state = found.scalar_one_or_none()
     return None if state is None else decode_state(state)
+
+
+async def load_lanes(
+    connection: AsyncConnection, school: str, boxes_of_it: Collection[str], epochs: Collection[bytes]
+) -> dict[LaneName, LaneState]:
+    """The states of the lanes of some boxes' epochs; what nothing has come of yet is missing."""
+    wanted = sorted(epochs)
+    found: dict[LaneName, LaneState] = {}
+    for start in range(0, len(wanted), _IN_A_QUERY):
+        rows = await connection.execute(
+            select(lanes.c.box_id, lanes.c.epoch, lanes.c.lane, lanes.c.state).where(
+                lanes.c.school_id == school,
+                lanes.c.box_id.in_(sorted(boxes_of_it)),
+                lanes.c.epoch.in_(wanted[start : start + _IN_A_QUERY]),
+            )
+        )
+        for box, epoch, lane, state in rows:
+            found[LaneName(school, box, bytes(epoch), Lane(lane))] = decode_state(state)
+    return found
 
 
 async def save_lanes(connection: AsyncConnection, states: Mapping[LaneName, LaneState]) -> None:
@@ -133,6 +154,12 @@ async def add_documents(
     ]
     if rows:
         await connection.execute(add_or_replace(connection, documents), rows)
+
+
+async def note_heard(connection: AsyncConnection, school: str, boxes_of_it: Collection[str], *, heard_ms: int) -> None:
+    """Remember that boxes were heard just now."""
+    mine = boxes.c.school_id == school, boxes.c.box_id.in_(sorted(boxes_of_it))
+    await connection.execute(update(boxes).where(*mine).values(heard_ms=heard_ms))
 
 
 async def note_box(

@@ -201,9 +201,10 @@ class Simulation:
 
     def _hello(self, box: Box) -> None:
         with box.card.transaction() as outbox:
-            hello = box.session.hello(outbox)
+            hellos = box.session.hellos(outbox)
         box.hello_at_ms = self._now_ms + _HELLO_EVERY_MS
-        self._publish(box, Message(STATE, hello))
+        for hello in hellos:
+            self._publish(box, Message(STATE, hello))
 
     def _publish(self, box: Box, message: Message) -> None:
         if box.dead_until_ms is None:

@@ -76,7 +76,10 @@ class MemoryIngest:
         self._commit(after)
         return receipts
 
-    async def standing(self, state: BoxState) -> Sequence[Receipt]:
+    async def standing(self, states: Sequence[BoxState]) -> Sequence[Sequence[Receipt]]:
+        return [self._standing(state) for state in states]
+
+    def _standing(self, state: BoxState) -> list[Receipt]:
         return [
             standing(
                 self.store.lanes.get((epoch, lane)) or new_lane_state(epoch, lane),

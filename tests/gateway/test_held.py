@@ -70,7 +70,8 @@ async def told(school: SimulatedSchool, box: SimulatedBox | None = None) -> dict
     hello = BoxState(
         school=box.school, box=box.box, online=True, software="t", challenge=bytes(8), epochs=(box.epoch,)
     )  # fmt: skip
-    return {receipt.lane: receipt for receipt in await school.ingest.standing(hello)}
+    (receipts,) = await school.ingest.standing([hello])
+    return {receipt.lane: receipt for receipt in receipts}
 
 
 async def names(school: SimulatedSchool, *, everything: bool = False) -> list[str]:

@@ -1,9 +1,11 @@
 import sqlite3
+from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
 import msgspec
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.config import GatewayConfig
 from gateway.simulated_school import SimulatedSchool
@@ -243,7 +245,39 @@ async def test_a_hello_is_answered_for_every_lane_of_every_epoch(school: Simulat
         for epoch in (school.box.epoch, strange)
         for lane in Lane
     }
-    assert list(await school.ingest.standing(msgspec.structs.replace(state, online=False))) == []
+    assert [list(said) for said in await school.ingest.standing([msgspec.structs.replace(state, online=False)])] == [[]]
+
+
+async def test_boxes_that_say_hello_at_once_share_a_transaction_and_each_hears_its_own(
+    school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D14: when a broker comes back, a district says hello in one moment."""
+    keys = {"box-1": school.box_key}
+    async with school.store.writing() as connection:
+        for name in ("box-2", "box-3"):
+            keys[name] = await enrol_box(connection, school.store.vault, "no-1", name)
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, school.pupils.results())])
+    states = [
+        BoxState(school="no-1", box=name, online=True, software="1", challenge=bytes([n]) * 8, epochs=(epoch,))
+        for n, name in enumerate(keys)
+        for epoch in (school.box.epoch, bytes([n]) * 8)
+    ]
+    hellos = [Message(f"classbox/1/no-1/{s.box}/state", encode_box_state(s, keys[s.box])) for s in states]
+    begun = 0
+    writing = school.store.writing
+
+    def counted() -> AbstractAsyncContextManager[AsyncConnection]:
+        nonlocal begun
+        begun += 1
+        return writing()
+
+    monkeypatch.setattr(school.store, "writing", counted)
+    answers = await GatewaySession(school.ingest).handle(hellos)
+    assert begun == 1
+    for answer, (name, key) in zip(answers[len(keys) :], keys.items(), strict=True):  # behind the greetings
+        receipts = open_down(answer.payload, school="no-1", box=name, key=key) or ()
+        assert [r.mark for r in receipts if r.lane is Lane.RESULTS] == ([12, 0] if name == "box-1" else [0, 0])
+        assert len(receipts) == 8
 
 
 async def test_health_is_remembered_as_it_came(school: SimulatedSchool) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 import sqlite3
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,9 +15,12 @@ from benchmarks._matrix import Run, outcomes
 from benchmarks._mutants import MUTANTS
 from sync.box_session import BoxSession, Pace
 from sync.envelope import decode_envelope
+from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane
 from sync.outbox import Outbox, create_tables
-from sync.simulation import BOX, KEY, SCHOOL, WORLDS, Simulation
+from sync.simulation import BOX, KEY, SCHOOL, WORLDS, Simulation, page_record
+from sync.simulation.line import STATE, UP
+from sync.simulation.store import MemoryIngest
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +87,32 @@ def sent(box: BoxSession, outbox: Outbox, now_ms: float) -> list[tuple[Lane, int
         e = decode_envelope(message, school=SCHOOL, box=BOX, key=KEY)
         out.append((e.lane, e.first_seq, e.last_seq))
     return out
+
+
+def test_a_gateway_put_back_gets_again_what_stands_in_the_oldest_of_very_many_epochs():
+    """D6, D10: a card that was put back two hundred times; one message names 64 epochs."""
+    box, outbox = session()
+    ingest = MemoryIngest(random.Random(1))
+    gateway = GatewaySession(ingest)
+
+    def converse(rounds: int) -> None:
+        for now_ms in range(0, rounds * 10_000, 10_000):
+            up = [Message(STATE, hello) for hello in box.hellos(outbox)]
+            while (message := box.next_message(outbox, now_ms)) is not None:
+                up.append(Message(UP, message))
+            for answer in asyncio.run(gateway.handle(up)):
+                assert box.receive(outbox, answer.payload).refused is None
+
+    for number in range(200):
+        capture = bytes([number]) * 16
+        outbox.append(Lane.RESULTS, page_record(capture, 0.0), subject=capture)
+        outbox.restored()
+    empty = ingest.store.copy()
+    converse(2)
+    assert (len(ingest.store.counted), outbox.counts()[Lane.RESULTS].waiting) == (200, 0)
+    ingest.put_back(empty, noticed=True)
+    converse(4)
+    assert (len(ingest.store.counted), outbox.counts()[Lane.RESULTS].waiting) == (200, 0)
 
 
 def test_records_gather_while_an_envelope_is_on_the_way():

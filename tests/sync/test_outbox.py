@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from sync.box_session import BoxSession, Pace
 from sync.envelope import Envelope, Erased, chain_after
 from sync.lanes import Lane, first_link
 from sync.outbox import LaneCounts, Outbox, Stream, create_tables
@@ -189,6 +191,73 @@ def test_making_the_tables_twice_keeps_the_epoch(db: sqlite3.Connection, outbox:
     before = (outbox.epoch, outbox.challenge)
     create_tables(db)
     assert (outbox.epoch, outbox.challenge) == before
+
+
+def test_a_long_backlog_moves_into_a_new_epoch_without_coming_into_memory(db: sqlite3.Connection, outbox: Outbox):
+    """D10: what was held there, it was of the gateway that is no more."""
+    for _ in range(4_000):
+        outbox.append(Lane.RESULTS, bytes(1_000))
+    outbox.accept(told(outbox, 9, held=((2, 9),)))
+    tracemalloc.start()
+    assert outbox.accept(told(outbox, 9, gate=OTHER_GATE, chain=b"z" * 16)) == NewEpoch(0)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 1_000_000
+    assert outbox.counts()[Lane.RESULTS] == LaneCounts(4_010, 4_010, 0, 0)
+    entries = outbox.records(stream_of(outbox), first_seq=1, max_records=9_999)
+    assert outbox.chain_at(Lane.RESULTS, 4_010) == chain_after(first_link(outbox.epoch, Lane.RESULTS), entries)
+    assert db.execute("SELECT count(*) FROM outbox_records").fetchone() == (4_010,)
+
+
+def test_held_records_that_a_receipt_repeats_are_not_written_again(db: sqlite3.Connection, outbox: Outbox):
+    held = ((2, 3), (5, 5), (7, 9))
+    outbox.accept(told(outbox, 9, held=held))
+    written: list[str] = []
+    db.set_trace_callback(written.append)
+    outbox.accept(told(outbox, 9, held=held))
+    db.set_trace_callback(None)
+    assert not [text for text in written if "SET held" in text]
+    outbox.accept(told(outbox, 9, held=((3, 3), (7, 8))))
+    assert [n for n, subject in enumerate(SUBJECTS, 1) if outbox.state_of(subject) == "held"] == [3, 7, 8]
+
+
+@pytest.mark.parametrize("what", ["append", "receipt", "the same again", "envelope", "counts", "state of", "subjects"])
+def test_nothing_that_happens_at_every_sheet_or_look_walks_through_the_backlog(what: str):
+    """Counted in the steps of SQLite's machine, which are the same each time."""
+
+    def steps(backlog: int) -> int:
+        db = sqlite3.connect(":memory:")
+        create_tables(db)
+        outbox = Outbox(db)
+        for number in range(backlog):
+            outbox.append(Lane.RESULTS, b"x", subject=number.to_bytes(16, "big"))
+        receipt = told(outbox, 9, held=((2, 3),))
+        if what == "the same again":
+            outbox.accept(receipt)
+        session = BoxSession(school="s", box="b", key=bytes(32), software="t", pace=Pace(max_records=10))
+        taken = 0
+
+        def step() -> None:
+            nonlocal taken
+            taken += 1
+
+        db.set_progress_handler(step, 10)
+        match what:
+            case "append":
+                outbox.append(Lane.RESULTS, b"x", subject=b"s" * 16)
+            case "receipt" | "the same again":
+                assert isinstance(outbox.accept(receipt), Accept)
+            case "envelope":
+                assert session.next_message(outbox, 0.0) is not None
+            case "counts":
+                outbox.counts()
+            case "state of":
+                outbox.state_of((7).to_bytes(16, "big"))
+            case "subjects":
+                outbox.subjects(Lane.RESULTS, backlog - 20)
+        return taken
+
+    assert steps(3_000) <= steps(400) + 20  # an index of one level more
 
 
 def test_two_connections_to_one_file_share_numbers(tmp_path: Path):
