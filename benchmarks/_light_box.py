@@ -47,6 +47,7 @@ async def run(file: OutboxFile, url: str, key: bytes) -> None:
         box=BOX,
         key=key,
         software="light",
+        clock=SystemClock(),
         pace=Pace(max_records=5, resend_after_ms=500, resend_at_most_ms=2_000),
         linger_s=0.01,
         poll_s=0.1,

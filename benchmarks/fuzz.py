@@ -182,7 +182,8 @@ def message(rng: random.Random) -> tuple[MessageKind, bytes]:
     entries: list[object] = rng.sample(payloads(rng), rng.randint(1, 4))
     match what:
         case "state":
-            body = _pack([True, "0.1", b"chal-001", (EPOCH,) * rng.randint(0, 4)])
+            clock = ClockReading(monotonic_ms=1, wall_ms=2, boot=bytes(16), quality=ClockQuality.UNSET)
+            body = _pack([True, "0.1", b"chal-001", (EPOCH,) * rng.randint(0, 4), clock])
             return MessageKind.STATE, _signed(MessageKind.STATE, _mutated(rng, body))
         case "receipts":
             return MessageKind.RECEIPTS, _signed(MessageKind.RECEIPTS, _mutated(rng, _receipts(rng)))

@@ -356,6 +356,7 @@ class Box:
             box=identity.box,
             key=identity.box_key,
             software=version("classbox"),
+            clock=SystemClock(),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
             on_misfit=partial(self._on_trouble, "versions"),

@@ -18,6 +18,7 @@ from edge.ledger import Ledger
 from homework.errors import ClassboxError
 from provisioning.identity import Identity
 from sync.box_session import BoxSession, Pace
+from sync.clock import SystemClock
 from sync.receipts import Accept
 from sync.stick import StickError, answers_file, is_registered, read_messages, write_messages
 
@@ -167,4 +168,5 @@ def _session(identity: Identity) -> BoxSession:
         key=identity.box_key,
         software=version("classbox"),
         pace=_EVERYTHING,
+        clock=SystemClock(),
     )

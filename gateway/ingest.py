@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import RowName
 from gateway.intake import Arrived, read_record, take_in
 from gateway.poison import REFUSED, in_trouble, refuses
+from gateway.store.boots import note_boots
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import (
     ANOTHER_HISTORY,
@@ -34,6 +35,7 @@ from gateway.store.store import Store
 from sync.envelope import Envelope, Erased, digest_of
 from sync.errors import FutureVersion, MalformedRecord
 from sync.lanes import Lane
+from sync.placing import Seen
 from sync.receipts import Advance, LaneState, Receipt, advance, new_lane_state, standing
 from sync.records import DocumentRecord, HealthRecord, PageResult, Record
 from sync.state import BoxState
@@ -160,11 +162,18 @@ class StoreIngest:
             return [[] for _ in states]
         async with self._store.writing() as connection:
             known: dict[LaneName, LaneState] = {}
+            placed_anew: set[Changed] = set()
             for school in sorted({state.school for state in online}):
                 mine = [state for state in online if state.school == school]
-                await note_heard(connection, school, {state.box for state in mine}, heard_ms=self._now_ms())
+                heard_ms = self._now_ms()
+                await lock_school(connection, school)
+                await note_heard(connection, school, {state.box for state in mine}, heard_ms=heard_ms)
+                if await note_boots(connection, school, _clocks(mine, heard_ms), heard_ms=heard_ms):
+                    placed_anew.add(Changed(school, None, None))
                 epochs = {epoch for state in mine for epoch in state.epochs}
                 known |= await load_lanes(connection, school, {state.box for state in mine}, epochs)
+        if placed_anew:
+            self._on_change(frozenset(placed_anew))
         return [self._receipts(state, known) if state.online else [] for state in states]
 
     def _receipts(self, state: BoxState, known: Mapping[LaneName, LaneState]) -> list[Receipt]:
@@ -227,6 +236,15 @@ class StoreIngest:
             where = (lane.lane.name.lower(), lane.box)
             _log.warning("held: %d records of lane %s of box %s; the first: %s", len(found), *where, found[0].reason)
         return found
+
+
+def _clocks(states: Sequence[BoxState], heard_ms: int) -> dict[str, list[Seen]]:
+    """What hellos say of the clocks of their boxes."""
+    seen: dict[str, list[Seen]] = defaultdict(list)
+    for state in states:
+        if state.clock is not None:
+            seen[state.box].append(Seen(state.clock, heard_ms))
+    return seen
 
 
 def _place(envelope: Envelope) -> tuple[str, str, bytes, Lane, int]:

@@ -7,6 +7,7 @@ besides.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, seat_key
+from gateway.store.boots import note_boots
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.pages import PageRow, add_pages, pack_items
@@ -21,6 +23,7 @@ from gateway.store.schools import Seats, seats_of
 from gateway.store.tallies import Told, keep_tallies
 from sync.errors import MalformedRecord
 from sync.lanes import Lane, record_digest
+from sync.placing import Numbered, Seen
 from sync.records import DocumentRecord, HealthRecord, PageResult, Record, Tally, decode_record, encode_record
 
 _LANE_OF = {
@@ -66,13 +69,16 @@ def read_record(payload: bytes, lane: Lane) -> Record:
 async def take_in(
     connection: AsyncConnection, school: str, arrived: Sequence[Arrived]
 ) -> frozenset[tuple[str | None, str | None]]:
-    """Store pages and documents. The caller holds the school's lock, and keeps what it wants of signs of health.
+    """Store pages, documents and tallies, and what the clocks of all records tell.
 
+    The caller holds the school's lock, and keeps what it wants of signs of health.
     Returns the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
     """
     pages = [(one, one.record) for one in arrived if isinstance(one.record, PageResult)]
     documents = [(one.record, one.received_ms) for one in arrived if isinstance(one.record, DocumentRecord)]
     tallies = [Told(one.name, one.record, one.received_ms) for one in arrived if isinstance(one.record, Tally)]
+    heard_ms = max((one.received_ms for one in arrived), default=0)
+    placed_anew = await note_boots(connection, school, _seen(arrived), heard_ms=heard_ms)
     await add_documents(connection, school, documents)
     for one in arrived:
         record = one.record
@@ -90,7 +96,20 @@ async def take_in(
         ],
     )
     told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
-    return frozenset(touched) | told | ({(None, None)} if documents else frozenset())
+    return frozenset(touched) | told | ({(None, None)} if documents or placed_anew else frozenset())
+
+
+def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:
+    """The clocks in these records, by box."""
+    seen: dict[str, list[Seen]] = defaultdict(list)
+    for name, record, _payload, received_ms in arrived:
+        if isinstance(record, DocumentRecord):
+            continue
+        # A later revision has the clock of its capture, which may be boots before it was queued.
+        made_when_queued = not isinstance(record, PageResult) or record.revision == 1
+        numbered = Numbered(name.epoch, int(_LANE_OF[type(record)]), name.seq) if made_when_queued else None
+        seen[name.box].append(Seen(record.clock, received_ms, numbered))
+    return seen
 
 
 def _loses_something(record: Record, payload: bytes) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from homework.assignment import Assignment
+from homework.lateness import Timing
 from homework.layout import SheetLayout
 from homework.report_settings import ReportSettings
 from homework.results import PageRecord, VerdictKind
@@ -20,11 +21,13 @@ class PupilNote(msgspec.Struct, frozen=True, kw_only=True):
     """What a report says of a pupil beside the figures.
 
     `matched`: the roster has this pupil in this class. `missing_pages`: pages of the sheet that have not come.
+    `timing`: whether it came in time, None where there is no due time or no sheet.
     """
 
     matched: bool
     missing_pages: tuple[int, ...] = ()
     review_items: tuple[str, ...] = ()
+    timing: Timing | None = None
 
 
 class ErrorGroup(msgspec.Struct, frozen=True):
@@ -68,6 +71,11 @@ class ClassReport(msgspec.Struct, frozen=True, kw_only=True):
         """Items below the line, in the assignment's order."""
         return tuple(item.item for item in self.figures.items if item.reteach)
 
+    @property
+    def untimed(self) -> tuple[str, ...]:
+        """Pupils who handed in, and nobody can tell whether in time."""
+        return tuple(p.pupil for p in self.figures.pupils if self.notes[p.pupil].timing is Timing.UNKNOWN)
+
 
 def pupil_line(
     pupil: str,
@@ -77,15 +85,15 @@ def pupil_line(
     *,
     missing_pages: tuple[int, ...],
     matched: bool = True,
-    late: bool = False,
+    timing: Timing | None = None,
 ) -> tuple[PupilResult, PupilNote]:
     """One pupil's result and what is said beside it."""
-    result = pupil_result(pupil, name, seat, pages, late=late)
+    result = pupil_result(pupil, name, seat, pages, late=timing is Timing.LATE)
     if missing_pages:
         # Half a sheet has no score yet: it would pull the mean down for a page that lies somewhere.
         result = msgspec.structs.replace(result, score_hundredths=None)
     review = dict.fromkeys(i.item for i in result.items if i.verdict.kind is VerdictKind.REVIEW)
-    return result, PupilNote(matched=matched, missing_pages=missing_pages, review_items=tuple(review))
+    return result, PupilNote(matched=matched, missing_pages=missing_pages, review_items=tuple(review), timing=timing)
 
 
 def missing_pages(pages: Iterable[tuple[str, int]], layouts: Mapping[str, SheetLayout]) -> tuple[int, ...]:

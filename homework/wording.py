@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from homework.assignment import Item
-from homework.class_report import ClassReport
+from homework.class_report import ClassReport, PupilNote
 from homework.grades import GRADE_WORDS, grade_counts, grade_of_pupil
+from homework.lateness import Timing
 from homework.report_settings import ReportSettings
 from homework.statistics import ItemFigures, PupilFigures, SubmissionStatus
 
@@ -119,6 +120,24 @@ def score_text(pupil: PupilFigures, settings: ReportSettings, _: Translate) -> s
 def called(name: str, _: Translate) -> str:
     """A pupil's name; one that nobody knows goes by the seat or the pseudonym's beginning."""
     return _("seat {seat}").format(seat=name[1:]) if name.startswith("#") else name
+
+
+def untimed_notice(report: ClassReport, _: Translate) -> tuple[str, str]:
+    """Of whom nobody can tell whether they handed in in time: what is so, and what to do."""
+    return (
+        _("When these sheets were slid is not known, so nobody is called late: {n}.").format(n=len(report.untimed)),
+        _(
+            "The box did not know the time. Leave it switched on until it has had the internet: "
+            "then it tells when each was slid."
+        ),
+    )
+
+
+def timing_text(pupil: PupilFigures, note: PupilNote, _: Translate) -> str:
+    """补交, or 时间不详; empty for who came in time, or where nothing is due."""
+    if pupil.status == "late":
+        return _(STATUS_WORDS["late"])
+    return _("not known when") if note.timing is Timing.UNKNOWN else ""
 
 
 def report_text(report: ClassReport, _: Translate) -> str:

@@ -17,6 +17,7 @@ from typing import TypeVar
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession, Pace
 from sync.broker_address import BrokerAddress
+from sync.clock import Clock
 from sync.connection import LINE_ERRORS, Connection, Pauses, connected, for_ever, trouble_of
 from sync.errors import FutureVersion
 from sync.greeting import misfit, too_new
@@ -49,6 +50,7 @@ class BoxLink:
         key: bytes,
         software: str,
         pace: Pace | None = None,
+        clock: Clock | None = None,
         linger_s: float = 0.5,
         poll_s: float = 2.0,
         hello_every_s: float = 300.0,
@@ -61,18 +63,18 @@ class BoxLink:
         """Set up a link; nothing happens before `run`.
 
         After `wake` it waits `linger_s` for more records to share a frame; without it, it looks every `poll_s`.
-        `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s` is the time over which boxes
-        that all lost the same broker come back to it. `on_progress` is called in the loop when the connection or a
-        count may have changed, `on_trouble` when something keeps the link down that a person has to put right, and
-        with None once it is right again; `on_misfit` whenever it is known whether both programs are new enough for each
-        other. Raises `UsageError` for an address that is none.
+        `clock` is told with each hello. `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s`
+        is the time over which boxes that all lost the same broker come back to it. `on_progress` is called in the loop
+        when the connection or a count may have changed, `on_trouble` when something keeps the link down that a person
+        has to put right, and with None once it is right again; `on_misfit` whenever it is known whether both programs
+        are new enough for each other. Raises `UsageError` for an address that is none.
         """
         broker.check()
         self._outbox = outbox
         self._broker = broker
         self._up, self._down, self._state = (topic(school, box, c) for c in ("up", "down", "state"))
         self._client_id = client_id(school, box)
-        self._session = BoxSession(school=school, box=box, key=key, software=software, pace=pace)
+        self._session = BoxSession(school=school, box=box, key=key, software=software, pace=pace, clock=clock)
         self._linger_s, self._poll_s, self._hello_every_s = linger_s, poll_s, hello_every_s
         self._pauses = Pauses(
             shortest_s=min(0.5, longest_pause_s / 2),

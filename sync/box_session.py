@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from sync.budget import Budget
+from sync.clock import Clock
 from sync.envelope import MAX_RECORDS, Envelope, encode_envelope
 from sync.errors import WireError
 from sync.greeting import Greeting, decode_greeting
@@ -110,11 +111,16 @@ class BoxSession:
         key: bytes,
         software: str,
         pace: Pace | None = None,
+        clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        """`key` is the box key; `chance` gives numbers in 0..1 that spread the resending of many boxes."""
+        """`key` is the box key; each hello tells what `clock` says, where there is one.
+
+        `chance` gives numbers in 0..1 that spread the resending of many boxes.
+        """
         self._school, self._box, self._key, self._software = school, box, key, software
         self._pace = pace or Pace()
+        self._clock = clock
         self._chance = chance
         self._flights: dict[tuple[int, Lane], _Flight] = {}
         self._budget = Budget()
@@ -311,5 +317,6 @@ class BoxSession:
             software=self._software,
             challenge=challenge,
             epochs=epochs,
+            clock=self._clock.read() if self._clock is not None and online else None,
         )
         return encode_box_state(state, self._key)

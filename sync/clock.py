@@ -33,7 +33,10 @@ class ClockQuality(IntEnum):
 
 
 class ClockReading(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """One look at the clock. Times are in milliseconds; `boot` is the kernel's boot id (16 bytes)."""
+    """One look at the clock. Times are in milliseconds; `boot` is the kernel's boot id (16 bytes).
+
+    `monotonic_ms` counts from the start of the boot, also while the machine sleeps, whatever is done to the wall time.
+    """
 
     monotonic_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
     wall_ms: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
@@ -61,18 +64,20 @@ class SystemClock:
         self._boot = UUID(boot_id.read_text().strip()).bytes
 
     def read(self) -> ClockReading:
+        # Asked before the time is read: a clock that is set in between must not pass off the time before as set.
+        synced = _is_synced()
         wall_ms = time.time_ns() // 1_000_000
+        unset = wall_ms < BUILT_AT_MS
+        quality = ClockQuality.UNSET if unset else ClockQuality.SYNCED if synced else ClockQuality.RESTORED
         return ClockReading(
-            monotonic_ms=time.monotonic_ns() // 1_000_000,
+            monotonic_ms=time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000,
             wall_ms=max(0, wall_ms),
             boot=self._boot,
-            quality=_quality(wall_ms),
+            quality=quality,
         )
 
 
-def _quality(wall_ms: int) -> ClockQuality:
-    if wall_ms < BUILT_AT_MS:
-        return ClockQuality.UNSET
+def _is_synced() -> bool:
     # struct timex is 208 bytes on 64-bit Linux; all zero means "tell, change nothing".
-    state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
-    return ClockQuality.SYNCED if 0 <= state < _TIME_ERROR else ClockQuality.RESTORED
+    state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    return 0 <= state < _TIME_ERROR

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from sync.clock import ClockReading
 from sync.envelope import Challenge, Epoch
 from sync.errors import DECODING, MalformedEnvelope
 from sync.records import Name
@@ -16,7 +17,11 @@ MAX_EPOCHS = 64
 
 
 class BoxState(msgspec.Struct, frozen=True, kw_only=True):
-    """Online or offline, the program's version, and the epochs that the box wants receipts for."""
+    """Online or offline, the program's version, the epochs that the box wants receipts for, and its clock.
+
+    `clock` is a reading of the moment in which it was said: a box that learns the time after its sheets were slid tells
+    so even when no more sheets come. None from boxes that are older than this field.
+    """
 
     school: str
     box: str
@@ -24,6 +29,7 @@ class BoxState(msgspec.Struct, frozen=True, kw_only=True):
     software: str
     challenge: bytes
     epochs: tuple[bytes, ...]
+    clock: ClockReading | None = None
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
@@ -31,6 +37,7 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
     software: Name
     challenge: Challenge
     epochs: Annotated[tuple[Epoch, ...], Meta(max_length=MAX_EPOCHS)]
+    clock: ClockReading | None = None
 
 
 _decoder = msgspec.msgpack.Decoder(_Body)
@@ -38,7 +45,7 @@ _decoder = msgspec.msgpack.Decoder(_Body)
 
 def encode_box_state(state: BoxState, key: bytes) -> bytes:
     """The bytes to publish on `state`, signed with the box key. Only the latest 64 epochs fit."""
-    body = _Body(state.online, state.software, state.challenge, state.epochs[-MAX_EPOCHS:])
+    body = _Body(state.online, state.software, state.challenge, state.epochs[-MAX_EPOCHS:], state.clock)
     return sign(
         MessageKind.STATE, msgspec.msgpack.encode(body), key=key, school=state.school, box=state.box, channel="state"
     )
@@ -60,4 +67,5 @@ def decode_box_state(message: bytes, *, school: str, box: str, key: bytes) -> Bo
         software=parts.software,
         challenge=parts.challenge,
         epochs=parts.epochs,
+        clock=parts.clock,
     )

@@ -20,6 +20,7 @@ from homework.wording import (
     headline,
     item_label,
     score_text,
+    timing_text,
 )
 from ui.language import translator
 
@@ -83,7 +84,7 @@ class BandView(NamedTuple):
 
 
 class PupilView(NamedTuple):
-    """A line of the pupils' table. `state` is `right`, `ask` or `blank`, with its words; `late` says 补交."""
+    """A line of the pupils' table. `state` is `right`, `ask` or `blank`, with its words; `late` 补交 or 时间不详."""
 
     key: str
     seat: str
@@ -278,7 +279,7 @@ def _pupil(report: ClassReport, pupil: PupilFigures, _: Translate) -> PupilView:
         wrong="✗ " + "  ".join(labels.get(i, i) for i in pupil.wrong_items) if pupil.wrong_items else "",
         state=state,
         state_text=text,
-        late=_(STATUS_WORDS["late"]) if pupil.status == "late" else "",
+        late=timing_text(pupil, note, _),
     )
 
 

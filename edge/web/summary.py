@@ -16,6 +16,7 @@ from edge.stack import Arrived, Stack, due_ms, owner_of, stack_of
 from edge.web.drawing import crop_size_px
 from homework.answers import normalise
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
+from homework.lateness import Timing
 from homework.layout import FieldKind, SheetLayout
 from homework.report_settings import ReportSettings, settings_from_json
 from homework.results import ItemResult, PageRecord, VerdictKind
@@ -189,7 +190,7 @@ def _results(
             records,
             missing_pages=absent,
             matched=matched or not pupils,
-            late=(matched or not pupils) and pupil.seat in stack.late,
+            timing=Timing.LATE if (matched or not pupils) and pupil.seat in stack.late else None,
         )
         if matched and not records and pupil.seat in stack.exempt:
             result = msgspec.structs.replace(result, status="exempt")

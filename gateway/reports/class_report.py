@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.booking import RowName
 from gateway.keys import Vault
 from gateway.reports.accounts import BoxAccount, box_accounts
+from gateway.store.boots import Made, places
 from gateway.store.pages import PageRow, unpack_items
 from gateway.store.reading import assignments_named, class_pages, layouts_named
 from gateway.store.schema import RowState
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.store.tallies import tallies_of
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
+from homework.lateness import Span, Timing, due_ms, pupil_timing, timings
 from homework.layout import SheetLayout
 from homework.results import Candidate, Doubt, ItemResult, PageRecord, Reading, Verdict, WhoWroteIt
 from homework.statistics import PupilResult, class_figures
@@ -50,7 +53,8 @@ async def class_report(
             by_pupil[row.pupil].append(row)
     here = {known.pseudonym for known in roster}
     guests = await pupils_named(connection, vault, school, by_pupil.keys() - here)
-    results, notes = _results(roster, guests, by_pupil, layouts)
+    timing = await _timings(connection, school, counting, document.due if document is not None else None)
+    results, notes = _results(roster, guests, by_pupil, layouts, timing)
     names = {result.pupil: result.name for result in results}
     called = {known.pseudonym: known.pupil.name for known in (*roster, *guests)}
     second = dict.fromkeys(
@@ -79,11 +83,24 @@ async def class_report(
     )
 
 
+async def _timings(
+    connection: AsyncConnection, school: str, rows: Sequence[PageRow], due: str | None
+) -> dict[RowName, Timing]:
+    """Whether each page came in time, by the times at which boxes cannot but have made them."""
+    if due is None or not rows:
+        return {}
+    made = [Made(row.booked.name.box, row.clock, row.booked.received_ms) for row in rows]
+    placed = await places(connection, school, made)
+    spans = {row.booked.name: Span(at.earliest_ms, at.latest_ms) for row, at in zip(rows, placed, strict=True)}
+    return timings(spans, due_ms(due))
+
+
 def _results(
     roster: Sequence[KnownPupil],
     guests: Sequence[KnownPupil],
     by_pupil: Mapping[bytes, Sequence[PageRow]],
     layouts: Mapping[str, SheetLayout],
+    timing: Mapping[RowName, Timing],
 ) -> tuple[list[PupilResult], dict[str, PupilNote]]:
     """One result for each pupil: the roster's first, then guests from other classes, then strangers."""
     results: list[PupilResult] = []
@@ -92,7 +109,15 @@ def _results(
     def book(pupil: str, name: str, seat: int | None, rows: Sequence[PageRow], *, matched: bool) -> None:
         pages = [_page(row, layouts.get(row.sheet)) for row in rows]
         absent = missing_pages(((row.sheet, row.page) for row in rows), layouts)
-        result, notes[pupil] = pupil_line(pupil, name, seat, pages, missing_pages=absent, matched=matched)
+        result, notes[pupil] = pupil_line(
+            pupil,
+            name,
+            seat,
+            pages,
+            missing_pages=absent,
+            matched=matched,
+            timing=pupil_timing(timing.get(row.booked.name) for row in rows),
+        )
         results.append(result)
 
     known = {k.pseudonym for k in (*roster, *guests)}

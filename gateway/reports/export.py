@@ -28,6 +28,8 @@ def report_to_json(report: SchoolReport) -> dict[str, Any]:
         "duplicates": report.duplicates,
         "expected": figures.expected,
         "handed_in": figures.handed_in,
+        "late": figures.late,
+        "time_unknown": len(report.untimed),
         "settled": figures.settled,
         "mean": None if mean is None else round(mean / 100, 2),
         "max_score": points(report.max_score_hundredths),
@@ -44,6 +46,7 @@ def report_to_json(report: SchoolReport) -> dict[str, Any]:
                 "score": points(p.score_hundredths),
                 "max_score": points(p.max_score_hundredths),
                 "status": p.status,
+                "timing": report.notes[p.pupil].timing,
                 "pending": p.pending,
                 "missing_pages": list(report.notes[p.pupil].missing_pages),
                 "in_roster": report.notes[p.pupil].matched,
@@ -74,7 +77,8 @@ def report_to_csv(report: SchoolReport) -> str:
     """One line a pupil, for Excel and WPS: with a BOM, and no cell that a spreadsheet would run as a formula."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["class", "seat", "name", "pupil", "status", "score", "max_score", "pending", "wrong", "blank"])
+    marks = ["score", "max_score", "pending", "wrong", "blank"]
+    writer.writerow(["class", "seat", "name", "pupil", "status", *marks, "timing"])
     for p in report.figures.pupils:
         writer.writerow(
             [
@@ -88,6 +92,7 @@ def report_to_csv(report: SchoolReport) -> str:
                 p.pending,
                 safe_cell(" ".join(p.wrong_items)),
                 safe_cell(" ".join(p.blank_items)),
+                report.notes[p.pupil].timing or "",
             ]
         )
     return "\ufeff" + out.getvalue()

@@ -193,6 +193,18 @@ page_records = Table(
     ),
 )
 
+boots = Table(
+    "boots",
+    metadata,
+    Column("school_id", String(32)),
+    Column("box_id", String(32)),
+    Column("boot", LargeBinary(16)),
+    Column("heard_ms", BigInteger, nullable=False),  # when something of it came last
+    Column("body", LargeBinary, nullable=False),  # sync.placing.Boot
+    PrimaryKeyConstraint("school_id", "box_id", "boot"),
+    _box_key(),
+)
+
 lanes = Table(
     "lanes",
     metadata,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from gateway.reports.accounts import BoxAccount
 from gateway.reports.class_report import SchoolReport
 from gateway.reports.overview import Overview, OverviewLine
-from homework.wording import Translate, called, counted
+from homework.wording import Translate, called, counted, untimed_notice
 from ui.language import translator
 
 _NAMED = 20
@@ -78,6 +78,8 @@ def notices(report: SchoolReport, language: str) -> tuple[tuple[str, str], ...]:
                 _("Say whose they are in the classroom, under 待确认."),
             )
         )
+    if report.untimed:
+        found.append(untimed_notice(report, _))
     found += [_under_way(account, _) for account in report.accounts if account.under_way]
     asked = sum(account.asked + account.not_graded for account in report.accounts)
     if asked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,6 +57,35 @@ def test_a_state_travels_signed_and_keeps_the_latest_epochs():
     rubbish = sign(MessageKind.STATE, b"\x91\xff", key=KEY, school="s", box="b", channel="state")
     with pytest.raises(MalformedEnvelope):
         decode_box_state(rubbish, school="s", box="b", key=KEY)
+
+
+def test_a_state_tells_the_clock_and_an_older_boxs_tells_none():
+    reading = SystemClock().read()
+    where = {"school": "s", "box": "b"}
+    state = BoxState(**where, online=True, software="1", challenge=b"c" * 8, epochs=(), clock=reading)
+    assert decode_box_state(encode_box_state(state, KEY), **where, key=KEY) == state
+    older = msgspec.msgpack.encode([True, "1", b"c" * 8, [b"e" * 8]])
+    message = sign(MessageKind.STATE, older, key=KEY, **where, channel="state")
+    found = decode_box_state(message, **where, key=KEY)
+    assert (found.epochs, found.clock) == ((b"e" * 8,), None)
+    newer = msgspec.msgpack.encode([True, "9", b"c" * 8, [], reading, {"of a": "version to come"}])
+    assert decode_box_state(sign(MessageKind.STATE, newer, key=KEY, **where, channel="state"), **where, key=KEY).clock
+
+
+def test_a_clock_that_is_set_while_it_is_read_does_not_pass_off_the_time_before_as_set(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    synced = False
+    before_ns = 1_790_000_000 * 10**9
+
+    def time_ns() -> int:
+        nonlocal synced
+        synced = True  # right after the wall time was taken, the server sets the clock
+        return before_ns
+
+    monkeypatch.setattr("sync.clock._is_synced", lambda: synced)
+    monkeypatch.setattr("sync.clock.time.time_ns", time_ns)
+    assert SystemClock().read().quality is ClockQuality.RESTORED
 
 
 def test_the_system_clock_reads_both_clocks_of_this_boot():
