@@ -29,15 +29,14 @@ class LineError(ClassboxError):
 
 
 class End:
-    """One end of a line: `address` is its own, `command` runs a program there."""
+    """One end of a line: `address` is its own, `namespace` is open under that path, `command` runs a program there."""
 
     def __init__(self, address: str, namespace: str) -> None:
-        self.address = address
-        self._namespace = namespace
+        self.address, self.namespace = address, namespace
 
     def command(self, *words: str | Path) -> list[str]:
         """What to start, so that `words` run at this end. The process has their id; the line's end is its own."""
-        return ["nsenter", f"--net={self._namespace}", *map(str, words)]
+        return ["nsenter", f"--net={self.namespace}", *map(str, words)]
 
 
 class Line:

@@ -1,258 +1,350 @@
-"""One run of the fault matrix with real processes: a light box, `classgate run` on SQLite, and a real broker.
+"""One run of the fault matrix with real processes: light boxes, `classgate run` on SQLite, and a real broker.
 
-The seed decides the plan: who is killed at which step, who freezes, whose disk is wiped, what is put back. When the
-faults have stopped, every sheet of which the box said that it has it must count in the gateway's database, once.
+The seed decides the plan: who is killed at which step, who freezes, whose disk is wiped or full, what the line does,
+what is put back, cloned or said again. When the faults have stopped, every sheet of which a box said that it has it
+must count in the gateway's database, once.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import random
-import shutil
 import signal
-import sqlite3
-import subprocess
-import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks._disks import apart, fill, make_room, small_disk
 from benchmarks._killed import GATEWAY_POINTS, OUTBOX_POINTS
-from gateway.config import load_config
-from gateway.store.backup import back_up, restore
-from gateway.store.schema import RowState
-from gateway.store.schools import add_school, enrol_box
-from gateway.store.store import open_store
-from sync.embedded_broker import Broker
-from sync.outbox_file import OutboxFile
-from sync.simulation import BOX, SCHOOL
+from benchmarks._line import Line, LineError, Way
+from benchmarks._matrix import quiet
+from benchmarks._real_mutants import REAL_MUTANTS
+from benchmarks._real_programs import RealBox, RealGateway
+from benchmarks._replaying import Replaying, replaying
+from benchmarks._zygote import Zygote, enter_network
+from sync.embedded_broker import LOOPBACK, Broker
 
-_ROOT = Path(__file__).resolve().parents[1]
 _SHEETS = 12
-"""Shown to the box in each round."""
+"""Shown to a box in each round."""
 _ROUNDS = 4
-_DEATH_S = 8.0
+_DEATH_S = 4.0
 """How long a process may take to come to the step at which it dies."""
-_PATIENCE_S = 60.0
-_DATABASE = "classgate.sqlite"
-_KINDS = ("box killed", "box killed", "gateway killed", "gateway killed", "broker killed", "frozen", "put back", "card")
+_CARD_KB, _GATEWAY_KB = 24_000, 64_000
+_CENTURY_MS = 3_000_000_000_000
+ON_A_LINE = ("network cut", "half-open", "lossy and slow")
+"""Rounds for which box and school are in network namespaces of their own."""
+KINDS = (
+    *("box killed", "box killed", "gateway killed", "gateway killed", "broker killed", "frozen"),
+    *("put back", "card put back", "cloned", "replayed", "clock"),
+    *("box's disk full", "gateway's disk full"),
+    *ON_A_LINE,
+)
+_MANY_SHEETS_A_POINT = frozenset(name for name in OUTBOX_POINTS if name.startswith("outbox"))
+"""Steps of each sheet. To the others a process comes a few times a round, to `generation` once."""
+_QUICK, _AWAY = Way(bits_per_s=100_000_000), Way(bits_per_s=100_000_000, loss=1.0)
+
+
+class Plan(NamedTuple):
+    """What makes a run: a seed, and for a test of the test the rounds and the fault (a key of `REAL_MUTANTS`).
+
+    What has not come to rest after `patience_s` never will.
+    """
+
+    seed: int
+    kinds: tuple[str, ...] | None = None
+    fault: str | None = None
+    patience_s: float = 60.0
 
 
 class RealRun:
-    """A run in a folder of its own. `tally` counts what was seen; `fault` is one put back into the box."""
+    """A run in a folder of its own. `tally` counts what was seen, and under `fault: …` how often each struck."""
 
-    def __init__(self, seed: int, folder: Path, *, fault: str | None = None) -> None:
-        self._rng = random.Random(seed)
-        self._fault = [] if fault is None else ["--fault", fault]
+    def __init__(self, plan: Plan, folder: Path, zygote: Zygote) -> None:
+        self._rng = random.Random(plan.seed)
+        self._kinds = plan.kinds or tuple(self._rng.choice(KINDS) for _ in range(_ROUNDS))
+        self._fault = REAL_MUTANTS[plan.fault] if plan.fault is not None else None
+        self._fault_name, self._patience_s = plan.fault, plan.patience_s
         self._folder = folder
-        self._config = folder / "gateway.toml"
-        self._card = folder / "card.sqlite"
-        self._told: set[bytes] = set()
+        self._zygote = zygote
+        # Of a store that passes for the newest nobody can tell what another copy of a card did: see docs/delivery.md.
+        self._noticed = not {"card put back", "cloned"}.isdisjoint(self._kinds)
         self._delivered_and_gone: set[bytes] = set()
         self._put_back = False
-        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._line: Line | None = None
+        self._stranger: Replaying | None = None
         self.tally: Counter[str] = Counter()
 
     def play(self) -> Counter[str]:
         """Play the plan, wait for rest, and count."""
-        kinds = [self._rng.choice(_KINDS) for _ in range(_ROUNDS)]
-        # Of a store that passes for the newest nobody can tell what another copy of the card did: see docs/delivery.md.
-        self._noticed = "card" in kinds
-        with Broker.start() as broker:
-            self._broker = broker
-            self._key = asyncio.run(self._enrolled())
-            try:
-                self._start_gateway()
-                self._start_box()
-                self._show(_SHEETS)
-                for kind in kinds:
-                    self._round(kind)
-                self._rest()
-            finally:
-                for name in list(self._processes):
-                    self._kill(name)
-        self._count()
+        with ExitStack() as stack:
+            if not set(ON_A_LINE).isdisjoint(self._kinds):
+                with suppress(LineError):  # a machine that allows none: then those rounds are quiet ones
+                    self._line = stack.enter_context(Line())
+                    stack.enter_context(_in_network(self._line.far.namespace))
+            host = LOOPBACK if self._line is None else self._line.far.address
+            self._broker = stack.enter_context(Broker.start(host=host))
+            self._disks = self._folder / "card", self._folder / "gateway"
+            for disk, kb in zip(self._disks, (_CARD_KB, _GATEWAY_KB), strict=True):
+                self._small = stack.enter_context(small_disk(disk, kb=kb))
+            if "replayed" in self._kinds:
+                self._stranger = stack.enter_context(replaying(self._broker.url))
+            self._gateway = RealGateway(
+                self._zygote,
+                self._disks[1],
+                self._broker.url,
+                log=self._folder / "gateway.log",
+                namespace=None if self._line is None else self._line.far.namespace,
+                fault=self._fault_of("gateway"),
+            )
+            stack.callback(self._gateway.kill)
+            self._boxes = [self._new_box("box")]
+            stack.callback(self._end_boxes)
+            self._gateway.start()
+            self._boxes[0].start()
+            self._show()
+            for kind in self._kinds:
+                self._round(kind)
+            self._rest()
+            self._count()
         return self.tally
+
+    def _new_box(self, name: str) -> RealBox:
+        return RealBox(
+            self._zygote,
+            self._disks[0] / f"{name}.sqlite",
+            self._broker.url,
+            self._gateway.key,
+            log=self._folder / f"{name}.log",
+            namespace=None if self._line is None else self._line.near.namespace,
+            fault=self._fault_of("box"),
+        )
+
+    def _fault_of(self, program: str) -> str | None:
+        return self._fault_name if self._fault is not None and self._fault.program == program else None
+
+    def _end_boxes(self) -> None:
+        for box in self._boxes:
+            box.kill()
 
     # --- the plan ------------------------------------------------------------------------------------------
 
     def _round(self, kind: str) -> None:
+        rng = self._rng
         match kind:
             case "box killed":
-                point = self._rng.choice(sorted(OUTBOX_POINTS))
-                self._hear(self._kill("box"))
-                self._start_box(point)
-                self._show(_SHEETS)
-                self._await_death("box", point)
-                self._start_box()
+                self._killed(self._boxes[0], sorted(OUTBOX_POINTS))
             case "gateway killed":
-                point = self._rng.choice(sorted(GATEWAY_POINTS))
-                self._kill("gateway")
-                self._start_gateway(point)
-                self._show(_SHEETS)
-                self._await_death("gateway", point)
-                self._start_gateway()
+                self._killed(self._gateway, sorted(GATEWAY_POINTS))
             case "broker killed":
-                self._show(_SHEETS)
-                time.sleep(self._rng.random() * 0.5)
+                self._show()
+                time.sleep(rng.random() * 0.5)
                 self._broker.kill()
                 self._show(2)
                 self._broker.restart()
-                self.tally["broker_kills"] += 1
+                self._struck("broker killed, with all it knew")
             case "frozen":
-                self._show(_SHEETS)
-                self._freeze(self._rng.choice(["box", "gateway", "broker"]), self._rng.random() * 3)
+                self._show()
+                self._freeze(rng.choice(["box", "gateway", "broker"]), rng.random() * 2)
             case "put back":
                 self._gateway_put_back()
-            case "card":
+            case "card put back":
                 self._card_put_back()
+            case "cloned":
+                self._clone()
+            case "replayed":
+                self._replay()
+            case "clock":
+                self._boxes[0].set_clock(rng.randint(-_CENTURY_MS // 2, _CENTURY_MS))
+                self._struck("clock of the box set")
+                self._show()
+            case "box's disk full" | "gateway's disk full":
+                self._full(kind)
+            case _:
+                self._on_the_line(kind)
+
+    def _killed(self, victim: RealBox | RealGateway, points: Sequence[str]) -> None:
+        point = self._rng.choice(points)
+        often = 12 if point in _MANY_SHEETS_A_POINT else 1 if point.startswith("generation") else 3
+        victim.kill()
+        victim.start((point, self._rng.randint(1, often)))
+        self._show()
+        if victim.process.wait(_DEATH_S):
+            self.tally[f"at {point}"] += 1
+            self._struck(f"{'box' if isinstance(victim, RealBox) else 'gateway'} killed at a step")
+        else:
+            self.tally["step_not_reached"] += 1
+        victim.kill()
+        victim.start()
 
     def _gateway_put_back(self) -> None:
-        config, copy = load_config(self._config), self._folder / f"copy-{self.tally['gateways_put_back']}.sqlite"
-        noticed = self._noticed or self._rng.random() < 0.5
-        back_up(config, copy)
-        self._show(_SHEETS)
-        time.sleep(1)
-        self._kill("gateway")
-        if noticed:
-            restore(config, copy)
-        else:  # by hand, within the minute in which nobody can see it
-            for name in (_DATABASE, f"{_DATABASE}-wal", f"{_DATABASE}-shm"):
-                (config.data / name).unlink(missing_ok=True)
-            shutil.copy(copy, config.data / _DATABASE)
+        copy = self._folder / f"copy-{self.tally['fault: gateway put back']}.sqlite"
+        self._gateway.back_up(copy)
+        self._show()
+        time.sleep(self._rng.random())
+        self._gateway.put_back(copy, noticed=self._noticed or self._rng.random() < 0.5)
         self._put_back = True
-        self.tally["gateways_put_back"] += 1
-        self._start_gateway()
+        self._struck("gateway put back")
+        self._gateway.start()
 
     def _card_put_back(self) -> None:
-        copy = self._folder / "card.copy"
-        with closing(sqlite3.connect(self._card)) as there, closing(sqlite3.connect(copy)) as here:
-            there.backup(here)
-        self._show(_SHEETS)
+        copy, box = self._folder / "card.copy", self._boxes[0]
+        box.copy_card(copy)
+        self._show()
         time.sleep(self._rng.random())
-        self._hear(self._kill("box"))
-        with OutboxFile(self._card).open() as outbox:
-            delivered = set(outbox.receipted_subjects())
-        for name in ("", "-wal", "-shm"):
-            Path(f"{self._card}{name}").unlink(missing_ok=True)
-        shutil.copy(copy, self._card)
-        with OutboxFile(self._card).open() as outbox:
-            there_still = {capture for capture in self._told if outbox.state_of(capture) is not None}
-            if self._rng.random() < 0.5:
-                outbox.restored()
-        self._delivered_and_gone |= delivered & (self._told - there_still)
-        self._told = there_still
-        self.tally["cards_put_back"] += 1
-        self._start_box()
+        self._delivered_and_gone |= box.put_card_back(copy, told=self._rng.random() < 0.5)
+        self._struck("card put back")
+        box.start()
 
-    # --- processes -----------------------------------------------------------------------------------------
+    def _clone(self) -> None:
+        """A copy of the card goes on beside it, in another box of the same name: each throws the other out."""
+        self._show()
+        if len(self._boxes) == 1:
+            clone = self._new_box("clone")
+            self._boxes[0].copy_card(clone.card)
+            self._boxes.append(clone)
+            clone.start()
+        self._show()
+        time.sleep(self._rng.random())
+        self._struck("two copies of a card go on")
 
-    async def _enrolled(self) -> bytes:
-        self._config.write_text(
-            f'data = "data"\n[web]\nlisten = "127.0.0.1:0"\n[broker]\nurl = "{self._broker.url}"\n', encoding="utf-8"
-        )
-        async with open_store(load_config(self._config)) as store, store.writing() as connection:
-            await add_school(connection, store.vault, SCHOOL)
-            return await enrol_box(connection, store.vault, SCHOOL, BOX)
+    def _replay(self) -> None:
+        assert self._stranger is not None
+        for _ in range(3):
+            self._show(4)
+            time.sleep(0.2)
+            self.tally["messages_said_again"] += self._stranger.say_again(40, self._rng)
+        self._struck("said again, in another order")
 
-    def _start(self, name: str, words: Sequence[str | Path]) -> subprocess.Popen[str]:
-        with (self._folder / f"{name}.log").open("a") as log:
-            process = subprocess.Popen(
-                [sys.executable, *words],
-                cwd=_ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                bufsize=1,
-            )
-        self._processes[name] = process
-        return process
-
-    def _start_gateway(self, point: str | None = None) -> None:
-        program = ["-c", "from gateway.cli import main; main()"]
-        if point is not None:
-            program = ["-m", "benchmarks._killed", point, str(self._rng.randint(1, 3))]
-        process = self._start("gateway", [*program, "run", "--config", self._config])
-        assert process.stdout is not None
-        process.stdout.readline()  # `ready`, or nothing when it died on the way
-
-    def _start_box(self, point: str | None = None) -> None:
-        armed = [] if point is None else ["--at", point, str(self._rng.randint(1, 15))]
-        box: list[str | Path] = ["-m", "benchmarks._light_box", self._card, self._broker.url, self._key.hex()]
-        self._start("box", [*box, *armed, *self._fault])
-
-    def _show(self, sheets: int) -> None:
-        box = self._processes["box"]
-        assert box.stdin is not None
-        try:
-            box.stdin.write(f"{sheets}\n")
-        except BrokenPipeError:
+    def _full(self, kind: str) -> None:
+        if not self._small:
             return
-        self.tally["sheets"] += sheets
+        disk = self._disks[kind == "gateway's disk full"]
+        fill(disk, leave_kb=self._rng.choice([0, 0, 40]))
+        for _ in range(4):
+            self._show(6)
+            time.sleep(0.2)
+        make_room(disk)
+        self._struck(kind)
 
-    def _kill(self, name: str) -> subprocess.Popen[str]:
-        process = self._processes.pop(name)
-        process.kill()
-        process.wait()
-        return process
-
-    def _hear(self, box: subprocess.Popen[str]) -> None:
-        """What a box that is dead now had said."""
-        assert box.stdout is not None
-        self._told |= {bytes.fromhex(line.strip()) for line in box.stdout if len(line) == 33}
-
-    def _await_death(self, name: str, point: str) -> None:
-        try:
-            self._processes[name].wait(_DEATH_S)
-            self.tally[f"at {point}"] += 1
-            self.tally["kills_at_a_step"] += 1
-        except subprocess.TimeoutExpired:
-            self.tally["step_not_reached"] += 1
-        dead = self._kill(name)
-        if name == "box":
-            self._hear(dead)
+    def _on_the_line(self, kind: str) -> None:
+        """Its ways are like that for a while; TCP mends what it can."""
+        self._show(6)
+        if self._line is None:
+            return
+        if kind == "lossy and slow":
+            way = Way(bits_per_s=256_000, delay_s=0.1, loss=0.3)
+            self._line.become(up=way, down=way, seed=self._rng.randrange(1000))
+            self._show()
+            time.sleep(2)
+        else:
+            lost = self._rng.choice([(_AWAY, _AWAY), (_AWAY, _QUICK), (_QUICK, _AWAY)])
+            self._line.become(up=lost[0], down=lost[1])
+            self._show(6)
+            if kind == "half-open":  # its death never reaches the other end
+                self._broker.kill()
+                self._broker.restart()
+            time.sleep(self._rng.random() * 1.5)
+        went_up, went_down = self._line.counted()
+        self.tally["packets_lost"] += went_up.lost + went_down.lost
+        self._line.become(up=_QUICK, down=_QUICK)
+        self._struck(f"line: {kind}")
 
     def _freeze(self, name: str, seconds: float) -> None:
-        process = self._broker.process if name == "broker" else self._processes[name]
-        assert process is not None
-        process.send_signal(signal.SIGSTOP)
+        broker = self._broker.process
+        assert broker is not None
+        send = {"box": self._boxes[0].process.send_signal, "gateway": self._gateway.process.send_signal}.get(
+            name, broker.send_signal
+        )
+        send(signal.SIGSTOP)
         time.sleep(seconds)
-        process.send_signal(signal.SIGCONT)
-        self.tally["freezes"] += 1
+        send(signal.SIGCONT)
+        self._struck(f"{name} frozen")
+
+    def _show(self, sheets: int = _SHEETS) -> None:
+        for box in self._boxes:
+            box.show(sheets)
+            self.tally["sheets"] += sheets
+
+    def _struck(self, what: str) -> None:
+        self.tally[f"fault: {what}"] += 1
 
     # --- what came of it -----------------------------------------------------------------------------------
 
     def _rest(self) -> None:
-        """Wait until the box counts everything as delivered and the gateway has it."""
-        self._until(lambda: self._waiting() == 0 and self._on_card() <= self._counted().keys())
-        self._hear(self._kill("box"))
-
-    def _until(self, done: Callable[[], bool]) -> None:
-        end_s = time.monotonic() + _PATIENCE_S
-        while not done() and time.monotonic() < end_s:
+        """Wait until every box counts everything as delivered and the gateway has it."""
+        end_s = time.monotonic() + self._patience_s
+        while not self._settled() and time.monotonic() < end_s:
             time.sleep(0.1)
+        self._end_boxes()
+        self.tally["sheets_refused_by_a_full_disk"] += sum(box.refused for box in self._boxes)
+        log = (self._folder / "gateway.log").read_text(encoding="utf-8")
+        self.tally["batches_refused_by_a_full_disk"] += log.count("disk is full")
+        self._gateway.kill()
 
-    def _waiting(self) -> int:
-        with OutboxFile(self._card).open() as outbox:
-            return sum(lane.waiting for lane in outbox.counts().values())
-
-    def _on_card(self) -> set[bytes]:
-        with closing(sqlite3.connect(self._card)) as db:
-            return {bytes(subject) for (subject,) in db.execute("SELECT subject FROM outbox_records") if subject}
-
-    def _counted(self) -> Counter[bytes]:
-        """In how many places of a report each sheet counts."""
-        with closing(sqlite3.connect(load_config(self._config).data / _DATABASE)) as db:
-            rows = db.execute("SELECT capture FROM page_records WHERE state = ?", (RowState.CURRENT,))
-            return Counter(bytes(capture) for (capture,) in rows)
+    def _settled(self) -> bool:
+        if any(box.waiting() for box in self._boxes):
+            return False
+        counted = self._gateway.counted().keys()
+        return all(box.on_card() <= counted for box in self._boxes)
 
     def _count(self) -> None:
-        counted = self._counted()
-        must = self._told if self._put_back else self._told | self._delivered_and_gone
+        counted = self._gateway.counted()
+        must = set[bytes]().union(*(box.told for box in self._boxes))
+        if not self._put_back:
+            must |= self._delivered_and_gone
         self.tally["kept"] += len(must)
         self.tally["lost"] += len(must - counted.keys())
         self.tally["double"] += sum(times - 1 for times in counted.values())
-        self.tally["unsettled"] += self._waiting()
+        self.tally["unsettled"] += sum(box.waiting() for box in self._boxes)
+
+
+def play_all(
+    plans: Iterable[Plan], *, at_once: int, end_s: float = float("inf")
+) -> Iterator[tuple[Plan, Counter[str]]]:
+    """Play runs in processes of their own, `at_once` beside one another: they wait most of the time.
+
+    A plan that is not begun before `end_s` (of the monotonic clock) gives an empty tally.
+    """
+    plans = list(plans)
+    with ProcessPoolExecutor(at_once, initializer=_prepare, mp_context=get_context("spawn")) as pool:
+        yield from zip(plans, pool.map(_play, plans, [end_s] * len(plans)), strict=True)
+
+
+def _play(plan: Plan, end_s: float) -> Counter[str]:
+    if time.monotonic() > end_s:
+        return Counter()
+    with tempfile.TemporaryDirectory(prefix="classbox-faults-") as folder:
+        began_s = time.monotonic()
+        tally = RealRun(plan, Path(folder), _zygote()).play()
+        return tally + Counter(runs=1, milliseconds=round(1000 * (time.monotonic() - began_s)))
+
+
+def _prepare() -> None:
+    quiet()
+    apart()
+    _zygote()
+
+
+@cache
+def _zygote() -> Zygote:
+    """The one of this process. It ends when its socket closes, so with us."""
+    return Zygote().__enter__()
+
+
+@contextmanager
+def _in_network(namespace: str) -> Iterator[None]:
+    """Be in a network namespace: also what is started here, and what asks whether it answers."""
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    enter_network(namespace)
+    try:
+        yield
+    finally:
+        enter_network(f"/proc/self/fd/{home}")
+        os.close(home)

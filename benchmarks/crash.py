@@ -14,11 +14,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks._disks import fill, make_room, small_disk
 from benchmarks._killed import BACKUP_POINTS, MIGRATION_POINTS, RETENTION_POINTS, SHEET_POINTS, START_POINTS
 from benchmarks._scans import make_scans
 from edge.backup import make_backup, restore_backup
@@ -239,13 +239,14 @@ class Crash:
 
     def _full_disk(self, points: list[str]) -> None:
         """The same on a disk that takes next to nothing: what was not kept is slid again when there is room."""
-        with _small_disk(self._folder / "small") as disk:
-            if disk is None:
+        disk = self._folder / "small"
+        with small_disk(disk, kb=_FULL_DISK_KB) as is_small:
+            if not is_small:
                 return
             data = self._new_round(disk)
-            filler, seen = disk / "filler", frozenset[str]()
+            seen = frozenset[str]()
             for point in points:
-                _fill(filler, leave_kb=self._rng.choice([0, 64, 256]))
+                fill(disk, leave_kb=self._rng.choice([0, 64, 256]))
                 box = _start(data, self._folder / "scans", point, self._rng.randint(1, 3))
                 try:
                     box.wait(timeout=4)
@@ -255,7 +256,7 @@ class Crash:
                     box.wait()
                 self.tally.kills += 1
                 self.tally.full_disk_kills += 1
-                filler.unlink(missing_ok=True)
+                make_room(disk)
                 seen = self._look(data, seen)
             self._finish(data, self._folder / "scans")
             self._count(data, pictures_lost=True)
@@ -374,32 +375,6 @@ def _let_school_answer(data: Path, *, up_to: int) -> None:
             )
     finally:
         ledger.close()
-
-
-@contextmanager
-def _small_disk(where: Path) -> Iterator[Path | None]:
-    """A disk of its own with next to no room; None where this user may not mount one."""
-    where.mkdir(exist_ok=True)
-    words = ["mount", "-t", "tmpfs", "-o", f"size={_FULL_DISK_KB}k", "classbox-crash", str(where)]
-    if subprocess.run(words, capture_output=True, check=False).returncode != 0:
-        yield None
-        return
-    try:
-        yield where
-    finally:
-        subprocess.run(["umount", str(where)], check=True)
-
-
-def _fill(filler: Path, *, leave_kb: int) -> None:
-    """Take all the room but so much."""
-    free = shutil.disk_usage(filler.parent).free
-    with filler.open("wb") as file:
-        try:
-            for _ in range(max(0, free // 1024 - leave_kb)):
-                file.write(bytes(1024))
-                file.flush()
-        except OSError:
-            pass  # that is what it is for
 
 
 def _kept(data: Path) -> int:

@@ -1,8 +1,9 @@
 """The fault matrix of sync: how many sheets are lost or counted twice. Both must be 0.
 
 Simulated: the real sessions in virtual time, in the worlds of `sync/simulation/worlds.py`, one seed a run; and the
-same with faults put back into the code, each of which must be found out. Real: a light box, `classgate run` on SQLite
-and a broker as processes, killed at named steps, frozen, wiped and put back (`benchmarks/_real.py`).
+same with faults put back into the code, each of which must be found out. Real: light boxes, `classgate run` on SQLite
+and a broker as processes, killed at named steps, frozen, wiped, put back and cloned, on disks that fill up and lines
+that break (`benchmarks/_real.py`); and the same with faults put back into the programs.
 """
 
 from __future__ import annotations
@@ -10,20 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
-from pathlib import Path
 
 from benchmarks._matrix import Run, outcome_of, outcomes, quiet
 from benchmarks._mutants import MUTANTS
-from benchmarks._real import RealRun
+from benchmarks._real import Plan, play_all
+from benchmarks._real_mutants import REAL_MUTANTS
 from sync.simulation import WORLDS
 
 _AT_ONCE = 6
-"""Real runs beside one another: they wait most of the time."""
+"""Real runs beside one another: they wait much of the time."""
+_ROUNDS_OF_A_MUTANT = 4
 _WRONG = ("lost", "double", "unsettled", "untrue", "misled")
 
 
@@ -73,35 +72,66 @@ def real(runs: int, *, within_s: float) -> dict[str, object]:
     """So many runs with real processes, or as many as can be begun in the time."""
     began_s = time.perf_counter()
     total: Counter[str] = Counter()
-    end_s = time.monotonic() + within_s
-    with ProcessPoolExecutor(_AT_ONCE, initializer=quiet) as pool:
-        for seed, tally in enumerate(pool.map(_play, range(runs), repeat(end_s))):
-            if tally["lost"] or tally["double"] or tally["unsettled"]:
-                print(f"real run, seed {seed}: {dict(tally)}", file=sys.stderr)
-            total += tally
-    steps = {name: times for name, times in total.items() if name.startswith("at ")}
-    named = ("kept", "lost", "double", "unsettled", "kills_at_a_step", "step_not_reached", "broker_kills", "freezes")
+    slowest_s = 0.0
+    for plan, tally in play_all([Plan(seed) for seed in range(runs)], at_once=_AT_ONCE, end_s=_after(within_s)):
+        if tally["lost"] or tally["double"] or tally["unsettled"]:
+            print(f"real run, seed {plan.seed}: {dict(tally)}", file=sys.stderr)
+        slowest_s = max(slowest_s, tally.pop("milliseconds", 0) / 1000)
+        total += tally
+    named = ("kept", "lost", "double", "unsettled", "step_not_reached", "messages_said_again", "packets_lost")
+    full = ("sheets_refused_by_a_full_disk", "batches_refused_by_a_full_disk")
     return {
         "real_runs": total["runs"],
-        **{f"real_{name}": total[name] for name in (*named, "gateways_put_back", "cards_put_back")},
-        "real_steps": len(steps),
+        **{f"real_{name}": total[name] for name in (*named, *full)},
+        "real_slowest_s": round(slowest_s, 1),
         "real_seconds": round(time.perf_counter() - began_s, 1),
-        "steps": [{"killed": name.removeprefix("at "), "times": times} for name, times in sorted(steps.items())],
+        "struck": _rows(total, "fault: ", "fault"),
+        "steps": _rows(total, "at ", "killed"),
     }
 
 
-def _play(seed: int, end_s: float) -> Counter[str]:
-    """One run, in a process of its own; nothing once the time is over."""
-    if time.monotonic() > end_s:
-        return Counter()
-    with tempfile.TemporaryDirectory(prefix="classbox-faults-") as folder:
-        return RealRun(seed, Path(folder)).play() + Counter(runs=1)
+def real_mutants(runs: int, *, within_s: float) -> dict[str, object]:
+    """Each fault put back into a program as it runs: in how many runs it was found out."""
+    plans = [
+        Plan(seed, real_mutant.rounds * (_ROUNDS_OF_A_MUTANT // len(real_mutant.rounds)), name, patience_s=15.0)
+        for name, real_mutant in REAL_MUTANTS.items()
+        for seed in range(runs)
+    ]
+    found = dict(play_all(plans, at_once=_AT_ONCE, end_s=_after(within_s)))
+    rows = []
+    for name, real_mutant in REAL_MUTANTS.items():
+        tallies = [tally for plan, tally in found.items() if plan.fault == name]
+        rows.append(
+            {
+                "fault put back": name,
+                "into": real_mutant.program,
+                "breaks": real_mutant.mutant.breaks,
+                "rounds": ", ".join(real_mutant.rounds),
+                "runs": sum(tally["runs"] for tally in tallies),
+                "caught": sum(bool(t["lost"] or t["double"] or t["unsettled"]) for t in tallies),
+            }
+        )
+    return {
+        "real_faults_put_back": len(rows),
+        "real_caught": sum(bool(row["caught"]) for row in rows),
+        "put_back_into_programs": rows,
+    }
 
 
-def measure(*, seeds: int, mutant_seeds: int, real_runs: int, real_s: float) -> dict[str, object]:
+def _rows(total: Counter[str], start: str, head: str) -> list[dict[str, object]]:
+    names = sorted(name for name in total if name.startswith(start))
+    return [{head: name.removeprefix(start), "times": total[name]} for name in names]
+
+
+def _after(seconds: float) -> float:
+    return time.monotonic() + seconds
+
+
+def measure(*, seeds: int, mutant_seeds: int, real_runs: int, mutant_runs: int, real_s: float) -> dict[str, object]:
     """All of it."""
     began_s = time.perf_counter()
-    found = simulated(seeds) | mutants(mutant_seeds) | real(real_runs, within_s=real_s)
+    found = simulated(seeds) | mutants(mutant_seeds)
+    found |= real(real_runs, within_s=real_s) | real_mutants(mutant_runs, within_s=real_s / 4)
     return found | {"seconds": round(time.perf_counter() - began_s, 1)}
 
 
@@ -111,16 +141,20 @@ def main() -> None:
     parser.add_argument("--world", choices=WORLDS, help="one simulated run alone: its world")
     parser.add_argument("--seed", type=int, default=0, help="and its seed")
     parser.add_argument("--fault", choices=MUTANTS, help="with this fault put back into the code")
-    parser.add_argument("--real-seconds", type=float, default=360.0, help="no real run is begun after that")
+    parser.add_argument("--real", type=int, metavar="SEED", help="one run with real processes alone")
+    parser.add_argument("--real-seconds", type=float, default=480.0, help="no real run is begun after that")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
     quiet()
-    if options.world is not None:
-        figures: dict[str, object] = outcome_of(Run(options.world, options.seed, options.fault))._asdict()
+    if options.real is not None:
+        ((_, tally),) = play_all([Plan(options.real)], at_once=1)
+        figures: dict[str, object] = dict(tally)
+    elif options.world is not None:
+        figures = outcome_of(Run(options.world, options.seed, options.fault))._asdict()
     elif options.quick:
-        figures = measure(seeds=10, mutant_seeds=20, real_runs=2, real_s=60.0)
+        figures = measure(seeds=10, mutant_seeds=20, real_runs=4, mutant_runs=1, real_s=60.0)
     else:
-        figures = measure(seeds=150, mutant_seeds=40, real_runs=200, real_s=options.real_seconds)
+        figures = measure(seeds=150, mutant_seeds=40, real_runs=200, mutant_runs=4, real_s=options.real_seconds)
     if options.json:
         print(json.dumps(figures))
     else:

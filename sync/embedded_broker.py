@@ -16,6 +16,8 @@ from typing import Literal, Self
 from homework.errors import ClassboxError
 
 BrokerKind = Literal["mosquitto", "amqtt"]
+LOOPBACK = "127.0.0.1"
+"""Reaches nobody else: the broker asks nobody who he is."""
 _START_S = 60.0
 """How long a broker may take: amqtt was seen to need 6 s on a busy machine."""
 _CONNECT = b"\x10\x11\x00\x04MQTT\x04\x02\x00\x3c\x00\x05probe"
@@ -29,22 +31,25 @@ class BrokerError(ClassboxError):
 
 
 class Broker:
-    """A broker process on 127.0.0.1, without accounts and without anything kept on disk.
+    """A broker process on this machine, without accounts and without anything kept on disk.
 
-    A context manager: it ends the process. `url` is `mqtt://127.0.0.1:PORT`.
+    A context manager: it ends the process. `url` is `mqtt://HOST:PORT`.
     """
 
-    def __init__(self, kind: BrokerKind, port: int, log: Path | None = None) -> None:
+    def __init__(self, kind: BrokerKind, port: int, log: Path | None = None, *, host: str = LOOPBACK) -> None:
         """Describe a broker; `start` or `restart` makes the process."""
         self.kind = kind
         self.port = port
-        self.url = f"mqtt://127.0.0.1:{port}"
+        self.host = host
+        self.url = f"mqtt://{host}:{port}"
         self._log = log
         self._folder = tempfile.TemporaryDirectory(prefix="classbox-broker-")
         self.process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def start(cls, port: int = 0, *, kind: BrokerKind | None = None, log: Path | None = None) -> Self:
+    def start(
+        cls, port: int = 0, *, kind: BrokerKind | None = None, log: Path | None = None, host: str = LOOPBACK
+    ) -> Self:
         """Start a broker and wait until it accepts connections; port 0 takes a free one.
 
         `kind` None takes mosquitto where it is installed. Raises `BrokerError`.
@@ -52,17 +57,17 @@ class Broker:
         kind = kind or ("mosquitto" if mosquitto_path() else "amqtt")
         for _ in range(0 if port else 2):
             # Between finding a free port and binding it, another program may have taken it.
-            broker = cls(kind, free_port(), log)
+            broker = cls(kind, free_port(), log, host=host)
             with suppress(BrokerError):
                 broker.restart()
                 return broker
-        broker = cls(kind, port or free_port(), log)
+        broker = cls(kind, port or free_port(), log, host=host)
         broker.restart()
         return broker
 
     def restart(self) -> None:
         """Start the process (again) on the same port and wait until it accepts. Raises `BrokerError`."""
-        if _answers(self.port):
+        if _answers(self.host, self.port):
             raise BrokerError(
                 "Another broker is at port {port} already.",
                 remedy="Choose another port, or use that broker.",
@@ -76,7 +81,7 @@ class Broker:
                 self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         end_s = time.monotonic() + _START_S
         while time.monotonic() < end_s and self.process.poll() is None:
-            if _answers(self.port):
+            if _answers(self.host, self.port):
                 return
             time.sleep(0.02)
         self.stop()
@@ -117,22 +122,22 @@ class Broker:
         if self.kind == "mosquitto" and mosquitto is not None:
             config = folder / "mosquitto.conf"
             config.write_text(
-                f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
+                f"listener {self.port} {self.host}\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
             )
             return [mosquitto, "-c", str(config)]
         config = folder / "amqtt.yaml"
         config.write_text(
             "listeners:\n"
-            f"  default:\n    type: tcp\n    bind: 127.0.0.1:{self.port}\n    max_connections: 500\n"
+            f"  default:\n    type: tcp\n    bind: {self.host}:{self.port}\n    max_connections: 500\n"
             "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
         )
         return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     """Whether an MQTT broker accepts a CONNECT: an open port alone may be anybody, even the probe itself."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=2) as probe:
+        with socket.create_connection((host, port), timeout=2) as probe:
             probe.sendall(_CONNECT)
             answer = probe.recv(4)
             probe.sendall(_DISCONNECT)
