@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -381,7 +382,8 @@ def running(folder: Path, room: Room) -> Iterator[HandedBox]:
 def chromium() -> Iterator[Browser]:
     """Debian's, headless."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        program = shutil.which("chromium") or "/usr/bin/chromium-headless-shell"
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield browser
         browser.close()
 

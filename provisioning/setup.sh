@@ -15,7 +15,7 @@ declare -A reasons=(
   [fonts-wqy-microhei]="Chinese type for the worksheets (1.6 MB)"
 )
 if [ "$purpose" = tests ]; then
-  reasons[chromium]="opens the pages in tests, without a screen"
+  reasons[chromium-headless-shell]="opens the pages in tests, in half the time that chromium takes"
   reasons[libatomic1]="what drives the browser in tests needs it"
 fi
 
@@ -37,6 +37,13 @@ if command -v dpkg-query >/dev/null 2>&1; then
     installed "$package" || missing+=("$package")
   done
 fi
+# The whole browser does for the tests, too, where nothing can be installed.
+if [ "${missing[*]:-}" = chromium-headless-shell ] && installed chromium; then
+  if [ "$(id -u)" -ne 0 ] || ! DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
+    echo "setup: chromium opens the pages in tests; chromium-headless-shell would be quicker"
+  fi
+  missing=()
+fi
 if [ "${#missing[@]}" -gt 0 ]; then
   for package in "${missing[@]}"; do echo "setup: apt installs $package: ${reasons[$package]}"; done
   as_root=()
@@ -47,6 +54,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
   fi
   export DEBIAN_FRONTEND=noninteractive
   "${as_root[@]}" apt-get update -qq
+  # An older Debian has the browser only as a whole.
+  apt-cache show chromium-headless-shell >/dev/null 2>&1 || missing=("${missing[@]/#chromium-headless-shell/chromium}")
   # The broker is started by the programs that need it; nothing is left running in the background.
   was_there=$(installed mosquitto && echo yes || echo no)
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

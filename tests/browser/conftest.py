@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from benchmarks._box import RunningBox
+from tests.browser.chromium import CHROMIUM, OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_MS = 30_000
@@ -21,9 +22,7 @@ EXPECTED = ("ERR_CONNECTION", "INCOMPLETE", "400 (Bad Request)", "ERR_FAILED")
 def browser() -> Iterator[Browser]:
     # For one module: while it lives, no test can have an event loop of its own.
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
-        )
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield opened
         opened.close()
 

@@ -1,12 +1,12 @@
 """The class report in a real browser, while sheets arrive."""
 
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
@@ -20,8 +20,10 @@ from gateway.web.site import Status, make_site, report_address
 from homework.assignment import Assignment, parse_assignment
 from homework.roster import Pupil, Roster
 from sync.lanes import Lane
+from tests.browser.chromium import CHROMIUM, OPTIONS
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser, and so one event loop, for all
+
 ASSIGNMENT = parse_assignment(
     (Path(__file__).resolve().parents[2] / "examples" / "g3-mul-2x1.toml").read_text(encoding="utf-8")
 )
@@ -59,13 +61,13 @@ async def serve(folder: Path, assignment: Assignment) -> AsyncIterator[Site]:
             await runner.cleanup()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async for served in serve(tmp_path, ASSIGNMENT):
         yield served
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def evil_site(tmp_path: Path) -> AsyncIterator[Site]:
     first = msgspec.structs.replace(ASSIGNMENT.items[0], prompt=EVIL, section=EVIL)
     assignment = msgspec.structs.replace(ASSIGNMENT, title=EVIL, items=(first, *ASSIGNMENT.items[1:]))
@@ -73,17 +75,15 @@ async def evil_site(tmp_path: Path) -> AsyncIterator[Site]:
         yield served
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as play:
-        started = await play.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
-        )
+        started = await play.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
         yield started
         await started.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page in which any script error, and anything that the browser had to block, fails the test."""
     opened = await browser.new_page(viewport={"width": 1366, "height": 900}, locale="zh-CN")
@@ -96,6 +96,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     opened.on("console", note)
     opened.on("pageerror", lambda error: said.append(str(error)))
     yield opened
+    await opened.close()
     assert said == []
 
 
