@@ -19,11 +19,11 @@ demo: setup ## a class's homework from print to report (ONCE=1 ends by itself, C
 	@$(PY) -m edge.demo --class-size $(CLASS) $(if $(ONCE),--once)
 
 test: setup-tests ## the tests, with the broker, database and browser that they need
-	@$(PY) -m pytest -m "not long" -n 2 --dist loadfile
+	@$(PY) -m pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: setup-tests ## the checks that take minutes, and every law tried in new places
 	@$(PY) -m pytest -m long
-	@HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not long" -n 2 --dist loadfile
+	@HYPOTHESIS_PROFILE=searching $(PY) -m pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder
 
 lint: setup-tests ## ruff and mypy
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m mypy

@@ -14,6 +14,12 @@ settings.register_profile("searching", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 ROOT = Path(__file__).resolve().parents[1]
+LONGEST = ("tests/browser/", "tests/e2e/", "tests/crash/", "tests/broker/", "tests/edge/test_a", "tests/test_docs")
+"""Where files stand that take a minute or so: begun last, one would leave the other workers idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")
