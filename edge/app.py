@@ -55,6 +55,8 @@ from ui.language import terminal_language, translator
 
 log = logging.getLogger(__name__)
 _STICK_S = 3.0
+_CLOCK_S = 30.0
+"""How soon it is noted that the clock has been set: a box may be switched off right after the lesson."""
 _TALLY_S = 20.0
 """How soon the school is told that a class has more sheets on this box than before."""
 
@@ -307,8 +309,9 @@ class Box:
             short_bytes=keep.short_mb << 20,
             belongs_to_school=lambda: self._link is not None,
         )
+        clock = Job("clock", _CLOCK_S, self._look_at_clock)
         if identity is None:
-            return Caretaker([Job("room", 60.0, room.look)], on_trouble=self._on_trouble)
+            return Caretaker([Job("room", 60.0, room.look), clock], on_trouble=self._on_trouble)
         tallies = Tallies(self._ledger, self._documents, SystemClock(), on_news=self._wake_link)
         self._sticks = StickWatch(
             self._ledger,
@@ -319,10 +322,15 @@ class Box:
         )
         jobs = [
             Job("room", 60.0, room.look),
+            clock,
             Job("tallies", _TALLY_S, tallies.look),
             Job("stick", _STICK_S, self._sticks.look),
         ]
         return Caretaker(jobs, on_trouble=self._on_trouble)
+
+    def _look_at_clock(self, _ending: Callable[[], bool]) -> None:
+        """A time server may set the clock long after the sheets were slid."""
+        self._ledger.note_clock(SystemClock().read())
 
     def _on_stick(self, _done: Exchanged) -> None:
         """From the caretaker's thread: the stick has everything, it may be pulled out."""

@@ -1,50 +1,40 @@
-"""补交: which sheets of a class came late. Pure.
-
-The box sees when a sheet is slid, not when it was handed in: a pile that is collected when it is due is slid some time
-after. So a time alone makes nobody late while most of the class came after it.
-"""
+"""补交: which sheets of a class came late, by what the box knows of its own clock. Pure."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 
 from edge.filed import FiledPage
-from edge.stack import came_late, owner_of
+from edge.stack import owner_of
+from homework.lateness import Span, Timing, due_ms, timings
 from homework.roster import Roster
-from sync.clock import ClockQuality, ClockReading
-
-SITTING = timedelta(hours=2)
-"""A pause up to this long, such as a lesson and a break, is still the same pile."""
+from sync.placing import NEVER_MS, BoxTimes, Known, Placed
 
 
-def late_captures(clocks: Mapping[int, ClockReading], due: int | None) -> frozenset[int]:
-    """Of the captures of one class, those that are late: what came after `due` (milliseconds).
+def timings_in_class(
+    pages: Sequence[FiledPage],
+    roster: Roster,
+    class_name: str | None,
+    due: str | None,
+    box_times: Callable[[], BoxTimes],
+) -> dict[int, Timing]:
+    """Of the pages of an assignment that is `due` then, how each capture of one class stands to that time.
 
-    Where most came after it, the pile itself was slid after it was due: then its sitting is on time, and late is what
-    came after that. A capture whose clock was never set is never late, and has no say.
+    Only first attempts have one. Nothing without a due time; `box_times` is not asked for then.
     """
-    set_clocks = {c: clock for c, clock in clocks.items() if clock.quality is not ClockQuality.UNSET}
-    after = sorted((clock.wall_ms, capture) for capture, clock in set_clocks.items() if came_late(clock, due))
-    late = [capture for _, capture in after]
-    if 2 * len(after) <= len(set_clocks):
-        return frozenset(late)
-    pauses = (later[0] - earlier[0] for earlier, later in itertools.pairwise(after))
-    longest_ms = SITTING / timedelta(milliseconds=1)
-    pile = next((n for n, pause_ms in enumerate(pauses, start=1) if pause_ms > longest_ms), len(after))
-    return frozenset(late[pile:])
-
-
-def late_in_class(
-    pages: Sequence[FiledPage], roster: Roster, class_name: str | None, due: int | None
-) -> frozenset[int]:
-    """Of the pages of an assignment, the captures of one class that are late. Only a first attempt can be."""
     if due is None:
-        return frozenset()
-    clocks = {}
+        return {}
+    times = box_times()
+    spans = {}
     for page in pages:
         owner = owner_of(page.record, roster, class_name) if page.record is not None else None
         if page.record is not None and page.record.attempt == 1 and (owner is None or owner.class_name == class_name):
-            clocks[page.capture] = page.clock
-    return late_captures(clocks, due)
+            spans[page.capture] = _span(times.place(page.clock))
+    return timings(spans, due_ms(due))
+
+
+def _span(placed: Placed) -> Span:
+    if placed.known is Known.RESTORED and placed.latest_ms >= NEVER_MS:
+        # No time server was ever there since: the school goes by the box's clock, as its teachers see it.
+        return Span(placed.guess_ms, placed.guess_ms)
+    return Span(placed.earliest_ms, placed.latest_ms)

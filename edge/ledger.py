@@ -36,6 +36,7 @@ from edge.deeds import TABLES, add_page
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
 from edge.frames import Capture
 from edge.heads import HEADS
+from edge.ledger_boots import BOOT_TABLE, LedgerBoots, note_reading
 from edge.ledger_calling import SeatOrder
 from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
 from edge.ledger_restored import NEXT_REVISION, RESTORED_TABLE, LedgerRestored
@@ -101,10 +102,11 @@ _MIGRATIONS = (
     JUDGED_BY,
     PICTURE_TABLES,
     RESTORED_TABLE,
+    BOOT_TABLE,
 )
 
 
-class Ledger(LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
+class Ledger(LedgerBoots, LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(
@@ -158,6 +160,7 @@ class Ledger(LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
             ).fetchone()
             if row is None:
                 return None
+            note_reading(db, clock)
             if slid is not None and page.record is not None and page.status is PageStatus.GRADED:
                 self._take_in_order(db, row["id"], page, slid, again=again)
             else:

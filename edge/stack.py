@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
 from edge.deeds import Absence
+from homework.lateness import Timing, pupil_timing
 from homework.results import PageRecord
 from homework.roster import Pupil, Roster
-from sync.clock import ClockQuality, ClockReading
 
 
 class SeatState(StrEnum):
@@ -36,11 +35,11 @@ _NOBODY: Mapping[str, Absence] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Arrived:
-    """A page that counts: its record, its capture, and whether it came when the assignment was due already."""
+    """A page that counts: its record, its capture, and whether it came in time; None where nothing is due."""
 
     record: PageRecord
     capture: int = 0
-    late: bool = False
+    timing: Timing | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class Seat:
     """Of a pupil who handed in some of the pages: the others."""
     late: bool = False
     """补交: handed in after it was due, or by somebody who was excused."""
+    untimed: bool = False
+    """时间不详: nobody can tell whether it was late."""
     pupil: str | None = None
     capture: int = 0
 
@@ -73,6 +74,7 @@ class Stack:
     excused: tuple[int, ...] = ()
     exempt: tuple[int, ...] = ()
     late: tuple[int, ...] = ()
+    untimed: tuple[int, ...] = ()
 
 
 def owner_of(record: PageRecord, roster: Roster, class_name: str | None) -> Pupil | None:
@@ -88,16 +90,6 @@ def chosen_class(roster: Roster, *wishes: str | None) -> str | None:
     """The first wish that says something, else the only class there is, else None: it has to be asked."""
     classes = roster.classes()
     return next(filter(None, wishes), classes[0] if len(classes) == 1 else None)
-
-
-def due_ms(due: str | None) -> int | None:
-    """The moment of an assignment's `due`, in milliseconds of the wall clock."""
-    return round(datetime.fromisoformat(due).timestamp() * 1000) if due is not None else None
-
-
-def came_late(clock: ClockReading, due: int | None) -> bool:
-    """Whether a capture came after `due` (see `due_ms`). A clock that was never set makes nobody late."""
-    return due is not None and clock.quality is not ClockQuality.UNSET and clock.wall_ms > due
 
 
 def stack_of(
@@ -138,6 +130,7 @@ def stack_of(
         excused=of_state[SeatState.EXCUSED],
         exempt=of_state[SeatState.EXEMPT],
         late=tuple(seat.seat for seat in seats if seat.late),
+        untimed=tuple(seat.seat for seat in seats if seat.untimed),
     )
 
 
@@ -152,12 +145,14 @@ def _seat(
     state = _state(pages, pages_a_pupil) if pages else _AWAY[absence] if absence is not None else SeatState.MISSING
     there = {page.record.page for page in pages}
     missing = [page for page in range(1, pages_a_pupil + 1) if page not in there] if state is SeatState.PART else []
+    timing = Timing.LATE if pages and absence is Absence.EXCUSED else pupil_timing(page.timing for page in pages)
     return Seat(
         seat=number,
         name=pupil.name if pupil is not None else "",
         state=state,
         missing_pages=tuple(missing),
-        late=bool(pages) and (absence is Absence.EXCUSED or any(page.late for page in pages)),
+        late=timing is Timing.LATE,
+        untimed=timing is Timing.UNKNOWN,
         pupil=pupil.pupil_id if pupil is not None else None,
         capture=max((page.capture for page in pages), default=0),
     )

@@ -59,7 +59,10 @@ class Known(StrEnum):
 
 
 class Placed(NamedTuple):
-    """When a record was made, in Unix milliseconds: surely within `earliest_ms` and `latest_ms`, likely `guess_ms`."""
+    """When a record was made, in Unix milliseconds: surely within `earliest_ms` and `latest_ms`, likely `guess_ms`.
+
+    `latest_ms` is `NEVER_MS` where nothing later is known.
+    """
 
     earliest_ms: int
     latest_ms: int
@@ -231,7 +234,8 @@ class _Facts:
         if _agree(anchors, max(offsets) - min(offsets)):
             slack_ms = ANCHOR_ERROR_MS + _drift_ms(at_ms - nearest[0])
             return _Window(guess_ms - slack_ms, guess_ms + slack_ms, guess_ms)
-        # One of them is false, and nobody knows which.
+        # One of them is false, and nobody knows which; likely not the one that the clock was set to last.
+        guess_ms = at_ms + _offset(max(anchors))
         slack_ms = ANCHOR_ERROR_MS + max(_drift_ms(at_ms - then) for then, _ in anchors)
         return _Window(at_ms + min(offsets) - slack_ms, at_ms + max(offsets) + slack_ms, guess_ms)
 
@@ -266,7 +270,7 @@ class _Known:
         return min(
             self.facts.first_window.latest_ms if self.facts.first_window is not None and not self.doubted else NEVER_MS,
             self.facts.begun_before_ms,
-            self.ended_before_ms - _least_ms(self.until_ms),
+            _before(self.ended_before_ms, self.until_ms),
         )
 
 
@@ -346,7 +350,7 @@ def _bound(chain: Sequence[_Known]) -> None:
 def _between(boot: _Known, reading: ClockReading, by_ms: int) -> Placed:
     """Where no reading of the boot is believed: after the boot before, before the one after, and before it came."""
     at_ms = reading.monotonic_ms
-    latest_ms = min(by_ms, boot.ended_before_ms - _least_ms(boot.until_ms - at_ms))
+    latest_ms = min(by_ms, _before(boot.ended_before_ms, boot.until_ms - at_ms))
     earliest_ms = boot.begun_after_ms + _least_ms(at_ms)
     if earliest_ms > latest_ms:  # what its neighbours say contradicts itself
         earliest_ms, latest_ms = BUILT_AT_MS, max(BUILT_AT_MS, by_ms)
@@ -374,6 +378,11 @@ def _agree(anchors: Sequence[Point], spread_ms: int) -> bool:
 def _drift_ms(span_ms: int) -> int:
     """By how much more or less than a monotonic clock counted may have passed, rounded up."""
     return -(-abs(span_ms) * DRIFT_PPM // (1_000_000 - DRIFT_PPM))
+
+
+def _before(end_ms: int, span_ms: int) -> int:
+    """What lies at least as long before an end as a monotonic clock counted; an end that nobody knows stays so."""
+    return end_ms if end_ms >= NEVER_MS else end_ms - _least_ms(span_ms)
 
 
 def _least_ms(span_ms: int) -> int:

@@ -19,6 +19,7 @@ from edge.ledger import FILE_NAME, FiledPage, Ledger
 from edge.stack import owner_of
 from homework.errors import BadFileError, UsageError
 from homework.results import points
+from sync.placing import NEVER_MS, BoxTimes
 from ui.language import terminal_language, translator
 
 CSV_COLUMNS = (
@@ -88,6 +89,7 @@ def command(
 def exported_pages(data: Path, *, class_name: str | None) -> list[dict[str, Any]]:
     """Every page that counts or is asked about, in the shape of `classbox grade --json`, with the pupil's name.
 
+    `captured_at_ms` is the likely time, between the earliest and the latest possible one (None: not known);
     `standing` says which; `number` is the page's number in the addresses of the box's own pages.
     """
     if not (data / FILE_NAME).exists():
@@ -95,15 +97,17 @@ def exported_pages(data: Path, *, class_name: str | None) -> list[dict[str, Any]
     documents = Documents(data)
     ledger = Ledger(data)
     try:
-        return [_page(filed, documents, class_name) for filed in ledger.booked_and_asked_pages()]
+        times = ledger.box_times()
+        return [_page(filed, documents, class_name, times) for filed in ledger.booked_and_asked_pages()]
     finally:
         ledger.close()
 
 
-def _page(filed: FiledPage, documents: Documents, class_name: str | None) -> dict[str, Any]:
+def _page(filed: FiledPage, documents: Documents, class_name: str | None, times: BoxTimes) -> dict[str, Any]:
     record = filed.record
     assert record is not None
     asked = filed.standing is Standing.ASK
+    placed = times.place(filed.clock)
     owner = None if asked else owner_of(record, documents.roster(), class_name)
     return {
         "number": filed.capture,
@@ -113,7 +117,9 @@ def _page(filed: FiledPage, documents: Documents, class_name: str | None) -> dic
         "problems": [{"code": p.code, "message": p.message} for p in filed.problems],
         "capture": filed.digest,
         "revision": filed.revision,
-        "captured_at_ms": filed.clock.wall_ms,
+        "captured_at_ms": placed.guess_ms,
+        "captured_earliest_ms": placed.earliest_ms,
+        "captured_latest_ms": placed.latest_ms if placed.latest_ms < NEVER_MS else None,
         "sheet": record.sheet,
         "assignment": record.assignment,
         "page": record.page,

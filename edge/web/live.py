@@ -9,15 +9,16 @@ from edge.again import STACK_SETTING
 from edge.booking import Standing, assignment_key
 from edge.calling import Calling
 from edge.documents import Documents
-from edge.late import late_in_class
+from edge.late import timings_in_class
 from edge.ledger import FiledPage, Ledger, NamedBy
 from edge.release import is_released, is_test
-from edge.stack import Arrived, Stack, due_ms, owner_of, stack_of
+from edge.stack import Arrived, Stack, owner_of, stack_of
 from edge.tones import Tone, tone_of
 from edge.web.calling import CallView, call_view, slid_class
 from edge.web.key import may_be_key
 from edge.web.whose import WrittenCrop, likely_pupils, written_crops
 from homework.errors import ClassboxError
+from homework.lateness import Timing
 from homework.layout import Box, Field, Page, SheetLayout
 from homework.marks import MARKS_DIFFER
 from homework.results import ItemResult, MarkKind, PageRecord, PageStatus, Problem, TeacherMark, VerdictKind, points
@@ -214,7 +215,8 @@ def with_lateness(sheet: SheetView, filed: FiledPage, ledger: Ledger, documents:
     pages, roster = ledger.current_pages(assignment.id), documents.roster()
     owner = owner_of(record, roster, None)
     class_name = owner.class_name if owner is not None else record.who.class_name
-    return replace(sheet, late=filed.capture in late_in_class(pages, roster, class_name, due_ms(assignment.due)))
+    timing = timings_in_class(pages, roster, class_name, assignment.due, ledger.box_times)
+    return replace(sheet, late=timing.get(filed.capture) is Timing.LATE)
 
 
 def _differing(record: PageRecord, documents: Documents) -> tuple[Differing, ...]:
@@ -288,12 +290,13 @@ def live_view(
     roster = documents.roster()
     assignment = documents.assignment(current) if current is not None else None
     counting = ledger.current_pages(current) if current is not None else []
-    late = late_in_class(counting, roster, class_name, due_ms(assignment.due) if assignment is not None else None)
-    pages = [Arrived(p.record, p.capture, p.capture in late) for p in counting if p.record is not None]
+    due = assignment.due if assignment is not None else None
+    timing = timings_in_class(counting, roster, class_name, due, ledger.box_times)
+    pages = [Arrived(p.record, p.capture, timing.get(p.capture)) for p in counting if p.record is not None]
     before = ledger.newest_page(newest.capture) if newest is not None and newest.capture else None
     sheet = sheet_view(newest, documents, class_name=class_name) if newest is not None else None
     if sheet is not None and newest is not None:
-        sheet = replace(sheet, late=newest.capture in late)
+        sheet = replace(sheet, late=timing.get(newest.capture) is Timing.LATE)
     if sheet is not None and before is not None:
         sheet = replace(sheet, previous=before.capture)
     if sheet is not None and newest is not None and belongs_to_school:

@@ -10,9 +10,9 @@ import msgspec
 
 from edge.again import AgainState, again_of
 from edge.documents import Documents
-from edge.late import late_in_class
+from edge.late import timings_in_class
 from edge.ledger import FiledPage, Ledger
-from edge.stack import Arrived, Stack, due_ms, owner_of, stack_of
+from edge.stack import Arrived, Stack, owner_of, stack_of
 from edge.web.drawing import crop_size_px
 from homework.answers import normalise
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
@@ -22,6 +22,7 @@ from homework.report_settings import ReportSettings, settings_from_json
 from homework.results import ItemResult, PageRecord, VerdictKind
 from homework.roster import Pupil, Roster
 from homework.statistics import PupilResult, class_figures
+from sync.placing import BoxTimes, Known
 from ui.report_view import AnswerKey
 
 REPORT_SETTING = "report"
@@ -99,9 +100,11 @@ def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_n
     assignment = documents.assignment(assignment_id)
     layouts = {layout.sheet: layout for layout in documents.layouts()}
     sheets = [sheet for sheet, layout in layouts.items() if _booked_under(layout) == assignment_id]
-    late = late_in_class(first, roster, class_name, due_ms(assignment.due) if assignment is not None else None)
+    due = assignment.due if assignment is not None else None
+    times = ledger.box_times()
+    timing = timings_in_class(first, roster, class_name, due, lambda: times)
     stack = stack_of(
-        [Arrived(one.record, one.filed.capture, one.filed.capture in late) for one in owned],
+        [Arrived(one.record, one.filed.capture, timing.get(one.filed.capture)) for one in owned],
         roster=roster,
         class_name=class_name,
         pages_a_pupil=max((len(layouts[sheet].pages) for sheet in sheets), default=1),
@@ -118,7 +121,7 @@ def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_n
         sheets=len(owned) + len(strange),
         unnamed=sum(page.pupil is None for page in asked),
         max_score_hundredths=max((r.max_score_hundredths or 0 for r in results), default=0) or None,
-        updated_ms=max((page.clock.wall_ms for page in first), default=None),
+        updated_ms=_updated_ms(first, times),
         figures=figures,
         names={result.pupil: result.name for result in results},
         notes=notes,
@@ -132,6 +135,16 @@ def summary_of(ledger: Ledger, documents: Documents, assignment_id: str, class_n
         strangers=len({one.pupil for one in strange}) if pupils else 0,
         again=_again(pages, roster, class_name),
     )
+
+
+def _timing(seat: int, stack: Stack) -> Timing | None:
+    return Timing.LATE if seat in stack.late else Timing.UNKNOWN if seat in stack.untimed else None
+
+
+def _updated_ms(pages: Sequence[FiledPage], times: BoxTimes) -> int | None:
+    """When the latest of them was slid, by those whose time is known."""
+    placed = (times.place(page.clock) for page in pages)
+    return max((at.guess_ms for at in placed if at.known is not Known.BETWEEN), default=None)
 
 
 def _again(pages: Sequence[FiledPage], roster: Roster, class_name: str | None) -> dict[str, AgainState]:
@@ -190,7 +203,7 @@ def _results(
             records,
             missing_pages=absent,
             matched=matched or not pupils,
-            timing=Timing.LATE if (matched or not pupils) and pupil.seat in stack.late else None,
+            timing=_timing(pupil.seat, stack) if records and (matched or not pupils) else None,
         )
         if matched and not records and pupil.seat in stack.exempt:
             result = msgspec.structs.replace(result, status="exempt")

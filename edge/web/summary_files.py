@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from edge.commands.export import safe_cell
 from homework.class_report import ClassReport
 from homework.results import points
-from homework.wording import STATUS_WORDS, Translate, called, details, headline, item_label, score_text
+from homework.statistics import PupilFigures
+from homework.wording import STATUS_WORDS, Translate, called, details, headline, item_label, score_text, timing_text
 
 Cell = str | int | float | None
 Rows = list[Sequence[Cell]]
@@ -31,7 +32,7 @@ def pupil_rows(report: ClassReport, _: Translate) -> Rows:
             [
                 pupil.seat,
                 called(pupil.name, _),
-                _(STATUS_WORDS[pupil.status]),
+                _state(report, pupil, _),
                 *score,
                 "  ".join(labels.get(item, item) for item in pupil.wrong_items),
                 "  ".join(labels.get(item, item) for item in pupil.blank_items),
@@ -39,6 +40,13 @@ def pupil_rows(report: ClassReport, _: Translate) -> Rows:
             ]
         )
     return rows
+
+
+def _state(report: ClassReport, pupil: PupilFigures, _: Translate) -> str:
+    """已交, 补交, 未交 …; 已交，时间不详 where nobody can tell whether in time."""
+    state = _(STATUS_WORDS[pupil.status])
+    when = timing_text(pupil, report.notes[pupil.pupil], _)
+    return state if when in ("", state) else _(", ").join([state, when])
 
 
 def item_rows(report: ClassReport, _: Translate) -> Rows:

@@ -15,7 +15,7 @@ from edge.web.desk import SITE, Site, static_address
 from edge.web.summary import Summary, summary_of
 from edge.web.summary_files import summary_csv, summary_xlsx
 from homework.errors import ClassboxError
-from homework.wording import Translate, report_text, report_text_by_name
+from homework.wording import Translate, report_text, report_text_by_name, untimed_notice
 from sync.lanes import Lane
 from ui.language import translator
 from ui.pages import language_of, render
@@ -152,6 +152,8 @@ def _notices(found: Summary, _: Translate) -> tuple[tuple[str, str], ...]:
                 _("Slide the filled-in key, or load the worksheet."),
             )
         )
+    if found.report.untimed:
+        notices.append(untimed_notice(found.report, _))
     if found.strangers:
         notices.append(
             (

@@ -47,6 +47,7 @@ def unknown() -> GradedPage:
 
 def file(ledger: Ledger, page: GradedPage, digest: int, **more: Any) -> Any:
     pupil = more.pop("pupil", page.record.who.pupil if page.record is not None else None)
+    clock = more.pop("clock", CLOCK)
     return ledger.file(
-        Capture(IMAGE, "test"), page, pupil=pupil, digest=f"{digest:032x}", has_picture=True, clock=CLOCK, **more
+        Capture(IMAGE, "test"), page, pupil=pupil, digest=f"{digest:032x}", has_picture=True, clock=clock, **more
     )

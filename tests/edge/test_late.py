@@ -1,63 +1,119 @@
-"""补交: what a box may call late that only sees when a sheet is slid."""
+"""D13, 补交 on the box: what it may call late by what it knows of its own boots."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from collections.abc import Iterator
+from pathlib import Path
 
-from edge.late import SITTING, late_captures
+import pytest
+
+from edge.commands.export import exported_pages
+from edge.late import timings_in_class
+from edge.ledger import Ledger
+from homework.lateness import Timing
+from homework.roster import Roster
 from sync.clock import ClockQuality, ClockReading
+from tests.edge.filing import file, graded
 
-DUE = 1_796_083_200_000
+DUE = "2026-12-01T08:00:00+08:00"
+DUE_MS = 1_796_083_200_000
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
+UNSET, RESTORED, SYNCED = ClockQuality.UNSET, ClockQuality.RESTORED, ClockQuality.SYNCED
+IN_TIME, LATE, UNKNOWN = Timing.IN_TIME, Timing.LATE, Timing.UNKNOWN
 
 
-def at(*offsets_ms: int, quality: ClockQuality = ClockQuality.SYNCED) -> dict[int, ClockReading]:
-    return {
-        number: ClockReading(monotonic_ms=5, wall_ms=DUE + offset, boot=bytes(16), quality=quality)
-        for number, offset in enumerate(offsets_ms, start=1)
-    }
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    made = Ledger(tmp_path)
+    yield made
+    made.close()
 
 
-def test_the_two_who_come_the_next_day_are_late() -> None:
-    assert late_captures(at(*[-HOUR] * 43, DAY, DAY + MINUTE), DUE) == {44, 45}
+def clock(up_ms: int, wall_ms: int = 0, quality: ClockQuality = UNSET, *, boot: int = 1) -> ClockReading:
+    return ClockReading(monotonic_ms=up_ms, wall_ms=wall_ms, boot=bytes([boot]) * 16, quality=quality)
 
 
-def test_a_pile_that_is_slid_after_it_was_due_is_on_time_and_the_next_days_sheets_are_late() -> None:
-    pile = [20 * MINUTE + n * 1000 for n in range(43)]
-    assert late_captures(at(*pile), DUE) == frozenset()
-    assert late_captures(at(*pile, DAY, DAY + MINUTE), DUE) == {44, 45}
+def judged(ledger: Ledger, *clocks: ClockReading, due: str | None = DUE) -> list[Timing | None]:
+    """A sheet for each of these looks at the clock, in their order, and how each stands."""
+    for number, reading in enumerate(clocks, start=1):
+        file(ledger, graded(f"S{number:03}", seed=number), number, clock=reading)
+    return timing(ledger, due=due)
 
 
-def test_a_lesson_in_between_does_not_part_a_pile() -> None:
-    assert late_captures(at(*[10 * MINUTE] * 20, *[65 * MINUTE] * 23, DAY), DUE) == {44}
+def timing(ledger: Ledger, *, due: str | None = DUE) -> list[Timing | None]:
+    pages = ledger.current_pages("g3")
+    found = timings_in_class(pages, Roster(()), None, due, ledger.box_times)
+    return [found.get(page.capture) for page in sorted(pages, key=lambda page: page.capture)]
 
 
-def test_the_moment_it_is_due_is_on_time() -> None:
-    assert late_captures(at(-1, 0, 1), DUE) == {3}
+def test_a_clock_that_a_time_server_keeps_tells_in_time_from_late(ledger: Ledger) -> None:
+    began_ms = DUE_MS - DAY
+    times = [DUE_MS - HOUR, DUE_MS - HOUR, DUE_MS + DAY]
+    assert judged(ledger, *(clock(at - began_ms, at, SYNCED) for at in times)) == [IN_TIME, IN_TIME, LATE]
 
 
-def test_without_a_time_nobody_is_late() -> None:
-    assert late_captures(at(DAY), None) == frozenset()
+def test_without_a_due_time_no_clock_is_asked(ledger: Ledger) -> None:
+    assert judged(ledger, clock(MINUTE), due=None) == [None]
 
 
-def test_a_clock_that_was_never_set_makes_nobody_late_and_nobody_else_early() -> None:
-    unset = {100 + n: clock for n, clock in at(*[DAY] * 5, quality=ClockQuality.UNSET).items()}
-    assert late_captures({**at(-HOUR, -HOUR, DAY), **unset}, DUE) == {3}
-    assert late_captures(unset, DUE) == frozenset()
+def test_sheets_of_1970_are_judged_when_the_clock_is_set_in_the_same_boot(ledger: Ledger) -> None:
+    assert judged(ledger, clock(HOUR), clock(2 * HOUR), clock(5 * HOUR)) == [UNKNOWN] * 3
+    assert ledger.note_clock(clock(6 * HOUR, DUE_MS + 3 * HOUR, SYNCED))
+    assert timing(ledger) == [IN_TIME, IN_TIME, LATE]
 
 
-def test_a_clock_kept_over_a_power_cut_runs_behind_so_what_it_calls_late_is_late() -> None:
-    assert late_captures({**at(-HOUR, -HOUR), 3: at(DAY, quality=ClockQuality.RESTORED)[1]}, DUE) == {3}
+def test_a_boot_that_was_never_set_is_in_time_when_the_next_one_began_before_it_was_due(ledger: Ledger) -> None:
+    assert judged(ledger, clock(HOUR, boot=1), clock(HOUR, DUE_MS - MINUTE, SYNCED, boot=2)) == [IN_TIME, IN_TIME]
 
 
-@given(st.lists(st.integers(-3 * DAY, 3 * DAY), max_size=50))
-def test_nobody_is_late_who_came_before_it_was_due_or_before_one_on_time(offsets: list[int]) -> None:
-    clocks = at(*offsets)
-    late = late_captures(clocks, DUE)
-    assert all(offsets[number - 1] > 0 for number in late)
-    on_time = [offset for number, offset in enumerate(offsets, start=1) if number not in late]
-    assert all(offsets[number - 1] >= max(on_time, default=-3 * DAY) for number in late if max(on_time, default=0) > 0)
+def test_a_box_that_never_had_a_time_server_goes_by_its_own_clock(ledger: Ledger) -> None:
+    """A school without internet: somebody set the clock by hand, or a battery clock keeps it."""
+    began_ms = DUE_MS - DAY
+    times = [DUE_MS - HOUR, DUE_MS - HOUR, DUE_MS + DAY]
+    assert judged(ledger, *(clock(at - began_ms, at, RESTORED) for at in times)) == [IN_TIME, IN_TIME, LATE]
 
 
-@given(st.lists(st.integers(1, int(SITTING.total_seconds() * 1000)), min_size=1, max_size=50))
-def test_one_pile_is_never_late_as_a_whole(offsets: list[int]) -> None:
-    assert late_captures(at(*offsets), DUE) == frozenset()
+def test_a_restored_clock_is_not_enough_where_a_time_server_shows_that_it_ran_behind(ledger: Ledger) -> None:
+    """The box woke with the time of the evening before: what was slid after it was due looks as if it came before."""
+    early = [clock(HOUR + n, DUE_MS - DAY, SYNCED, boot=1) for n in range(3)]
+    behind = clock(MINUTE, DUE_MS - 10 * HOUR, RESTORED, boot=2)
+    after = clock(HOUR, DUE_MS + DAY, SYNCED, boot=3)
+    assert judged(ledger, *early, behind, after) == [IN_TIME, IN_TIME, IN_TIME, UNKNOWN, LATE]
+    ledger.note_clock(clock(5 * MINUTE, DUE_MS + HOUR, SYNCED, boot=2))
+    assert timing(ledger) == [IN_TIME, IN_TIME, IN_TIME, LATE, LATE]
+
+
+def test_a_server_that_told_of_2099_and_was_corrected_makes_nobody_late(ledger: Ledger) -> None:
+    false = clock(MINUTE, 4_070_908_800_000, SYNCED)
+    right = clock(2 * MINUTE, DUE_MS - HOUR, SYNCED)
+    assert judged(ledger, false, right) == [UNKNOWN, UNKNOWN]
+
+
+def test_what_is_exported_has_the_time_that_was_found_out(ledger: Ledger, tmp_path: Path) -> None:
+    judged(ledger, clock(HOUR))
+    (page,) = exported_pages(tmp_path, class_name=None)
+    assert page["captured_latest_ms"] is None
+    ledger.note_clock(clock(3 * HOUR, DUE_MS, SYNCED))
+    (page,) = exported_pages(tmp_path, class_name=None)
+    assert page["captured_at_ms"] == DUE_MS - 2 * HOUR
+    assert page["captured_earliest_ms"] < DUE_MS - 2 * HOUR < page["captured_latest_ms"] < DUE_MS - 119 * MINUTE
+
+
+def test_a_clock_that_goes_on_well_is_noted_once_an_hour_and_a_jump_at_once(ledger: Ledger) -> None:
+    noted = [
+        ledger.note_clock(clock(up_ms, DUE_MS + up_ms + off_ms, quality))
+        for up_ms, off_ms, quality in (
+            (MINUTE, 0, RESTORED), (2 * MINUTE, 0, RESTORED), (3 * MINUTE, 0, SYNCED), (4 * MINUTE, 0, SYNCED),
+            (4 * MINUTE + HOUR, 0, SYNCED), (5 * MINUTE + HOUR, DAY, SYNCED),
+        )
+    ]  # fmt: skip
+    assert noted == [True, False, True, False, True, True]
+
+
+def test_what_is_known_of_boots_lasts_over_a_restart_in_their_order(tmp_path: Path) -> None:
+    for boot in (1, 2, 3):
+        ledger = Ledger(tmp_path)
+        ledger.note_clock(clock(HOUR, DUE_MS + boot * DAY, UNSET if boot == 2 else SYNCED, boot=boot))
+        ledger.close()
+    ledger = Ledger(tmp_path)
+    placed = ledger.box_times().place(clock(HOUR, boot=2))
+    ledger.close()
+    assert DUE_MS + DAY < placed.earliest_ms < placed.latest_ms < DUE_MS + 3 * DAY

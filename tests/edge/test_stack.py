@@ -5,14 +5,15 @@ from hypothesis import strategies as st
 
 from edge.booking import Standing
 from edge.deeds import Absence
-from edge.stack import NOTHING_IN, Arrived, SeatState, Stack, came_late, due_ms, stack_of
+from edge.stack import NOTHING_IN, Arrived, SeatState, Stack, stack_of
 from edge.tones import NOTE_S, NOTE_STEP_S, NOTES_HZ, Tone, tone_of
+from homework.lateness import Timing
 from homework.results import PageRecord, PageStatus, WhoWroteIt
 from homework.roster import Pupil, Roster
-from sync.clock import ClockQuality, ClockReading
 
 ROSTER = Roster(tuple(Pupil("3-1", seat, f"学生{seat:02}", f"S{seat:03}") for seat in range(1, 7)))
-DUE = "2026-12-01T08:00:00+08:00"
+
+IN_TIME = Timing.IN_TIME
 
 
 def page(seat: int, number: int = 1, *, pending: int = 0) -> PageRecord:
@@ -20,10 +21,6 @@ def page(seat: int, number: int = 1, *, pending: int = 0) -> PageRecord:
         sheet="ABCD1234", assignment="g3", page=number, who=WhoWroteIt("3-1", seat, f"S{seat:03}", 1.0), items=(),
         score_hundredths=0, max_score_hundredths=0, pending=pending,
     )  # fmt: skip
-
-
-def clock(wall_ms: int, quality: ClockQuality = ClockQuality.SYNCED) -> ClockReading:
-    return ClockReading(monotonic_ms=1, wall_ms=wall_ms, boot=bytes(16), quality=quality)
 
 
 def stand(*pages: Arrived, pages_a_pupil: int = 1, **absences: Absence) -> Stack:
@@ -42,19 +39,13 @@ def test_an_excused_pupil_who_hands_in_is_late_and_an_exempt_one_is_not() -> Non
     assert (stack.excused, stack.exempt) == ((), ())
 
 
-def test_late_is_what_comes_after_it_was_due_by_a_clock_that_was_set() -> None:
-    due = due_ms(DUE)
-    assert due == 1_796_083_200_000
-    assert not came_late(clock(due), due)
-    assert came_late(clock(due + 1), due)
-    assert came_late(clock(due + 1, ClockQuality.RESTORED), due)
-    assert not came_late(clock(due + 1, ClockQuality.UNSET), due)
-    assert not came_late(clock(due + 1), None)
-
-
 def test_one_late_page_makes_the_pupil_late() -> None:
-    stack = stand(Arrived(page(2, 1), 7), Arrived(page(2, 2), 9, late=True), Arrived(page(4)), pages_a_pupil=2)
-    assert stack.late == (2,)
+    stack = stand(
+        Arrived(page(2, 1), 7, IN_TIME), Arrived(page(2, 2), 9, Timing.LATE), Arrived(page(4), 3, Timing.UNKNOWN),
+        Arrived(page(5), 1, IN_TIME), Arrived(page(6), 2, Timing.UNKNOWN),
+        pages_a_pupil=2, S006=Absence.EXCUSED,
+    )  # fmt: skip
+    assert (stack.late, stack.untimed) == ((2, 6), (4,))
     two, four = stack.seats[1], stack.seats[3]
     assert (two.state, two.capture, two.missing_pages) == (SeatState.DONE, 9, ())
     assert (four.state, four.missing_pages) == (SeatState.PART, (2,))
@@ -67,13 +58,13 @@ def test_without_a_class_list_nobody_is_missing_or_excused() -> None:
 
 
 @given(
-    pages=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 2), st.booleans()), max_size=12),
+    pages=st.lists(st.tuples(st.integers(1, 6), st.integers(1, 2), st.sampled_from(Timing)), max_size=12),
     absences=st.dictionaries(st.sampled_from([f"S{n:03}" for n in range(1, 7)]), st.sampled_from(Absence)),
 )
 def test_every_seat_is_in_exactly_one_state_and_the_counts_add_up(
-    pages: list[tuple[int, int, bool]], absences: dict[str, Absence]
+    pages: list[tuple[int, int, Timing]], absences: dict[str, Absence]
 ) -> None:
-    arrived = [Arrived(page(seat, number), late=late) for seat, number, late in pages]
+    arrived = [Arrived(page(seat, number), timing=timing) for seat, number, timing in pages]
     stack = stack_of(arrived, roster=ROSTER, class_name="3-1", pages_a_pupil=2, absences=absences)
     assert stack.handed_in + len(stack.missing) + len(stack.excused) + len(stack.exempt) == 6
     assert stack.total == stack.handed_in + len(stack.missing)

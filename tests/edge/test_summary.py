@@ -18,7 +18,7 @@ from edge.frames import Capture, RegisteredPage
 from edge.ledger import Ledger
 from edge.pipeline import GradedPage
 from edge.web.summary import REPORT_SETTING, Summary, summary_of
-from edge.web.summary_files import item_rows, mistake_rows, summary_csv, summary_xlsx
+from edge.web.summary_files import item_rows, mistake_rows, pupil_rows, summary_csv, summary_xlsx
 from gateway.config import load_config
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import make_school
@@ -44,6 +44,17 @@ ZH, EN = translator("zh-CN").gettext, translator("en").gettext
 BY = By("teacher", ClockReading(monotonic_ms=5, wall_ms=DUE_MS, boot=bytes(16), quality=ClockQuality.SYNCED))
 
 
+def at(wall_ms: int) -> ClockReading:
+    """A look at a clock that a time server keeps, in one long boot."""
+    began_ms = DUE_MS - 30 * 86_400_000
+    return ClockReading(monotonic_ms=wall_ms - began_ms, wall_ms=wall_ms, boot=bytes(16), quality=ClockQuality.SYNCED)
+
+
+def unset(monotonic_ms: int) -> ClockReading:
+    """A look at the clock of a box that woke in 1970."""
+    return ClockReading(monotonic_ms=monotonic_ms, wall_ms=monotonic_ms, boot=b"u" * 16, quality=ClockQuality.UNSET)
+
+
 class Box:
     """A ledger and documents with a class of eight whose sheets the simulation fills in."""
 
@@ -61,7 +72,7 @@ class Box:
         *,
         pupil: str | None = "",
         wall_ms: int = DUE_MS - 1,
-        quality: ClockQuality = ClockQuality.SYNCED,
+        clock: ClockReading | None = None,
         again: bool = False,
     ) -> Any:
         self.count += 1
@@ -72,7 +83,7 @@ class Box:
             pupil=record.who.pupil if pupil == "" else pupil,
             digest=f"{self.count:032x}",
             has_picture=True,
-            clock=ClockReading(monotonic_ms=5, wall_ms=wall_ms, boot=bytes(16), quality=quality),
+            clock=clock or at(wall_ms),
             again=again,
         )
 
@@ -198,12 +209,27 @@ def test_excused_and_exempt_pupils_are_not_missing_and_not_expected(box: Box) ->
 
 
 def test_a_sheet_after_the_due_time_is_late_and_an_unset_clock_makes_nobody_late(box: Box) -> None:
+    """D13: until the clock is set, in the same boot; then the sheets before it have their time too."""
     box.documents.put_assignment(msgspec.structs.replace(ASSIGNMENT, due=DUE))
     pupils = box.pupils.roster.pupils
-    box.slide(box.pupils.graded(pupils[0]), wall_ms=DUE_MS - 1000)
-    box.slide(box.pupils.graded(pupils[1]), wall_ms=DUE_MS + 86_400_000)
-    box.slide(box.pupils.graded(pupils[2]), wall_ms=DUE_MS + 86_400_000, quality=ClockQuality.UNSET)
+    minute, day = 60_000, 86_400_000
+    next_day = ClockReading(monotonic_ms=minute, wall_ms=DUE_MS + day, boot=b"n" * 16, quality=ClockQuality.SYNCED)
+    box.slide(box.pupils.graded(pupils[0]), wall_ms=DUE_MS - minute)
+    box.slide(box.pupils.graded(pupils[4]), wall_ms=DUE_MS - minute)
+    box.slide(box.pupils.graded(pupils[2]), clock=unset(minute))
+    box.slide(box.pupils.graded(pupils[1]), clock=next_day)
     assert [box.status_of(seat) for seat in (1, 2, 3, 4)] == ["handed-in", "late", "handed-in", "missing"]
+    report = box.summary().report
+    assert report.untimed == ("3-1-S003",)
+    assert report.updated_ms == DUE_MS + day
+    (row,) = [row for row in pupil_rows(report, ZH)[1:] if row[0] == 3]
+    assert row[2] == "已交，时间不详"
+    after = ClockReading(
+        monotonic_ms=61 * minute, wall_ms=DUE_MS + 2 * 60 * minute, boot=b"u" * 16, quality=ClockQuality.SYNCED
+    )
+    box.ledger.note_clock(after)
+    assert box.status_of(3) == "late"
+    assert box.summary().report.untimed == ()
 
 
 def test_wrong_answers_lead_to_the_pictures_of_those_who_wrote_them(box: Box) -> None:
