@@ -23,12 +23,14 @@ import msgspec
 import zstandard
 
 from sync.clock import ClockQuality, ClockReading
+from sync.dictionaries import NEWEST_ID, dictionary_of
 from sync.envelope import MAX_FRAME_BYTES, Envelope, Erased, decode_envelope
 from sync.errors import WireError
+from sync.greeting import decode_greeting, misfit, own_greeting
 from sync.lanes import Lane, first_link
 from sync.receipts import LaneView, Receipt, advance, judge, new_lane_state, open_down
 from sync.records import DocumentRecord, HealthRecord, PackedItem, PackedMark, PageResult, decode_record, encode_record
-from sync.signed import MessageKind, sign
+from sync.signed import MessageKind, open_signed, sign
 from sync.state import decode_box_state
 
 LIMIT_MB = 64
@@ -45,6 +47,7 @@ _LIES = (
 )
 _pack = msgspec.msgpack.encode
 _fast = zstandard.ZstdCompressor(level=1)
+_with_dictionary = zstandard.ZstdCompressor(level=1, dict_data=dictionary_of(NEWEST_ID))
 
 Mutation = Callable[[random.Random, bytes], bytes]
 Taken = Counter[str]
@@ -134,7 +137,12 @@ def payloads(rng: random.Random) -> list[bytes]:
 
 
 def _signed(kind: MessageKind, body: bytes) -> bytes:
-    channel = {MessageKind.ENVELOPE: "up", MessageKind.STATE: "state", MessageKind.RECEIPTS: "down"}[kind]
+    channel = {
+        MessageKind.ENVELOPE: "up",
+        MessageKind.STATE: "state",
+        MessageKind.RECEIPTS: "down",
+        MessageKind.GREETING: "down",
+    }[kind]
     return sign(kind, body, key=KEY, school=SCHOOL, box=BOX, channel=channel)  # type: ignore[arg-type]  # one of three words
 
 
@@ -176,10 +184,11 @@ def _false_head(rng: random.Random, frame: bytes) -> bytes:
 def message(rng: random.Random) -> tuple[MessageKind, bytes]:
     """One hostile message, signed with the box's own key (but for a few that are changed afterwards)."""
     what = rng.choices(
-        ("record", "entries", "frame", "head", "envelope", "state", "receipts", "after", "bomb", "many"),
-        (30, 15, 10, 8, 12, 10, 12, 3, 0.01, 0.002),
+        ("record", "entries", "frame", "head", "envelope", "state", "receipts", "greeting", "after", "bomb", "many"),
+        (30, 15, 10, 8, 12, 10, 12, 4, 3, 0.01, 0.002),
     )[0]
     entries: list[object] = rng.sample(payloads(rng), rng.randint(1, 4))
+    pack = rng.choice((_fast, _with_dictionary)).compress
     match what:
         case "state":
             clock = ClockReading(monotonic_ms=1, wall_ms=2, boot=bytes(16), quality=ClockQuality.UNSET)
@@ -187,25 +196,29 @@ def message(rng: random.Random) -> tuple[MessageKind, bytes]:
             return MessageKind.STATE, _signed(MessageKind.STATE, _mutated(rng, body))
         case "receipts":
             return MessageKind.RECEIPTS, _signed(MessageKind.RECEIPTS, _mutated(rng, _receipts(rng)))
+        case "greeting":
+            return MessageKind.GREETING, _signed(
+                MessageKind.GREETING, _mutated(rng, _pack(own_greeting(b"chal-001", "0.1")))
+            )
         case "record":
             at = rng.randrange(len(entries))
             record = entries[at]
             assert isinstance(record, bytes)
             entries[at] = _mutated(rng, record)
-            frame = _fast.compress(_pack(entries))
+            frame = pack(_pack(entries))
         case "entries":
             entries.append(Erased(bytes(16)))
-            frame = _fast.compress(_mutated(rng, _pack(entries)))
+            frame = pack(_mutated(rng, _pack(entries)))
         case "frame":
-            frame = _mutated(rng, _fast.compress(_pack(entries)))
+            frame = _mutated(rng, pack(_pack(entries)))
         case "head":
-            frame = _false_head(rng, _fast.compress(_pack(entries)))
+            frame = _false_head(rng, pack(_pack(entries)))
         case "bomb":
             frame = _bomb(rng)
         case "many":
             frame = _many_items(rng)
         case _:
-            frame = _fast.compress(_pack(entries))
+            frame = pack(_pack(entries))
     body = _body(frame)
     if what == "envelope":
         body = _mutated(rng, body)
@@ -227,6 +240,10 @@ def take_in(kind: MessageKind, signed: bytes) -> Taken:
                 for receipt in open_down(signed, school=SCHOOL, box=BOX, key=KEY) or ():
                     judge(receipt, _VIEW)
                     done["receipts"] += 1
+            case MessageKind.GREETING:
+                _, body = open_signed(signed, key=KEY, school=SCHOOL, box=BOX, channel="down")
+                misfit(decode_greeting(body))
+                done["greetings"] += 1
     except WireError:
         done["dropped"] += 1
     return done

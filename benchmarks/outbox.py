@@ -112,7 +112,7 @@ def _session(ledger: Ledger) -> dict[str, float]:
             outgoing = session.next_envelope(outbox, 1e12 * number)
         if outgoing is not None:
             with _timed(times["pack"]):
-                session.encoded(outgoing.envelope)
+                session.encoded(outgoing)
         with ledger.outbox() as outbox:
             stream = outbox.stream(outbox.epoch, Lane.RESULTS)
             assert stream is not None

@@ -1,8 +1,10 @@
 """Bytes that a graded sheet costs on the wire, in a class's batch and one by one.
 
-A made-up class of 45 answers 20 items of one worksheet (`benchmarks._class_pages`). `rows`: what goes over the line for
-one class when the connection is up, bytes a sheet, from box to broker and back; the headers of each layer apart. On the
-way back `mqtt` has the receipt in it. `tls` is by difference, from the same over TLS 1.3.
+A made-up class of 45 answers 20 items of one worksheet (`benchmarks._class_pages`), of which the dictionary has seen
+nothing: it was trained on others, made up in another way (`sync.simulation.training`). `plain` is without it, as
+towards a gateway that does not know it. `rows`: what goes over the line for one class when the connection is up, bytes
+a sheet, from box to broker and back; the headers of each layer apart. On the way back `mqtt` has the receipt in it.
+`tls` is by difference, from the same over TLS 1.3.
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from benchmarks._line import Counted, LineError, Way
 from benchmarks._line_ends import BoxAtTheLine, Took, school
 from homework.results import ItemResult, PageRecord
 from sync.clock import ClockReading
-from sync.envelope import LEVEL, Envelope, encode_envelope
+from sync.dictionaries import LEVEL, NEWEST_ID
+from sync.envelope import Envelope, encode_envelope
 from sync.lanes import Lane, first_link
 from sync.records import encode_record, page_result_from
 from sync.signed import TAG_BYTES
@@ -30,7 +33,10 @@ from sync.signed import TAG_BYTES
 LINE = Way(bits_per_s=2_000_000, delay_s=0.05)
 
 
-def message_bytes(pages: list[tuple[PageRecord, ClockReading]], school_key: bytes) -> int:
+Pages = list[tuple[PageRecord, ClockReading]]
+
+
+def message_bytes(pages: Pages, school_key: bytes, dictionary: int | None = NEWEST_ID) -> int:
     """The bytes of one signed envelope with these pages, as published."""
     epoch = secrets.token_bytes(8)
     payloads = tuple(
@@ -47,10 +53,10 @@ def message_bytes(pages: list[tuple[PageRecord, ClockReading]], school_key: byte
         challenge=secrets.token_bytes(8),
         entries=payloads,
     )
-    return len(encode_envelope(envelope, secrets.token_bytes(32)))
+    return len(encode_envelope(envelope, secrets.token_bytes(32), dictionary=dictionary))
 
 
-def json_messages(pages: list[tuple[PageRecord, ClockReading]]) -> list[bytes]:
+def json_messages(pages: Pages) -> list[bytes]:
     """The same pages as one JSON message each, with field names: what is written first when nobody counts bytes."""
     messages = []
     for record, clock in pages:
@@ -103,20 +109,9 @@ def measure(*, runs: int, seed: int = 1) -> dict[str, object]:
     key = secrets.token_bytes(32)
     classes = {sure: [made_up_class(rng, sure=sure) for _ in range(runs)] for sure in (0.9, 0.5)}
     typical = classes[0.9]
-    per_sheet = [message_bytes(c, key) / PUPILS for c in typical]
     return {
-        "bytes_per_sheet": round(statistics.median(per_sheet), 1),
-        "bytes_per_sheet_worst": round(max(per_sheet), 1),
-        "bytes_per_sheet_unsure_reader": round(
-            statistics.median(message_bytes(c, key) / PUPILS for c in classes[0.5]), 1
-        ),
-        "bytes_per_sheet_batches_of_5": round(
-            statistics.median(
-                sum(message_bytes(c[at : at + 5], key) for at in range(0, PUPILS, 5)) / PUPILS for c in typical
-            ),
-            1,
-        ),
-        "bytes_of_a_single_sheet": round(statistics.median(message_bytes(c[:1], key) for c in typical)),
+        **_batches(classes, key, NEWEST_ID),
+        **{f"{name}_plain": size for name, size in _batches(classes, key, None).items()},
         "naive_json_bytes_per_sheet": round(
             statistics.median(sum(map(len, json_messages(c))) / PUPILS for c in typical), 1
         ),
@@ -131,6 +126,24 @@ def measure(*, runs: int, seed: int = 1) -> dict[str, object]:
         "items": ITEMS,
         "pupils": PUPILS,
         "classes": runs,
+    }
+
+
+def _batches(classes: dict[float, list[Pages]], key: bytes, dictionary: int | None) -> dict[str, float]:
+    """Bytes a sheet in batches of several sizes."""
+    typical = classes[0.9]
+
+    def sheets(pages: Pages, each: int) -> float:
+        cuts = range(0, len(pages), each)
+        return sum(message_bytes(pages[at : at + each], key, dictionary) for at in cuts) / len(pages)
+
+    whole = [sheets(pages, PUPILS) for pages in typical]
+    return {
+        "bytes_per_sheet": round(statistics.median(whole), 1),
+        "bytes_per_sheet_worst": round(max(whole), 1),
+        "bytes_per_sheet_unsure_reader": round(statistics.median(sheets(pages, PUPILS) for pages in classes[0.5]), 1),
+        "bytes_per_sheet_batches_of_5": round(statistics.median(sheets(pages, 5) for pages in typical), 1),
+        "bytes_of_a_single_sheet": round(statistics.median(sheets(pages, 1) for pages in typical)),
     }
 
 

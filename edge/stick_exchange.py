@@ -74,7 +74,7 @@ def put_out(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, 
             break
         envelopes += 1
         records += len(outgoing.envelope.entries)
-        messages.append(("up", session.encoded(outgoing.envelope)))
+        messages.append(("up", session.encoded(outgoing)))
     size = write_messages(stick, "up", messages, school=identity.school, box=identity.box, key=identity.box_key)
     return records, envelopes, size
 

@@ -186,7 +186,7 @@ class BoxLink:
         if outgoing is None:
             return None, self._session.wake_at_ms()
         # Packed outside the transaction: who books a sheet meanwhile does not wait for it.
-        return (outgoing.ticket, self._session.encoded(outgoing.envelope)), None
+        return (outgoing.ticket, self._session.encoded(outgoing)), None
 
     async def _gather(self) -> None:
         while True:

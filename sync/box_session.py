@@ -46,10 +46,14 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(NamedTuple):
-    """An envelope whose turn it is. `acknowledged` wants its ticket when the broker has it."""
+    """An envelope whose turn it is. `acknowledged` wants its ticket when the broker has it.
+
+    `dictionary` is what it may be packed with.
+    """
 
     ticket: int
     envelope: Envelope
+    dictionary: int | None = None
 
 
 class Received(NamedTuple):
@@ -98,6 +102,12 @@ def latest_greeting(outbox: Outbox) -> Greeting | None:
         return None if kept is None else decode_greeting(kept)
     except WireError:  # a newer program wrote it into this card
         return None
+
+
+def _dictionary(outbox: Outbox, sent: _Sent) -> int | None:
+    """What an envelope is packed with. What goes again goes plain: perhaps that is why it did not arrive."""
+    greeting = latest_greeting(outbox) if sent.tries == 1 else None
+    return None if greeting is None else greeting.dictionary
 
 
 class BoxSession:
@@ -172,13 +182,13 @@ class BoxSession:
         for lane in self._budget.order():
             for stream in streams:
                 if stream.lane == lane and (sent := self._due(stream, outbox, now_ms)) is not None:
-                    return Outgoing(sent.ticket, self._envelope(stream, outbox, sent))
+                    return Outgoing(sent.ticket, self._envelope(stream, outbox, sent), _dictionary(outbox, sent))
         return None
 
-    def encoded(self, envelope: Envelope) -> bytes:
+    def encoded(self, outgoing: Outgoing) -> bytes:
         """The bytes to publish, which the lane pays for. Packing takes long: do it outside the outbox's transaction."""
-        message = encode_envelope(envelope, self._key)
-        self._budget.spend(envelope.lane, len(message))
+        message = encode_envelope(outgoing.envelope, self._key, dictionary=outgoing.dictionary)
+        self._budget.spend(outgoing.envelope.lane, len(message))
         return message
 
     def acknowledged(self, ticket: int, now_ms: float) -> None:
@@ -193,7 +203,7 @@ class BoxSession:
         if outgoing is None:
             return None
         self.acknowledged(outgoing.ticket, now_ms)
-        return self.encoded(outgoing.envelope)
+        return self.encoded(outgoing)
 
     def wake_at_ms(self) -> float | None:
         """When the next envelope on the way has to go again, None when none is or only the line has them."""

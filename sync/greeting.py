@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from homework.errors import ClassboxError
+from sync.dictionaries import IDS
 from sync.envelope import Challenge
 from sync.errors import DECODING, MalformedEnvelope
 from sync.records import NEWEST, Name
@@ -41,6 +42,11 @@ class Greeting(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
         """Whether records of that kind and version are taken in, and not only held."""
         return 1 <= kind <= len(self.records) and self.records[kind - 1] >= version
 
+    @property
+    def dictionary(self) -> int | None:
+        """The one that both sides have and that saves most; None for none."""
+        return next((one for one in IDS if one in self.dictionaries), None)
+
 
 _decoder = msgspec.msgpack.Decoder(Greeting)
 
@@ -48,7 +54,8 @@ _decoder = msgspec.msgpack.Decoder(Greeting)
 def own_greeting(challenge: bytes, software: str) -> Greeting:
     """What this program reads."""
     kinds = range(1, max(NEWEST) + 1)
-    return Greeting(challenge=challenge, software=software, records=tuple(NEWEST.get(kind, 0) for kind in kinds))
+    records = tuple(NEWEST.get(kind, 0) for kind in kinds)
+    return Greeting(challenge=challenge, software=software, records=records, dictionaries=IDS)
 
 
 def encode_greeting(greeting: Greeting, *, school: str, box: str, key: bytes) -> bytes:

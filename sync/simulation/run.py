@@ -170,7 +170,7 @@ class Simulation:
                 if box.dead_until_ms is None:
                     puback_ms = self._now_ms + self._rng.random() * self._line.delay_ms
                     box.pubacks.append((puback_ms, outgoing.ticket))
-                self._publish(box, Message(UP, box.session.encoded(outgoing.envelope)))
+                self._publish(box, Message(UP, box.session.encoded(outgoing)))
         except sqlite3.OperationalError:  # the link ends its conversation, and begins another
             box.reconnect(self._now_ms)
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import hashlib
+import random
+
 import msgspec
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks._class_pages import made_up_class
+from sync.dictionaries import NEWEST_ID, dictionary_of, file_of
 from sync.envelope import (
     MAX_FRAME_BYTES,
     MAX_RECORDS,
@@ -18,6 +23,7 @@ from sync.envelope import (
 )
 from sync.errors import BadSignature, FutureVersion, MalformedEnvelope
 from sync.lanes import Lane, first_link, record_digest
+from sync.records import encode_record, page_result_from
 from sync.signed import MessageKind, sign
 
 KEY = bytes(range(32))
@@ -101,6 +107,67 @@ def bomb(size: int, *, tells: bool) -> bytes:
 def test_bombs_and_frames_that_break_a_limit_are_refused_even_when_signed(frame: bytes):
     with pytest.raises(MalformedEnvelope):
         decode_envelope(signed_frame(frame), school="s", box="b", key=KEY)
+
+
+def with_dictionary(raw: bytes, **more: bool) -> bytes:
+    return zstandard.ZstdCompressor(level=3, dict_data=dictionary_of(NEWEST_ID), **more).compress(raw)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        with_dictionary(bytes(MAX_FRAME_BYTES + 1)),
+        with_dictionary(bytes(1 << 28)),
+        with_dictionary(bytes(1 << 20), write_content_size=False),
+        with_dictionary(msgspec.msgpack.encode([b"x"]), write_dict_id=False)[:-1],
+        with_dictionary(msgspec.msgpack.encode([b"x" * 400]))[:-2],
+        with_dictionary(msgspec.msgpack.encode([b"x"])) + b"more",
+        with_dictionary(msgspec.msgpack.encode([b"x"] * (MAX_RECORDS + 1))),
+        # Says that it was packed with the dictionary, and has a size that it does not have.
+        b"\x28\xb5\x2f\xfd\xa2" + NEWEST_ID.to_bytes(2, "little") + (MAX_FRAME_BYTES).to_bytes(4, "little") + bytes(9),
+        # The same with a size beyond the limit.
+        b"\x28\xb5\x2f\xfd\xa2" + NEWEST_ID.to_bytes(2, "little") + (1 << 31).to_bytes(4, "little") + bytes(9),
+    ],
+)
+def test_the_limits_hold_with_a_dictionary_too(frame: bytes):
+    """D14."""
+    with pytest.raises(MalformedEnvelope):
+        decode_envelope(signed_frame(frame), school="s", box="b", key=KEY)
+
+
+def test_a_dictionary_from_the_future_is_told_as_such():
+    frame = with_dictionary(msgspec.msgpack.encode([b"x"]))
+    newer = frame.replace(NEWEST_ID.to_bytes(2, "little"), (NEWEST_ID + 1).to_bytes(2, "little"), 1)
+    with pytest.raises(FutureVersion):
+        decode_envelope(signed_frame(newer), school="s", box="b", key=KEY)
+
+
+@given(st.lists(st.binary(max_size=60), min_size=1, max_size=20))
+def test_with_a_dictionary_the_same_comes_out(content: list[bytes]):
+    envelope = envelope_of(content)
+    message = encode_envelope(envelope, KEY, dictionary=NEWEST_ID)
+    assert decode_envelope(message, school="s", box="b", key=KEY) == envelope
+
+
+def test_the_dictionary_is_what_every_program_that_has_its_id_has():
+    """A file that changed under its id would make every frame unreadable for the programs that are out there."""
+    digest = hashlib.blake2b(file_of(NEWEST_ID).read_bytes(), digest_size=16).hexdigest()
+    assert digest == "a9518badacdfc07b732e98db83eb5daa"
+    assert file_of(NEWEST_ID).stat().st_size <= 32 << 10
+    assert zstandard.ZstdCompressionDict(file_of(NEWEST_ID).read_bytes()).dict_id() == NEWEST_ID
+
+
+def test_a_sheet_alone_costs_far_less_with_the_dictionary_and_a_backlog_goes_without():
+    rng = random.Random(1)
+    pages: list[bytes | Erased] = [
+        encode_record(page_result_from(page, capture=rng.randbytes(16), clock=clock, school_key=KEY))
+        for _ in range(3)
+        for page, clock in made_up_class(rng, sure=0.9)
+    ]
+    plain, packed = (len(encode_envelope(envelope_of(pages[:1]), KEY, dictionary=d)) for d in (None, NEWEST_ID))
+    assert packed < 0.85 * plain
+    backlog = envelope_of(pages)
+    assert encode_envelope(backlog, KEY, dictionary=NEWEST_ID) == encode_envelope(backlog, KEY)
 
 
 @given(st.binary(max_size=200))

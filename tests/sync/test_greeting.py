@@ -10,17 +10,19 @@ from typing import Any
 
 import msgspec
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.box_session import BoxSession, latest_greeting
+from sync.dictionaries import NEWEST_ID
 from sync.errors import MalformedEnvelope
 from sync.gateway_session import GatewaySession, Message
 from sync.greeting import Greeting, decode_greeting, encode_greeting, misfit, own_greeting
 from sync.lanes import Lane
 from sync.outbox import Outbox, create_tables
 from sync.records import NEWEST
-from sync.signed import VERSION
+from sync.signed import VERSION, open_signed
 from sync.simulation import BOX, KEY, SCHOOL
 from sync.simulation.made_up import page_record
 from sync.simulation.store import MemoryIngest
@@ -143,3 +145,49 @@ def test_fields_that_a_newer_gateway_appends_are_read_over():
 def test_no_bytes_do_harm(body: bytes):
     with contextlib.suppress(MalformedEnvelope):
         decode_greeting(body)
+
+
+def frames(messages: list[bytes | None]) -> list[int]:
+    """Which dictionary each envelope was packed with."""
+    found = []
+    for message in messages:
+        assert message is not None
+        body = msgspec.msgpack.decode(open_signed(message, key=KEY, school=SCHOOL, box=BOX, channel="up")[1])
+        found.append(zstandard.get_frame_parameters(body[5]).dict_id)
+    return found
+
+
+def test_only_who_has_greeted_with_the_dictionary_gets_frames_that_need_it(
+    box: BoxSession, outbox: Outbox, gateway: GatewaySession
+):
+    outbox.append(Lane.RESULTS, page_record(b"a" * 16, 1.0))
+    before = box.next_message(outbox, 0.0)
+    answers = now(gateway.handle([Message(STATE, box.hello(outbox))]))
+    greeted(box, outbox, *answers)
+    outbox.append(Lane.HEALTH, page_record(b"b" * 16, 1.0))
+    assert frames([before, box.next_message(outbox, 0.0)]) == [0, NEWEST_ID]
+    box.hello(outbox)
+    greeted(box, outbox, answers[-1])  # an older program answers now
+    box.hello(outbox)
+    outbox.append(Lane.DOCUMENTS, page_record(b"c" * 16, 1.0))
+    assert frames([box.next_message(outbox, 0.0)]) == [0]
+
+
+def test_what_goes_again_goes_plain(box: BoxSession, outbox: Outbox, gateway: GatewaySession):
+    """D3: whatever program the school went back to meanwhile reads it."""
+    greeted(box, outbox, *now(gateway.handle([Message(STATE, box.hello(outbox))])))
+    outbox.append(Lane.RESULTS, page_record(b"a" * 16, 1.0))
+    sent = [box.next_message(outbox, 0.0), box.next_message(outbox, 60_000.0)]
+    assert frames(sent) == [NEWEST_ID, 0]
+
+
+def test_the_greeting_outlives_the_box_that_heard_it(outbox: Outbox, gateway: GatewaySession, box: BoxSession):
+    greeted(box, outbox, *now(gateway.handle([Message(STATE, box.hello(outbox))])))
+    again = BoxSession(school=SCHOOL, box=BOX, key=KEY, software="t")
+    outbox.append(Lane.RESULTS, page_record(b"a" * 16, 1.0))
+    assert frames([again.next_message(outbox, 0.0)]) == [NEWEST_ID]
+
+
+def test_a_dictionary_that_only_the_gateway_has_is_not_used():
+    assert GREETING.dictionary is None
+    assert msgspec.structs.replace(GREETING, dictionaries=(7, NEWEST_ID)).dictionary == NEWEST_ID
