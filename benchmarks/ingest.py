@@ -18,7 +18,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import aiomqtt
 import msgspec
 
 from gateway.config import GatewayConfig, load_config
@@ -31,6 +30,7 @@ from gateway.store.store import Store, open_store
 from homework.assignment import parse_assignment
 from homework.roster import Roster
 from sync.broker_address import BrokerAddress
+from sync.connection import connected
 from sync.embedded_broker import Broker
 from sync.envelope import encode_envelope
 from sync.gateway_link import GatewayLink
@@ -98,17 +98,16 @@ async def over_a_broker(config: GatewayConfig, classes: int) -> dict[str, Any]:
 
 
 async def _publish_and_wait(address: BrokerAddress, messages: Sequence[Message], key: bytes, last_seq: int) -> float:
-    async with aiomqtt.Client(identifier="benchmark", **address.connect_arguments()) as client:
-        await client.subscribe(topic(SCHOOL, BOX, "down"), qos=1)
+    async with connected(address.connect_arguments(), identifier="benchmark", keepalive_s=60) as connection:
+        await connection.subscribe(topic(SCHOOL, BOX, "down"))
         started = time.perf_counter()
         for message in messages:
-            await client.publish(message.topic, message.payload, qos=1)
-        async for answer in client.messages:
-            assert isinstance(answer.payload, bytes)
-            receipts = open_down(answer.payload, school=SCHOOL, box=BOX, key=key)
-            if any(receipt.mark == last_seq for receipt in receipts or ()):
-                break
-        return time.perf_counter() - started
+            await connection.publish(message.topic, message.payload)
+        while True:
+            for answer in await connection.arrived(100):
+                receipts = open_down(answer.payload, school=SCHOOL, box=BOX, key=key)
+                if any(receipt.mark == last_seq for receipt in receipts or ()):
+                    return time.perf_counter() - started
 
 
 async def _counted(store: Store) -> int:

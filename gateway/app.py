@@ -94,10 +94,10 @@ class _BrokerWatcher:
 
     def _line(self, *, connected: bool, trouble: ClassboxError | None) -> str:
         _ = translator(terminal_language()).gettext
-        if connected:
-            return _("The broker at {url} is there.").format(url=self._url)
         if trouble is not None:
             return " ".join(trouble.said(_))
+        if connected:
+            return _("The broker at {url} is there.").format(url=self._url)
         return _("The broker at {url} does not answer; still trying. Check that it runs, and [broker] url.").format(
             url=self._url
         )

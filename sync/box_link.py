@@ -12,16 +12,27 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession, Pace
 from sync.broker_address import BrokerAddress
 from sync.clock import Clock
-from sync.connection import LINE_ERRORS, Connection, Pauses, connected, for_ever, trouble_of
+from sync.connection import (
+    LINE_ERRORS,
+    Connection,
+    Meaning,
+    Overloaded,
+    Pauses,
+    Refused,
+    connected,
+    for_ever,
+    trouble_of,
+)
 from sync.errors import FutureVersion
 from sync.greeting import misfit, too_new
 from sync.outbox import Outbox
+from sync.signed import MAX_MESSAGE_BYTES
 from sync.topics import client_id, topic
 
 _log = logging.getLogger(__name__)
@@ -31,6 +42,8 @@ _KEEPALIVE_S = 90
 _ON_THE_LINE_BYTES = 128 << 10
 """Beyond so many bytes without a PUBACK the next envelope waits: what is new and urgent must not queue for minutes
 behind them. 16 s of a line of 64 kbit/s; a line of 2 Mbit/s is kept full up to half a second of round trip."""
+_AROUND_MESSAGE_BYTES = 128
+"""What MQTT puts round a message: topic, lengths."""
 T = TypeVar("T")
 
 OutboxAccess = Callable[[], AbstractContextManager[Outbox]]
@@ -84,6 +97,8 @@ class BoxLink:
         )
         self._on_progress, self._on_trouble, self._on_misfit = on_progress, on_trouble, on_misfit
         self._connected = False
+        self._heard: bool | None = None
+        self._standing_trouble: ClassboxError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work = asyncio.Event()
         self._grew = asyncio.Event()
@@ -95,6 +110,11 @@ class BoxLink:
     def connected(self) -> bool:
         """Whether the broker is there now. That says nothing of the gateway: receipts do."""
         return self._connected
+
+    @property
+    def heard(self) -> bool | None:
+        """Whether somebody at the school listens, as far as the broker says; None where it says nothing."""
+        return self._heard
 
     def wake(self) -> None:
         """Say that the outbox grew. May be called from any thread, also before and after `run`."""
@@ -114,7 +134,8 @@ class BoxLink:
         arguments = await asyncio.to_thread(self._broker.connect_arguments)
         will = (self._state, self._session.farewell())
         async with connected(arguments, identifier=self._client_id, keepalive_s=_KEEPALIVE_S, will=will) as connection:
-            await self._on_thread(lambda: self._session.reconnected(_now_ms()))
+            largest = min(MAX_MESSAGE_BYTES, connection.largest_bytes - _AROUND_MESSAGE_BYTES)
+            await self._on_thread(lambda: self._session.reconnected(_now_ms(), largest_bytes=largest))
             self._set_connected(on=True)
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -133,7 +154,10 @@ class BoxLink:
 
     def _ended(self, error: Exception | None) -> None:
         self._set_connected(on=False)
+        self._set_heard(None)
         if error is not None:
+            # Two that take the line from one another come in again and again: that is no sign of being right.
+            self._standing_trouble = error if _is_double(error) else None
             self._on_trouble(trouble_of(error))
 
     async def _listen(self, connection: Connection) -> None:
@@ -149,6 +173,8 @@ class BoxLink:
                 if received.say_hello:
                     self._ask.set()
                 if received.judgements:
+                    if self._heard is False:
+                        self._set_heard(True)
                     self._work.set()
                     self._on_progress()
 
@@ -159,10 +185,24 @@ class BoxLink:
 
         async def publish(ticket: int, message: bytes) -> None:
             nonlocal on_the_line
-            await connection.publish(self._up, message)
+            done: Callable[[int, float], None]
+            try:
+                heard = await connection.publish(self._up, message)
+                self._set_heard(heard)
+                done = partial(self._session.acknowledged, heard=heard)
+            except Overloaded as error:
+                _log.info("the broker wants less: %s", error)
+                done = self._session.overloaded
+            except Refused as error:
+                if not error.concerns_one_message:
+                    raise
+                _log.warning("an envelope of %d bytes was refused: %s", len(message), error.reason)
+                self._standing_trouble = error
+                self._on_trouble(error)
+                done = self._session.refused
             on_the_line -= len(message)
             room.set()
-            await self._on_thread(lambda: self._session.acknowledged(ticket, _now_ms()))
+            await self._on_thread(lambda: done(ticket, _now_ms()))
 
         while True:
             self._work.clear()
@@ -197,14 +237,23 @@ class BoxLink:
 
     async def _say_hello(self, connection: Connection) -> None:
         """At once, then whenever it has to be asked afresh, and at times."""
+        pauses = Pauses(shortest_s=1.0, longest_s=self._hello_every_s, spread_s=0.0, chance=random.random)
         while True:
             self._ask.clear()
-            for hello in await self._in_outbox(self._session.hellos):
-                await connection.publish(self._state, hello, retain=True)
-            self._on_trouble(None)
+            try:
+                for hello in await self._in_outbox(self._session.hellos):
+                    self._set_heard(await connection.publish(self._state, hello, retain=True))
+            except Overloaded as error:
+                _log.info("the broker wants less: %s", error)
+                await asyncio.sleep(pauses.after(0.0))
+                continue
+            self._on_trouble(self._standing_trouble)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._hello_every_s):
                     await self._ask.wait()
+                continue
+            if _is_double(self._standing_trouble):
+                self._standing_trouble = None  # nobody came again
 
     async def _in_outbox(self, work: Callable[[Outbox], T]) -> T:
         def step() -> T:
@@ -216,10 +265,19 @@ class BoxLink:
     async def _on_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
+    def _set_heard(self, heard: bool | None) -> None:
+        if self._heard != heard:
+            self._heard = heard
+            self._on_progress()
+
     def _set_connected(self, *, on: bool) -> None:
         if self._connected != on:
             self._connected = on
             self._on_progress()
+
+
+def _is_double(error: Exception | None) -> TypeGuard[Refused]:
+    return isinstance(error, Refused) and error.meaning is Meaning.DOUBLE
 
 
 def _now_ms() -> float:

@@ -22,10 +22,13 @@ from sync.greeting import Greeting, decode_greeting
 from sync.lanes import CHALLENGE_BYTES, Lane
 from sync.outbox import Outbox, Stream
 from sync.receipts import Accept, AskAfresh, Judgement, NewEpoch, ResendFrom, decode_receipts
-from sync.signed import MessageKind, open_signed
+from sync.signed import MAX_MESSAGE_BYTES, MessageKind, open_signed
 from sync.state import MAX_EPOCHS, BoxState, encode_box_state
 
 _GREETING = "greeting"
+
+_AROUND_RECORDS_BYTES = 4096
+"""What stands round the records of an envelope, and what zstd may add where it finds nothing to pack."""
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +80,10 @@ class _Sent:
     tries: int = 1
     due_ms: float = math.inf
     """When it goes again. Not before the PUBACK: until then it is in the line's hands, and a copy would only follow."""
+    unheard: bool = False
+    """The broker said that nobody listens."""
+    aside: bool = False
+    """The broker does not take it. It waits for another line, and nothing waits for it."""
 
 
 @dataclass
@@ -85,6 +92,11 @@ class _Flight:
 
     sent: list[_Sent] = field(default_factory=list)
     beyond: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def moving(self) -> list[_Sent]:
+        """Without what is set aside."""
+        return [s for s in self.sent if not s.aside]
 
     @property
     def cursor(self) -> int:
@@ -136,6 +148,8 @@ class BoxSession:
         self._budget = Budget()
         self._tickets = 0
         self._answered = self._greeted = False
+        self._largest_bytes = MAX_MESSAGE_BYTES
+        self._strain, self._quiet_until_ms = 0, -math.inf
 
     def hello(self, outbox: Outbox) -> bytes:
         """The online message for `state`: the gateway answers where the latest epochs stand, and what it reads."""
@@ -166,11 +180,18 @@ class BoxSession:
         """The offline message for `state`, which is also the will."""
         return self._state(online=False, challenge=bytes(CHALLENGE_BYTES), epochs=())
 
-    def reconnected(self, now_ms: float) -> None:
-        """What was on the way may be lost: it goes again soon, unless the answer to the hello comes first."""
+    def reconnected(self, now_ms: float, *, largest_bytes: int = MAX_MESSAGE_BYTES) -> None:
+        """What was on the way may be lost: it goes again soon, unless the answer to the hello comes first.
+
+        `largest_bytes` is what the broker takes in one message: records that would make more go in several.
+        """
+        if largest_bytes < self._largest_bytes:
+            self._flights.clear()  # it was cut for a broker that takes more
+        self._largest_bytes = largest_bytes
+        self._strain, self._quiet_until_ms = 0, -math.inf
         for sent in self._on_the_way():
             sent.due_ms = min(sent.due_ms, now_ms + self._pace.resend_after_ms / 2)
-            sent.tries = 1
+            sent.tries, sent.aside = 1, False
 
     def next_envelope(self, outbox: Outbox, now_ms: float) -> Outgoing | None:
         """The next envelope for `up`, or None when there is nothing to send now.
@@ -178,6 +199,8 @@ class BoxSession:
         It counts as on the way: it goes again when no receipt came for a while after `acknowledged`, when something
         that went out later has arrived without it, or after `reconnected`.
         """
+        if now_ms < self._quiet_until_ms:
+            return None
         streams = outbox.unproven()
         for lane in self._budget.order():
             for stream in streams:
@@ -191,11 +214,29 @@ class BoxSession:
         self._budget.spend(outgoing.envelope.lane, len(message))
         return message
 
-    def acknowledged(self, ticket: int, now_ms: float) -> None:
-        """The broker has the envelope of that ticket: from now on a receipt is waited for."""
-        for sent in self._on_the_way():
-            if sent.ticket == ticket:
-                sent.due_ms = now_ms + self._patience_ms(sent.tries)
+    def acknowledged(self, ticket: int, now_ms: float, *, heard: bool = True) -> None:
+        """The broker has the envelope of that ticket: from now on a receipt is waited for.
+
+        Not `heard`: it says that nobody listens. Then the next try has time, until somebody is heard.
+        """
+        self._strain = 0
+        for sent in self._of(ticket):
+            sent.unheard = not heard
+            wait_ms = self._patience_ms(sent.tries) if heard else self._spread(self._pace.resend_at_most_ms)
+            sent.due_ms = now_ms + wait_ms
+
+    def overloaded(self, ticket: int, now_ms: float) -> None:
+        """The broker wants less: nothing goes out for a while, which doubles as long as it says so."""
+        if now_ms >= self._quiet_until_ms:  # of several answers that came together the first counts
+            self._strain += 1
+            self._quiet_until_ms = now_ms + self._patience_ms(self._strain)
+        for sent in self._of(ticket):
+            sent.due_ms = self._quiet_until_ms
+
+    def refused(self, ticket: int, _now_ms: float) -> None:
+        """The broker does not take that envelope: it waits for the next connection, and nothing waits for it."""
+        for sent in self._of(ticket):
+            sent.due_ms, sent.aside = math.inf, True
 
     def next_message(self, outbox: Outbox, now_ms: float) -> bytes | None:
         """The next envelope as bytes, for a pipe that acknowledges everything at once."""
@@ -208,7 +249,7 @@ class BoxSession:
     def wake_at_ms(self) -> float | None:
         """When the next envelope on the way has to go again, None when none is or only the line has them."""
         due_ms = min((sent.due_ms for sent in self._on_the_way()), default=math.inf)
-        return None if due_ms == math.inf else due_ms
+        return None if due_ms == math.inf else max(due_ms, self._quiet_until_ms)
 
     def receive(self, outbox: Outbox, message: bytes) -> Received:
         """Judge what came on `down` and write it into the outbox. Never raises for bad bytes: see `refused`."""
@@ -223,6 +264,9 @@ class BoxSession:
             return Received(refused=error)
         self._answered = True
         judgements = []
+        for sent in self._on_the_way():  # somebody is there now, and knows nothing of these
+            if sent.unheard:
+                sent.unheard, sent.due_ms = False, -math.inf
         for receipt in receipts:
             judgement = outbox.accept(receipt)
             judgements.append(judgement)
@@ -247,6 +291,9 @@ class BoxSession:
     def _on_the_way(self) -> Iterator[_Sent]:
         return (sent for flight in self._flights.values() for sent in flight.sent)
 
+    def _of(self, ticket: int) -> Iterator[_Sent]:
+        return (sent for sent in self._on_the_way() if sent.ticket == ticket)
+
     def _due(self, stream: Stream, outbox: Outbox, now_ms: float) -> _Sent | None:
         """What of a stream goes out now: what has to go again, else what never went."""
         flight = self._flights.setdefault((stream.epoch_no, stream.lane), _Flight())
@@ -266,7 +313,8 @@ class BoxSession:
         first_seq = max(flight.cursor, stream.proven) + 1
         unsent = stream.last_seq - first_seq + 1
         full = min(max(self._pace.max_records, unsent // 8), 5 * self._pace.max_records, MAX_RECORDS)
-        if unsent <= 0 or len(flight.sent) >= self._pace.window or (flight.sent and unsent < full):
+        moving = flight.moving
+        if unsent <= 0 or len(moving) >= self._pace.window or (moving and unsent < full):
             return None
         flight.sent.append(_Sent(first_seq, first_seq + min(full, unsent) - 1, self._ticket()))
         return flight.sent[-1]
@@ -283,7 +331,7 @@ class BoxSession:
             stream,
             first_seq=first_seq,
             max_records=sent.last_seq - first_seq + 1,
-            max_bytes=self._pace.max_bytes,
+            max_bytes=min(self._pace.max_bytes, max(1, self._largest_bytes - _AROUND_RECORDS_BYTES)),
         )
         sent.last_seq = first_seq + len(entries) - 1  # fewer, when they are large; no fewer when it goes again
         return Envelope(
@@ -298,8 +346,10 @@ class BoxSession:
         )
 
     def _patience_ms(self, tries: int) -> float:
-        wait = min(self._pace.resend_after_ms * 2.0 ** (tries - 1), self._pace.resend_at_most_ms)
-        return wait * (0.8 + 0.4 * self._chance())
+        return self._spread(min(self._pace.resend_after_ms * 2.0 ** (tries - 1), self._pace.resend_at_most_ms))
+
+    def _spread(self, wait_ms: float) -> float:
+        return wait_ms * (0.8 + 0.4 * self._chance())
 
     def _prune(self, outbox: Outbox, epoch: bytes, lane: Lane, mark: int, beyond: tuple[tuple[int, int], ...]) -> None:
         stream = outbox.stream(epoch, lane)

@@ -30,7 +30,7 @@ class BrokerAddress(msgspec.Struct, frozen=True, kw_only=True):
         self._parts()
 
     def connect_arguments(self) -> dict[str, Any]:
-        """The keyword arguments of `aiomqtt.Client` for this broker; reads the certificate's files.
+        """What `sync.connection.connected` wants to know of this broker; reads the certificate's files.
 
         Raises `UsageError` for a URL that is not MQTT's and `BadFileError` for a certificate that cannot be used.
         """

@@ -1,54 +1,55 @@
-"""A connection to a broker that always ends when it is told to, and the loop that always takes it up again.
-
-Only this file knows the MQTT library. `aiomqtt` waits with `asyncio.wait_for`, which before Python 3.12 loses a
-cancellation that comes together with what it waits for (cpython #86296): a task stopped in the moment of a PUBACK
-would run on for ever, and whoever waits for its end with it. So the library is told to wait without a limit, which
-it does plainly, and the limits are kept here with `asyncio.timeout`, which loses nothing.
-"""
+"""A connection to a broker that always ends when it is told to, and the loop that always takes it up again."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import math
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
-import aiomqtt
-
 from homework.errors import ClassboxError
+from sync.line import open_line
+from sync.mqtt import MQTT_5, MQTT_311, Answer, MqttLine
+from sync.reasons import LineBroken, Meaning, OldBroker, Overloaded, Refused, failure, meaning_of, tls_trouble
 
-LINE_ERRORS: tuple[type[Exception], ...] = (aiomqtt.MqttError, OSError)
+__all__ = [
+    "LINE_ERRORS",
+    "Arrived",
+    "Connection",
+    "LineBroken",
+    "Meaning",
+    "Overloaded",
+    "Pauses",
+    "Refused",
+    "connected",
+    "for_ever",
+    "trouble_of",
+]
+
+LINE_ERRORS: tuple[type[Exception], ...] = (LineBroken, OSError)
 """What a line does all the time, and what needs nobody's attention."""
-_DEAD_AFTER_S = 60
-"""How long the kernel waits for the other machine to take bytes that were sent before it calls the line dead."""
 _ANSWER_S = 30.0
-"""How long a broker may take to answer a CONNECT or a SUBSCRIBE, which nothing large goes before."""
+"""How long it may take until a line is open and its broker has accepted us, and how long the answer to a SUBSCRIBE,
+which nothing large goes before."""
+_SILENCE_S = 3.0
+"""How long a broker may say nothing to a CONNECT of MQTT 5 before 3.1.1 is tried: amqtt does not refuse, it is silent.
+Where only the line was slow, reason codes are missed until the program starts anew, and nothing else."""
 _PUBACK_S = 600.0
 """How long for a PUBLISH. While bytes move, a thin line needs its time, and a dead one is noticed by the kernel and by
 its PINGs; this is for a broker that answers PINGs and never this."""
-_PENDING = 64
-"""Publishes that may wait for their PUBACK without a warning in the log; both sides bound them by themselves."""
-_THIN_LINEAR_TIMEOUTS = 16
-"""TCP_THIN_LINEAR_TIMEOUTS (tcp(7)), which Python does not name.
-
-While fewer than four packets are on the way, a lost one goes again after one patience, not after twice as long each
-time. On a line that loses three packets in ten, a class that came behind a lost acknowledgement waited up to a minute.
-"""
-_SOCKET_OPTIONS = (
-    [
-        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_S * 1000),  # RFC 5482
-        (socket.IPPROTO_TCP, _THIN_LINEAR_TIMEOUTS, 1),
-    ]
-    if hasattr(socket, "TCP_USER_TIMEOUT")  # Linux
-    else []
-)
 _LEAVE_S = 2.0
 """How long the end of a connection may take: somebody waits for it."""
+_ROOM_BYTES = 8 << 20
+"""Of messages that came in and are not dealt with: four of the largest."""
+_HEADER_BYTES = 12
+"""Of a PUBLISH with QoS 1 and no properties: MQTT 5.0, section 3.3."""
+
+_log = logging.getLogger(__name__)
+_old_brokers: set[tuple[str, int]] = set()
+"""Host and port of brokers that were seen to speak MQTT 3.1.1 after they had refused 5, until this process ends."""
 
 
 class Arrived(NamedTuple):
@@ -59,28 +60,50 @@ class Arrived(NamedTuple):
 
 
 class Connection:
-    """An open connection. Every method raises one of `LINE_ERRORS` when the line breaks or the broker is silent."""
+    """An open connection. Every method raises one of `LINE_ERRORS` when the line breaks or the broker is silent.
 
-    def __init__(self, client: aiomqtt.Client) -> None:
-        """Use `connected`, which opens and closes the client."""
-        self._client = client
+    `Refused` is raised when the broker said no in a way that only a person can change.
+    """
+
+    def __init__(self, line: MqttLine) -> None:
+        """Use `connected`, which opens and closes the line."""
+        self._line = line
+
+    @property
+    def version(self) -> int:
+        """Of MQTT: 5, or 4 for 3.1.1."""
+        return self._line.version
+
+    @property
+    def largest_bytes(self) -> int:
+        """The largest packet that the broker takes: payload, topic and some bytes."""
+        return self._line.largest_bytes
 
     async def subscribe(self, *topics: str) -> None:
-        """Ask for these topics with QoS 1, and wait for the broker's word."""
+        """Ask for these topics with QoS 1, and wait for the broker's word. Raises `Refused` when it refuses one."""
         async with _within(_ANSWER_S, "SUBSCRIBE"):
-            await self._client.subscribe([(name, 1) for name in topics], timeout=math.inf)
+            for answer in await self._line.subscribe(topics):
+                _judge(answer, of_subscribe=True)
 
-    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
-        """Publish with QoS 1 and wait for the broker's PUBACK, which says nothing about delivery."""
+    async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> bool:
+        """Publish with QoS 1 and wait for the broker's PUBACK, which says nothing about delivery.
+
+        False when the broker says that nobody listens to that topic; one of MQTT 3.1.1 never does. Raises
+        `Overloaded`, one of `LINE_ERRORS`, when the broker wants less for a while, and `Refused`.
+        """
+        size = len(payload) + len(topic.encode()) + _HEADER_BYTES
+        if size > self._line.largest_bytes:
+            raise Refused(Meaning.TOO_LARGE, f"{size:,} > {self._line.largest_bytes:,} bytes")
         async with _within(_PUBACK_S, "PUBLISH"):
-            await self._client.publish(topic, payload, qos=1, retain=retain, timeout=math.inf)
+            return _judge(await self._line.publish(topic, payload, retain=retain)) is not Meaning.NOBODY
 
     async def arrived(self, at_most: int = 1) -> list[Arrived]:
-        """Wait for a message, and take with it those that are here already: 1 to `at_most` of them."""
-        messages = [await anext(self._client.messages)]
-        while len(self._client.messages) and len(messages) < at_most:
-            messages.append(await anext(self._client.messages))
-        return [Arrived(str(m.topic), m.payload) for m in messages if isinstance(m.payload, bytes)]
+        """Wait for a message, and take with it those that are here already: 1 to `at_most` of them.
+
+        Who asks for more has dealt with what was taken before: the broker gets its PUBACK for it now, and not
+        earlier, so that it holds back while we are slow. For one conversation only.
+        """
+        return [Arrived(one.topic, one.payload) for one in await self._line.take(at_most)]
 
 
 @asynccontextmanager
@@ -90,35 +113,83 @@ async def connected(
     identifier: str,
     keepalive_s: int,
     will: tuple[str, bytes] | None = None,
-    queued: int = 0,
+    room_bytes: int = _ROOM_BYTES,
 ) -> AsyncIterator[Connection]:
     """A connection with a clean session, for as long as the block runs.
 
-    `arguments` are those of `BrokerAddress.connect_arguments`. The library gives a line up when it heard nothing for
-    `keepalive_s` and then, so long again, no answer to a PING, which waits behind what is being sent: so that is what
-    a large message may take on a thin line. `will` is the topic and the retained message that the
-    broker publishes when the line breaks; of messages that come in, at most `queued` wait in memory (0: no limit),
-    what is beyond is dropped. Raises one of `LINE_ERRORS` when there is no connection.
+    `arguments` are those of `BrokerAddress.connect_arguments`. MQTT 5 is spoken with a broker that knows it, 3.1.1 with
+    others. A line is given up when nothing was heard for `keepalive_s` and then, so long again, no answer to a PING,
+    which waits behind what is being sent: so that is what a large message may take on a thin line. `will` is the topic
+    and the retained message that the broker publishes when the line breaks. Of messages that came in and are not dealt
+    with, about `room_bytes` are held; beyond that nothing is read from the line. Raises one of `LINE_ERRORS` or
+    `Refused` when there is no connection.
     """
-    client = aiomqtt.Client(
+    make = partial(
+        MqttLine,
         identifier=identifier,
-        will=aiomqtt.Will(*will, qos=1, retain=True) if will is not None else None,
-        clean_session=True,
-        keepalive=keepalive_s,
-        max_queued_incoming_messages=queued,
-        socket_options=_SOCKET_OPTIONS,
-        timeout=math.inf,
-        **arguments,
+        keepalive_s=keepalive_s,
+        will=will,
+        room_bytes=room_bytes,
+        username=arguments["username"],
+        password=arguments["password"],
     )
-    client.pending_calls_threshold = _PENDING
     async with _within(_ANSWER_S, "CONNECT"):
-        await _enter(client)
+        line = await _reached(arguments, make)
     try:
-        yield Connection(client)
+        yield Connection(line)
     finally:
-        with contextlib.suppress(*LINE_ERRORS):
-            async with asyncio.timeout(_LEAVE_S):
-                await client.__aexit__(None, None, None)
+        await line.leave(_LEAVE_S)
+
+
+async def _reached(arguments: Mapping[str, Any], make: Callable[[int], MqttLine]) -> MqttLine:
+    """A line whose broker has accepted us, in the version that it speaks."""
+    where = (arguments["hostname"], arguments["port"])
+    if where not in _old_brokers:
+        try:
+            return await _opened(arguments, partial(make, MQTT_5), patience_s=_SILENCE_S)
+        except OldBroker as error:
+            _log.info("the broker does not speak MQTT 5: %s", error)
+    line = await _opened(arguments, partial(make, MQTT_311))
+    # Only now: a broker that was just starting or ending may have closed the line as well.
+    _old_brokers.add(where)
+    return line
+
+
+async def _opened(
+    arguments: Mapping[str, Any], make: Callable[[], MqttLine], *, patience_s: float | None = None
+) -> MqttLine:
+    line = await open_line(
+        make, arguments["hostname"], arguments["port"], tls=arguments["tls_context"], leave_s=_LEAVE_S
+    )
+    try:
+        async with asyncio.timeout(patience_s):
+            await line.reached()
+    except BaseException as error:
+        # Also when cancelled or too late. Without the DISCONNECT a ghost would stay at the broker under the name of
+        # the next connection; nobody waits for it.
+        line.say_goodbye()
+        asyncio.get_running_loop().call_later(_LEAVE_S, line.cut_off)
+        if isinstance(error, TimeoutError):
+            raise OldBroker("the broker says nothing") from error
+        raise
+    return line
+
+
+def _judge(answer: Answer, *, of_subscribe: bool = False) -> Meaning:
+    """What the broker's answer means, when it is not a failure. Raises what `sync.reasons.failure` makes of one."""
+    meaning = meaning_of(answer.code, of_subscribe=of_subscribe)
+    if meaning in (Meaning.TAKEN, Meaning.NOBODY):
+        return meaning
+    raise failure(answer.code, answer.reason, of_subscribe=of_subscribe)
+
+
+@asynccontextmanager
+async def _within(limit_s: float, what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(limit_s):
+            yield
+    except TimeoutError as error:
+        raise LineBroken(f"no answer to {what} within {limit_s:g} s") from error
 
 
 class Pauses:
@@ -185,29 +256,15 @@ async def for_ever(
 
 def trouble_of(error: Exception | None) -> ClassboxError | None:
     """What a person should read of the error that ended a conversation; None for what a line does all the time."""
-    if error is None or isinstance(error, LINE_ERRORS):
-        return None
     if isinstance(error, ClassboxError):
         return error
+    if error is None or isinstance(error, LINE_ERRORS):
+        return tls_trouble(error)
     return ClassboxError(
         "Sending and receiving was broken off by an error: {detail}.",
         remedy="It is tried again by itself. If this stays, look into the log.",
         detail=f"{type(error).__name__} {error}".strip(),
     )
-
-
-async def _enter(client: aiomqtt.Client) -> None:
-    try:
-        await client.__aenter__()
-    except aiomqtt.MqttError:
-        raise
-    except BaseException:
-        # Cancelled or too late, with the socket open: the loop sends the DISCONNECT that this asks for, or a ghost
-        # would stay at the broker under the name of the next connection. Nobody waits for it.
-        with contextlib.suppress(*LINE_ERRORS):
-            async with asyncio.timeout(0):
-                await client.__aexit__(None, None, None)
-        raise
 
 
 def _reason(ended: asyncio.Task[None], expected: tuple[type[Exception], ...]) -> Exception | None:
@@ -223,12 +280,3 @@ def _leaves(error: BaseException) -> Iterator[Exception]:
             yield from _leaves(inner)
     elif isinstance(error, Exception):
         yield error
-
-
-@asynccontextmanager
-async def _within(limit_s: float, what: str) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(limit_s):
-            yield
-    except TimeoutError as error:
-        raise aiomqtt.MqttError(f"no answer to {what} within {limit_s:g} s") from error

@@ -11,14 +11,28 @@ from collections.abc import Callable, Mapping
 
 from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
-from sync.connection import LINE_ERRORS, Connection, Pauses, connected, for_ever, trouble_of
+from sync.connection import (
+    LINE_ERRORS,
+    Connection,
+    Overloaded,
+    Pauses,
+    Refused,
+    connected,
+    for_ever,
+    trouble_of,
+)
 from sync.gateway_session import GatewaySession, Message
 from sync.ingest import Ingest
+from sync.seldom import Seldom
 from sync.topics import EVERY_STATE, EVERY_UP
 
 _log = logging.getLogger(__name__)
-_QUEUED = 2000
-"""Messages held in memory at most, each way; what comes beyond is dropped, and then comes again."""
+_ROOM_BYTES = 32 << 20
+"""Of messages that came and are not committed yet, so many bytes are held; then the line is not read from, and the
+broker keeps the rest: sixteen of the largest, a hundred thousand of a sheet."""
+_ANSWERS = 2000
+"""Receipts held in memory at most; what comes beyond is dropped, and the box asks again."""
+_KEEPALIVE_S = 30
 _PUBLISHERS = 16
 """Receipts on the way at once, so that a broker far away costs no round trip each. They keep their order: each takes
 the next answer and sends it before it waits."""
@@ -50,7 +64,8 @@ class GatewayLink:
         self._batch, self._longest_pause_s, self._on_change = batch, longest_pause_s, on_change
         self._connected = asyncio.Event()
         self._trouble: ClassboxError | None = None
-        self._answers: asyncio.Queue[Message] = asyncio.Queue(_QUEUED)
+        self._worth_a_line = Seldom()
+        self._answers: asyncio.Queue[Message] = asyncio.Queue(_ANSWERS)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -79,7 +94,9 @@ class GatewayLink:
 
     async def _serve(self) -> None:
         arguments = await asyncio.to_thread(self._broker.connect_arguments)
-        async with connected(arguments, identifier=self._client_id, keepalive_s=30, queued=_QUEUED) as connection:
+        async with connected(
+            arguments, identifier=self._client_id, keepalive_s=_KEEPALIVE_S, room_bytes=_ROOM_BYTES
+        ) as connection:
             # `state` is retained: subscribing brings the hello of every box, and each hears where it stands.
             await connection.subscribe(EVERY_UP, EVERY_STATE)
             self._trouble = None
@@ -105,5 +122,15 @@ class GatewayLink:
             answer = await self._answers.get()
             try:
                 await connection.publish(answer.topic, answer.payload)
+            except Overloaded as error:
+                _log.info("the broker wants less: %s", error)
+                await asyncio.sleep(1 + 4 * random.random())  # noqa: S311 - spreads, keeps no secret
             except LINE_ERRORS as error:
                 _log.info("a receipt was not acknowledged: %s", error)
+            except Refused as error:
+                # Taking in goes on: what is committed is committed, and the box asks again.
+                if self._worth_a_line(error.meaning):
+                    _log.warning("the broker refused a receipt: %s", error)
+                if self._trouble is None:
+                    self._trouble = error
+                    self._on_change()

@@ -54,11 +54,11 @@ def client_context(
     return context
 
 
-class _Socket(ssl.SSLSocket):
+class _Secured(ssl.SSLObject):
     """Looks at the dates as soon as the other side has shown its certificate, before anything is said."""
 
-    def do_handshake(self, block: bool = False) -> None:
-        super().do_handshake(block)
+    def do_handshake(self) -> None:
+        super().do_handshake()
         shown = self.getpeercert(binary_form=True)
         assert isinstance(self.context, _Context)
         assert shown is not None  # one is asked for
@@ -68,7 +68,7 @@ class _Socket(ssl.SSLSocket):
 class _Context(ssl.SSLContext):
     """A context with a clock of its own."""
 
-    sslsocket_class = _Socket
+    sslobject_class = _Secured  # what asyncio asks for
     surely_ms: Callable[[], int]
     authorities: Iterable[x509.Certificate] = ()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-import socket
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from sync.embedded_broker import mosquitto_path
 from sync.gateway_link import GatewayLink
 from sync.known_time import FILE_NAME, KnownTime
 from sync.lanes import Lane
+from sync.line import open_line
 from sync.outbox_file import OutboxFile
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from tests.broker.guarded import GuardedBroker, context
@@ -82,11 +83,24 @@ def box_at(broker: GuardedBroker, surely: datetime) -> BrokerAddress:
 
 
 def call(broker: GuardedBroker, tls: ssl.SSLContext) -> None:
-    with (
-        socket.create_connection(("127.0.0.1", broker.port)) as line,
-        tls.wrap_socket(line, server_hostname="127.0.0.1", do_handshake_on_connect=False) as secured,
-    ):
-        secured.do_handshake()  # as paho does it
+    async def scene() -> None:
+        line = await open_line(_Hung, "127.0.0.1", broker.port, tls=tls, leave_s=1.0)  # as both programs do it
+        await line.over.wait()
+
+    asyncio.run(scene())
+
+
+class _Hung(asyncio.Protocol):
+    """Ends the connection as soon as it is there."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.Event()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self.over.set()
 
 
 def handshake(broker: GuardedBroker, surely: datetime) -> None:

@@ -8,15 +8,15 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
 
-import aiomqtt
 import pytest
 
 from sync.box_link import BoxLink
 from sync.box_session import Pace
 from sync.broker_address import BrokerAddress
+from sync.connection import Connection, connected
 from sync.embedded_broker import Broker, BrokerError, mosquitto_path
 from sync.errors import WireError
 from sync.gateway_link import GatewayLink
@@ -165,6 +165,7 @@ import asyncio, sys
 from pathlib import Path
 from sync.box_link import BoxLink
 from sync.broker_address import BrokerAddress
+from sync.connection import Connection, connected
 from sync.box_session import Pace
 from sync.outbox_file import OutboxFile
 from sync.simulation import BOX, KEY, SCHOOL
@@ -184,8 +185,8 @@ async def test_a_box_killed_in_the_middle_goes_on_and_its_will_is_told(
     )
     states: list[BoxState] = []
     try:
-        async with running(gateway_link(ingest, broker)), aiomqtt.Client(**address(broker)) as watcher:
-            await watcher.subscribe(topic(SCHOOL, BOX, "state"), qos=1)
+        async with running(gateway_link(ingest, broker)), somebody(broker) as watcher:
+            await watcher.subscribe(topic(SCHOOL, BOX, "state"))
             listening = asyncio.create_task(collect(watcher, states))
             await until(lambda: len(ingest.store.counted) > 0)
             process.kill()
@@ -205,12 +206,12 @@ async def test_strangers_and_rubbish_change_nothing(broker: Broker, ledger: Ledg
     link = box_link(ledger, broker)
     async with running(gateway_link(ingest, broker)), running(link):
         await until(lambda: link.connected)
-        async with aiomqtt.Client(**address(broker)) as stranger:
+        async with somebody(broker) as stranger:
             for payload in (b"", b"\x01", b"\x01\x03" + bytes(60), b"\x09" * 40, b"\x01\x01" + b"\xff" * 500):
                 for channel in ("up", "down", "state"):
-                    await stranger.publish(topic(SCHOOL, BOX, channel), payload, qos=1)
-            await stranger.publish("classbox/1/school/ghost/up", b"\x01\x01" + bytes(40), qos=1)
-            await stranger.publish("classbox/1/s c/b/up", b"", qos=1)
+                    await stranger.publish(topic(SCHOOL, BOX, channel), payload)
+            await stranger.publish("classbox/1/school/ghost/up", b"\x01\x01" + bytes(40))
+            await stranger.publish("classbox/1/s c/b/up", b"")
         ledger.capture(5)
         link.wake()
         await until(lambda: arrived_once(ledger, ingest))
@@ -222,12 +223,12 @@ def test_a_port_that_something_else_holds_is_said_in_one_line(broker: Broker):
         pass
 
 
-def address(broker: Broker) -> dict[str, Any]:
-    return BrokerAddress(url=broker.url).connect_arguments()
+def somebody(broker: Broker) -> AbstractAsyncContextManager[Connection]:
+    return connected(BrokerAddress(url=broker.url).connect_arguments(), identifier="somebody", keepalive_s=60)
 
 
-async def collect(watcher: aiomqtt.Client, states: list[BoxState]) -> None:
-    async for message in watcher.messages:
-        with contextlib.suppress(WireError):
-            assert isinstance(message.payload, bytes)
-            states.append(decode_box_state(message.payload, school=SCHOOL, box=BOX, key=KEY))
+async def collect(watcher: Connection, states: list[BoxState]) -> None:
+    while True:
+        for message in await watcher.arrived():
+            with contextlib.suppress(WireError):
+                states.append(decode_box_state(message.payload, school=SCHOOL, box=BOX, key=KEY))

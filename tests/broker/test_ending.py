@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import pytest
 
 from edge.web.bus import Bus
@@ -25,6 +24,7 @@ from sync.connection import Pauses
 from sync.gateway_link import GatewayLink
 from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane
+from sync.mqtt import MqttLine
 from sync.outbox import Outbox
 from sync.outbox_file import OutboxFile
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
@@ -73,7 +73,7 @@ def at_callback(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, Callable
 
     def arrange(name: str, count: int, act: Callable[[], object]) -> asyncio.Event:
         done = asyncio.Event()
-        original = getattr(aiomqtt.Client, name)
+        original = getattr(MqttLine, name)
         calls = 0
 
         def called(*arguments: Any, **named: Any) -> None:
@@ -84,7 +84,7 @@ def at_callback(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, Callable
                 act()
                 done.set()
 
-        monkeypatch.setattr(aiomqtt.Client, name, called)
+        monkeypatch.setattr(MqttLine, name, called)
         return done
 
     return arrange

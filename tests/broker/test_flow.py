@@ -12,10 +12,11 @@ import pytest
 from sync.box_link import BoxLink
 from sync.box_session import Pace
 from sync.broker_address import BrokerAddress
-from sync.connection import _THIN_LINEAR_TIMEOUTS, connected
+from sync.connection import connected
 from sync.envelope import Envelope, decode_envelope
 from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
+from sync.line import THIN_LINEAR_TIMEOUTS
 from sync.outbox_file import OutboxFile
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.state import BoxState, encode_box_state
@@ -135,6 +136,6 @@ async def test_a_line_that_loses_packets_is_asked_again_soon_and_a_dead_one_is_g
     async with answering() as broker:
         arguments = BrokerAddress(url=broker.url).connect_arguments()
         async with connected(arguments, identifier="thin", keepalive_s=30) as connection:
-            opened = connection._client._client.socket()
-            assert opened.getsockopt(socket.IPPROTO_TCP, _THIN_LINEAR_TIMEOUTS) == 1
+            opened = connection._line._transport.get_extra_info("socket")
+            assert opened.getsockopt(socket.IPPROTO_TCP, THIN_LINEAR_TIMEOUTS) == 1
             assert 10_000 <= opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 120_000

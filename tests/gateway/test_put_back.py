@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-import aiomqtt
 from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -26,6 +25,7 @@ from homework.assignment import parse_assignment
 from sync.box_link import BoxLink
 from sync.box_session import BoxSession, Pace
 from sync.broker_address import BrokerAddress
+from sync.connection import Connection, connected
 from sync.embedded_broker import Broker
 from sync.envelope import Envelope, decode_envelope
 from sync.errors import WireError
@@ -264,15 +264,16 @@ async def overheard(broker: Broker, key: bytes) -> AsyncIterator[list[Envelope]]
     """Every envelope that the box publishes while the block runs."""
     heard: list[Envelope] = []
 
-    async def listen(client: aiomqtt.Client) -> None:
-        async for message in client.messages:
-            with contextlib.suppress(WireError):
-                assert isinstance(message.payload, bytes)
-                heard.append(decode_envelope(message.payload, school="no-1", box=BOX, key=key))
+    async def listen(connection: Connection) -> None:
+        while True:
+            for message in await connection.arrived():
+                with contextlib.suppress(WireError):
+                    heard.append(decode_envelope(message.payload, school="no-1", box=BOX, key=key))
 
-    async with aiomqtt.Client(**BrokerAddress(url=broker.url).connect_arguments()) as client:
-        await client.subscribe(UP, qos=1)
-        task = asyncio.create_task(listen(client))
+    address = BrokerAddress(url=broker.url).connect_arguments()
+    async with connected(address, identifier="overhearing", keepalive_s=60) as connection:
+        await connection.subscribe(UP)
+        task = asyncio.create_task(listen(connection))
         yield heard
         task.cancel()
         await asyncio.wait([task])
