@@ -361,7 +361,7 @@ class BoxSession:
         # What went out before something that has arrived, and is not there itself, was lost on the way.
         newest = max((s.ticket for s in flight.sent if flight.arrived(s)), default=0)
         for sent in flight.sent:
-            if sent.ticket < newest and not flight.arrived(sent):
+            if sent.ticket < newest and not sent.aside and not flight.arrived(sent):
                 sent.due_ms = -math.inf
 
     def _forget(self, outbox: Outbox, epoch: bytes, lane: Lane) -> None:

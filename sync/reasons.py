@@ -148,13 +148,13 @@ def tls_trouble(error: BaseException | None) -> ClassboxError | None:
             remedy="Check the network, the broker's address and its `ca`.",
             reason=error.verify_message or error,
         )
-    if isinstance(error, ssl.SSLError) and error.reason is not None and "ALERT" in error.reason:
-        if "REVOKED" in error.reason:
+    if isinstance(error, ssl.SSLError) and "ALERT" in (reason := getattr(error, "reason", None) or ""):
+        if "REVOKED" in reason:
             return Refused(Meaning.SHUT_OUT, "certificate revoked")
-        if "CERT" in error.reason or "UNKNOWN_CA" in error.reason:
+        if "CERT" in reason or "UNKNOWN_CA" in reason:
             return ClassboxError(
                 "The broker does not accept this machine's certificate: {reason}.",
                 remedy="Ask for a new one: `classgate box certificate`.",
-                reason=error.reason,
+                reason=reason,
             )
     return None

@@ -18,8 +18,10 @@ from gateway.ingest import KEY_LASTS_S, StoreIngest
 from gateway.store.schema import page_records
 from gateway.store.schools import add_school, enrol_box
 from gateway.store.store import Store, open_store
+from homework.errors import ClassboxError
 from sync.box_link import BoxLink
 from sync.box_session import Pace
+from sync.connection import Meaning, Refused
 from sync.embedded_broker import mosquitto_path
 from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
@@ -52,6 +54,7 @@ class Box:
         self.file = OutboxFile(card)
         self.certificate = broker.certificate("no-1", name)
         self.captures: set[bytes] = set()
+        self.troubles: list[ClassboxError | None] = []
 
     def capture(self) -> None:
         capture = secrets.token_bytes(16)
@@ -75,7 +78,13 @@ class Box:
             linger_s=0.01,
             poll_s=0.1,
             longest_pause_s=0.5,
+            on_trouble=self.troubles.append,
         )
+
+    def is_told(self) -> bool:
+        """Whether its page says that it was locked out."""
+        last = self.troubles[-1] if self.troubles else None
+        return isinstance(last, Refused) and last.meaning is Meaning.SHUT_OUT
 
 
 async def enrolled(store: Store, broker: GuardedBroker, name: str, card: Path) -> Box:
@@ -119,6 +128,12 @@ async def test_a_stolen_box_is_locked_out_while_it_is_connected_and_a_new_card_b
             other.capture()
             link.wake()
             await until(lambda: not link.connected and other.waiting() == 0)
+            await until(stolen.is_told)
+            # Not only on the connection that it had: the next ones are refused by its certificate alone.
+            stolen.troubles.clear()
+            await until(stolen.is_told)
+            assert "enrol it again" in str(stolen.troubles[-1])
+            assert not other.is_told()
             assert stolen.waiting() == 1
         listed = (await asyncio.to_thread(classgate, broker, "box", "list")).splitlines()
         assert ["locked out" in line for line in listed] == [True, False]
