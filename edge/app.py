@@ -289,6 +289,7 @@ class Box:
             log_lines=logs.newest,
             supervisor=self._supervisor,
             second_copy=self._second_copy,
+            heard=lambda: self._link.heard if self._link is not None else None,
         )
 
     def _say_setup_code(self) -> None:

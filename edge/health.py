@@ -48,6 +48,8 @@ class Facts:
     """Records on their way to the school; None for a box of no school."""
     second_copy: CopyState
     captured: int
+    heard: bool | None = None
+    """Whether somebody at the school listens, as far as the broker says; None where it says nothing."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,8 @@ def _school(facts: Facts) -> Check:
     if facts.waiting is None:
         return _check("school", State.OK, "This box works for itself.")
     message = "{count} records wait for the school."
+    if facts.heard is False:
+        message = "{count} records wait for the school. Nobody listens there just now; it goes on by itself."
     if facts.waiting > _MUCH_WAITING:
         return _check("school", State.WARN, message, "Bring the box to the network.", count=facts.waiting)
     return _check("school", State.OK, message, count=facts.waiting)

@@ -67,11 +67,13 @@ class Ward:
         log_lines: Callable[[], tuple[str, ...]],
         supervisor: Supervisor,
         second_copy: SecondCopy,
+        heard: Callable[[], bool | None] = lambda: None,
     ) -> None:
         self._data, self._ledger, self.pulse, self.figures, self._clock = data, ledger, pulse, figures, clock
         self._source, self.version, self.models = source, version, models
         self._belongs_to_school, self._trouble, self._sessions = belongs_to_school, trouble, sessions
         self.log_lines, self._supervisor, self.second_copy = log_lines, supervisor, second_copy
+        self._heard = heard
         self._started_s = time.monotonic()
         self._lag_s = 0.0
         self._asking = asyncio.Lock()
@@ -132,6 +134,7 @@ class Ward:
             waiting=waiting,
             second_copy=self._copy_state(),
             captured=captured,
+            heard=self._heard(),
         )
         figures = {
             "captured_sheets": float(captured),

@@ -88,6 +88,8 @@ def test_a_box_that_is_well_says_so_in_every_check() -> None:
         (replace(WELL, clock=ClockQuality.RESTORED), "clock", State.OK),
         (replace(WELL, waiting=9000), "school", State.WARN),
         (replace(WELL, waiting=None), "school", State.OK),
+        (replace(WELL, waiting=5, heard=False), "school", State.OK),
+        (replace(WELL, waiting=9000, heard=False), "school", State.WARN),
         (replace(WELL, second_copy=CopyState()), "copy", State.OK),
         (replace(WELL, second_copy=CopyState(wanted=True)), "copy", State.WARN),
         (replace(WELL, second_copy=CopyState(wanted=True, stick="USB")), "copy", State.OK),
@@ -151,6 +153,15 @@ def test_a_database_that_takes_no_change_says_why_and_is_not_touched(tmp_path: P
     assert why_not_writable(tmp_path / "none.sqlite") is not None
     (tmp_path / "odd.sqlite").write_bytes(b"nothing" * 1000)
     assert why_not_writable(tmp_path / "odd.sqlite") is not None
+
+
+def test_a_technician_reads_that_nobody_at_the_school_listens() -> None:
+    said = {
+        heard: {c.name: str(c.said) for c in judge(replace(WELL, waiting=5, heard=heard))}["school"]
+        for heard in (None, True, False)
+    }
+    assert said[None] == said[True]
+    assert "Nobody listens" in said[False]
 
 
 def test_a_thread_that_stands_still_shows_and_one_that_waits_or_is_over_does_not() -> None:
