@@ -48,6 +48,8 @@ async def run_gateway(config: GatewayConfig) -> None:
         loop.add_signal_handler(name, stop.set)
     broker = BrokerAddress(url=config.broker.url, ca=config.broker.ca, cert=config.broker.cert, key=config.broker.key)
     async with open_store(config) as store:
+        await store.check_key()  # each of several gateways on one server needs the same
+        store.on_trouble = _StoreWatcher().tell
         await look_again(store)
         changes = Changes()
         ingest = StoreIngest(store, on_change=changes.tell)
@@ -64,6 +66,22 @@ async def run_gateway(config: GatewayConfig) -> None:
             print(f"ready {url}", flush=True)
             await stop.wait()
             _log.info("stopping")
+
+
+class _StoreWatcher:
+    """Says on stderr when the database does not do what it should, and when it does again."""
+
+    def __init__(self) -> None:
+        self._said: ClassboxError | None = None
+
+    def tell(self, trouble: ClassboxError | None) -> None:
+        """What a transaction met, or None for one that met nothing."""
+        if str(trouble) == str(self._said):
+            return
+        _ = translator(terminal_language()).gettext
+        line = _("The database is there again.") if trouble is None else " ".join(trouble.said(_))
+        print(line, file=sys.stderr, flush=True)
+        self._said = trouble
 
 
 class _BrokerWatcher:

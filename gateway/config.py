@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 from platformdirs import user_data_path
@@ -29,9 +30,10 @@ class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The database, a SQLAlchemy URL; None is SQLite in the data folder."""
+    """The database, a SQLAlchemy URL; None is SQLite in the data folder. A server is given so many connections."""
 
     url: str | None = None
+    connections: Annotated[int, msgspec.Meta(ge=2, le=500)] = 10
 
 
 class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,6 +62,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     broker: BrokerConfig
     store_url: str
+    store_connections: int = 10
     stick: StickConfig = StickConfig()
 
 
@@ -78,6 +81,7 @@ def load_config(path: Path | None) -> GatewayConfig:
         port=port,
         broker=_with_files_from(base, file.broker),
         stick=file.stick,
+        store_connections=file.store.connections,
         store_url=file.store.url or f"sqlite+aiosqlite:///{data / 'classgate.sqlite'}",
     )
 

@@ -140,14 +140,16 @@ async def _with_chosen(
     """Let `work` have the chosen records of each school, locked, in one transaction."""
     wanted = list(beginnings)
     async with store.writing() as connection:
+        schools = (await connection.execute(select(held_records.c.school_id).where(_undecided()).distinct())).scalars()
+        for school in sorted(schools):  # first: two who decide at once must not both find it undecided
+            await lock_school(connection, school)
         every = [one for one in await held(connection, everything=True) if one.decision is None]
         chosen = {one.digest: None for beginning in wanted for one in _beginning_with(beginning, every)}
         by_school: dict[str, list[Held]] = defaultdict(list)
         for one in every:
             if one.digest in chosen:
                 by_school[one.lane.school].append(one)
-        for school, found in sorted(by_school.items()):
-            await lock_school(connection, school)
+        for _, found in sorted(by_school.items()):
             await work(connection, found)
     return [one for found in by_school.values() for one in found]
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.intake import Arrived, read_record, take_in
-from gateway.poison import REFUSED, in_trouble, refuses
+from gateway.poison import REFUSED, refuses
 from gateway.store.boots import note_boots
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import (
@@ -32,8 +32,9 @@ from gateway.store.lanes import (
 )
 from gateway.store.schools import box_key
 from gateway.store.store import Store
+from gateway.store.trouble import in_trouble
 from sync.envelope import Envelope, Erased, digest_of
-from sync.errors import FutureVersion, MalformedRecord
+from sync.errors import FutureVersion, MalformedRecord, StoreTrouble
 from sync.lanes import Lane
 from sync.placing import Seen
 from sync.receipts import Advance, LaneState, Receipt, advance, new_lane_state, standing
@@ -46,6 +47,8 @@ KEY_LASTS_S = 5.0
 _OFTEN = 3
 """How often an envelope fails alone before its records are tried one by one: what was a passing fault is over then."""
 _FAILURES_KEPT = 1000
+_GIVES_WAY = 3
+"""How often a transaction that had to give way to another is tried again at once."""
 
 
 class Changed(NamedTuple):
@@ -103,11 +106,21 @@ class StoreIngest:
         """
         opened = [_open(envelope) for envelope in envelopes]
         try:
-            return await self._stored(opened)
+            return await self._stored_in_the_end(opened)
         except Exception as error:
             if len(opened) > 1 or in_trouble(error) or not self._failed_often(envelopes[0]):
                 raise
-            return await self._stored([await self._without_poison(opened[0])])
+            return await self._stored_in_the_end([await self._without_poison(opened[0])])
+
+    async def _stored_in_the_end(self, opened: Sequence[_Opened]) -> Sequence[Receipt]:
+        """Once more after another writer was given the right of way."""
+        for _ in range(_GIVES_WAY):
+            try:
+                return await self._stored(opened)
+            except StoreTrouble as trouble:
+                if not trouble.passing:
+                    raise
+        return await self._stored(opened)
 
     async def _stored(self, opened: Sequence[_Opened]) -> Sequence[Receipt]:
         envelopes = [one.envelope for one in opened]
@@ -117,10 +130,11 @@ class StoreIngest:
         receipts: dict[int, Receipt] = {}
         changed: set[Changed] = set()
         async with self._store.writing() as connection:
+            incarnation = await self._store.incarnation_in(connection)
             for school in sorted(by_school):
                 await lock_school(connection, school)
                 mine = [opened[index] for index in by_school[school]]
-                answers, news = await self._take_school(connection, school, mine)
+                answers, news = await self._take_school(connection, school, mine, incarnation)
                 receipts.update(zip(by_school[school], answers, strict=True))
                 changed |= news
         self.counts["envelopes"] += len(envelopes)
@@ -161,6 +175,7 @@ class StoreIngest:
         if not online:
             return [[] for _ in states]
         async with self._store.writing() as connection:
+            incarnation = await self._store.incarnation_in(connection)
             known: dict[LaneName, LaneState] = {}
             placed_anew: set[Changed] = set()
             for school in sorted({state.school for state in online}):
@@ -174,15 +189,15 @@ class StoreIngest:
                 known |= await load_lanes(connection, school, {state.box for state in mine}, epochs)
         if placed_anew:
             self._on_change(frozenset(placed_anew))
-        return [self._receipts(state, known) if state.online else [] for state in states]
+        return [self._receipts(state, known, incarnation) if state.online else [] for state in states]
 
-    def _receipts(self, state: BoxState, known: Mapping[LaneName, LaneState]) -> list[Receipt]:
+    def _receipts(self, state: BoxState, known: Mapping[LaneName, LaneState], incarnation: bytes) -> list[Receipt]:
         return [
             standing(
                 known.get(LaneName(state.school, state.box, epoch, lane)) or new_lane_state(epoch, lane),
                 epoch=epoch,
                 lane=lane,
-                incarnation=self._store.incarnation,
+                incarnation=incarnation,
                 challenge=state.challenge,
             )
             for epoch in state.epochs
@@ -190,7 +205,7 @@ class StoreIngest:
         ]
 
     async def _take_school(
-        self, connection: AsyncConnection, school: str, batch: Sequence[_Opened]
+        self, connection: AsyncConnection, school: str, batch: Sequence[_Opened], incarnation: bytes
     ) -> tuple[list[Receipt], set[Changed]]:
         received_ms = self._now_ms()
         states: dict[LaneName, LaneState] = {}
@@ -203,7 +218,7 @@ class StoreIngest:
             lane = LaneName(school, envelope.box, envelope.epoch, envelope.lane)
             if lane not in states:
                 states[lane] = await load_lane(connection, lane) or new_lane_state(lane.epoch, lane.lane)
-            step = advance(states[lane], envelope, incarnation=self._store.incarnation, held=one.held.keys())
+            step = advance(states[lane], envelope, incarnation=incarnation, held=one.held.keys())
             states[lane] = step.state
             receipts.append(step.receipt)
             held += self._held(lane, one, step)

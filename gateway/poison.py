@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.intake import Arrived, take_in
-from homework.errors import ClassboxError
+from gateway.store.trouble import in_trouble
 
 REFUSED = "the store refused it"
 """Why such a record is held."""
-
-
-def in_trouble(error: Exception) -> bool:
-    """Whether the store itself is in trouble (disk, lock, connection, data folder), whatever it was given."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(error, OSError | OperationalError | InterfaceError | PoolTimeoutError | ClassboxError)
 
 
 async def refuses(connection: AsyncConnection, school: str, one: Arrived) -> bool:

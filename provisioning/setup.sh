@@ -17,6 +17,8 @@ declare -A reasons=(
 if [ "$purpose" = tests ]; then
   reasons[chromium-headless-shell]="opens the pages in tests, in half the time that chromium takes"
   reasons[libatomic1]="what drives the browser in tests needs it"
+  reasons[postgresql]="a district's database; tests make one of their own in a temporary folder"
+  reasons[nats-server]="a clustered MQTT broker, to test with"
 fi
 
 installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'; }
@@ -56,11 +58,14 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${as_root[@]}" apt-get update -qq
   # An older Debian has the browser only as a whole.
   apt-cache show chromium-headless-shell >/dev/null 2>&1 || missing=("${missing[@]/#chromium-headless-shell/chromium}")
-  # The broker is started by the programs that need it; nothing is left running in the background.
-  was_there=$(installed mosquitto && echo yes || echo no)
+  # What serves is started by the programs that need it; nothing is left running in the background.
+  new_services=()
+  for package in mosquitto postgresql nats-server; do installed "$package" || new_services+=("$package"); done
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  if [ "$was_there" = no ] && command -v systemctl >/dev/null 2>&1 && [ -d /run/systemd/system ]; then
-    "${as_root[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true
+  if command -v systemctl >/dev/null 2>&1 && [ -d /run/systemd/system ]; then
+    for service in "${new_services[@]}"; do
+      "${as_root[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true
+    done
   fi
 fi
 

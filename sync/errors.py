@@ -62,3 +62,14 @@ class BadTopic(WireError):  # noqa: N818 - says what it is
             remedy="Use 1 to 32 letters, digits, - and _ for schools and boxes.",
             name=name[:80],
         )
+
+
+class StoreTrouble(ClassboxError):  # noqa: N818 - says what it is
+    """The gateway's store itself is in trouble (away, full, locked), whatever it was given. Everything comes again.
+
+    `passing` says that the same, tried again at once, may well succeed.
+    """
+
+    def __init__(self, message: str, *, remedy: str, passing: bool = False, **values: object) -> None:
+        super().__init__(message, remedy=remedy, **values)
+        self.passing = passing

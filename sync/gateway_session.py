@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sync.envelope import MAX_FRAME_BYTES, Envelope, decode_envelope
-from sync.errors import BadTopic, FutureVersion, WireError
+from sync.errors import BadTopic, FutureVersion, StoreTrouble, WireError
 from sync.greeting import encode_greeting, own_greeting
 from sync.ingest import Ingest
 from sync.receipts import MAX_RECEIPTS, Receipt, encode_receipts
@@ -42,7 +42,8 @@ class GatewaySession:
 
         What is malformed or forged is logged and dropped. A batch that unpacks to more than `MAX_BATCH_BYTES` goes
         to the store in several transactions. When the store fails on one, its envelopes are tried one by one, so
-        that none costs the others; those that fail get no receipt and come again.
+        that none costs the others; those that fail get no receipt and come again. So do all when the store itself is
+        in trouble.
         """
         answers: defaultdict[tuple[str, str], list[Receipt]] = defaultdict(list)
         envelopes: list[Envelope] = []
@@ -100,6 +101,9 @@ class GatewaySession:
         if name not in keys:
             try:
                 key = await self._ingest.box_key(*name)
+            except StoreTrouble as trouble:
+                self._say(trouble)
+                return None
             except Exception:  # noqa: BLE001 - as below: without a store nothing is taken in, and all comes again
                 _log.exception("the store cannot tell the key of %s/%s", *name)
                 return None
@@ -124,6 +128,9 @@ class GatewaySession:
             return []
         try:
             return list(zip(envelopes, await self._ingest.take(envelopes), strict=True))
+        except StoreTrouble as trouble:  # no envelope is to blame, and none would fare better alone
+            self._say(trouble)
+            return []
         except Exception:  # noqa: BLE001 - the store may fail in any way; the boxes keep everything
             _log.exception("the store refused a batch of %d envelopes", len(envelopes))
             if len(envelopes) == 1:
@@ -135,8 +142,15 @@ class GatewaySession:
             return []
         try:
             return list(zip(states, await self._ingest.standing(states), strict=True))
+        except StoreTrouble as trouble:
+            self._say(trouble)
+            return []
         except Exception:  # noqa: BLE001 - as above: a box that hears nothing asks again
             _log.exception("the store cannot tell where %d boxes stand", len(states))
             if len(states) == 1:
                 return []
         return [pair for state in states for pair in await self._standing([state])]
+
+    def _say(self, trouble: StoreTrouble) -> None:
+        if self._worth_a_line(StoreTrouble):
+            _log.warning("nothing is taken in: %s", trouble)

@@ -25,7 +25,7 @@ class Ingest(Protocol):
         """Store a batch in one transaction, in the order given, commit, and return a receipt for each.
 
         The batch may hold several envelopes of one lane, also the same twice. If it raises, nothing may be
-        committed; no receipt goes out and the boxes send again.
+        committed; no receipt goes out and the boxes send again. `StoreTrouble` says that no envelope is to blame.
         """
 
     async def standing(self, states: Sequence[BoxState]) -> Sequence[Sequence[Receipt]]:

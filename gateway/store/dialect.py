@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -11,6 +11,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
 from gateway.store.schema import schools
+
+_T = TypeVar("_T")
+_CHUNK = 400
+"""How many values stand in one IN list: the limits on variables (PostgreSQL's protocol: 32,767) are far away, and
+SQLite's planner stays quick."""
+
+
+def batched(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """The values in pieces that fit into an IN list."""
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
 
 
 def _insert(connection: AsyncConnection, table: Table) -> Any:
@@ -49,7 +60,10 @@ def _on_conflict(
 async def lock_school(connection: AsyncConnection, school: str) -> bool:
     """Keep other writers of the school out until the transaction ends. False when there is no such school.
 
-    PostgreSQL locks the school's row; SQLite's transaction holds its one writer's lock already.
+    PostgreSQL locks the school's row; SQLite's transaction holds its one writer's lock already. Whoever locks several
+    does it in the order of their names, or two would wait for one another.
     """
-    found = await connection.execute(select(schools.c.school_id).where(schools.c.school_id == school).with_for_update())
+    # FOR NO KEY UPDATE: what merely points at the school (a box that is enrolled meanwhile) does not have to wait.
+    locked = select(schools.c.school_id).where(schools.c.school_id == school).with_for_update(key_share=True)
+    found = await connection.execute(locked)
     return found.first() is not None

@@ -1,61 +1,121 @@
 """Opens the database: settings that make a commit durable, and the schema brought up to date.
 
 SQLite runs with WAL, `synchronous=FULL` (a commit survives power loss) and foreign keys on. Each transaction
-that writes begins `IMMEDIATE`, so that two writers wait for one another instead of failing half-way.
+that writes begins `IMMEDIATE`, so that two writers wait for one another instead of failing half-way. PostgreSQL runs
+READ COMMITTED: writers of a school take turns (`lock_school`), and what is read under its lock is the latest.
 """
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import URL, Connection, Engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import BadFileError, ClassboxError
 
+_log = logging.getLogger(__name__)
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATING: Final = 0x636C617373626F78
+"""The number of the lock under which gateways that start together bring the schema up to date one after another."""
+_CONNECT_S = 10.0
+_PATIENCE_S = 60.0
+"""How long a server may take for a statement, and a transaction may wait for a connection, before it counts as away."""
+_SETTINGS: Final = {
+    "application_name": "classgate",
+    # Whoever was frozen, or cut off, in the middle of a transaction must not hold a school's lock for ever.
+    "idle_in_transaction_session_timeout": "60s",
+    "lock_timeout": "30s",
+    "jit": "off",  # statements are short
+}
 
 
-async def open_engine(url: str) -> AsyncEngine:
-    """An engine on a database whose schema is the newest.
+async def open_engine(url: str, *, connections: int = 10) -> AsyncEngine:
+    """An engine on a database whose schema is the newest. A server is given at most so many `connections`.
 
     Raises `BadFileError` for an address that is none, `ClassboxError` when the database cannot be opened.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise BadFileError(
-            "[store] url “{url}” is not a database address.",
-            remedy="Leave it out for SQLite, or write postgresql+asyncpg://user@host/database.",
-            url=url,
-        ) from error
-    if parsed.get_backend_name() == "sqlite":
-        if parsed.database:
-            _make_folder(Path(parsed.database).parent)
-        engine = create_async_engine(parsed, connect_args={"timeout": 30})
-        _make_sqlite_durable(engine.sync_engine)
-    else:
-        engine = create_async_engine(parsed, pool_pre_ping=True)
+        raise _no_address(url) from error
+    match parsed.get_backend_name():
+        case "sqlite":
+            if parsed.database:
+                _make_folder(Path(parsed.database).parent)
+            engine = create_async_engine(parsed, connect_args={"timeout": 30})
+            _make_sqlite_durable(engine.sync_engine)
+            await _bring_up_to_date(engine)
+        case "postgresql":
+            parsed = parsed.set(drivername="postgresql+asyncpg")
+            patient = _server(parsed, connections=1, patience_s=None)  # a migration may take its time
+            await _bring_up_to_date(patient)
+            await patient.dispose()
+            engine = _server(parsed, connections=connections, patience_s=_PATIENCE_S)
+        case _:
+            raise _no_address(url)
+    return engine
+
+
+def _no_address(url: str) -> BadFileError:
+    return BadFileError(
+        "[store] url “{url}” is not a database address.",
+        remedy="Leave it out for SQLite, or write postgresql+asyncpg://user@host/database.",
+        url=url.rpartition("@")[2],  # a password is not for the screen
+    )
+
+
+def _server(url: URL, *, connections: int, patience_s: float | None) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_PATIENCE_S,
+        pool_pre_ping=True,
+        connect_args={"timeout": _CONNECT_S, "command_timeout": patience_s, "server_settings": _SETTINGS},
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _durable(connection: Any, _: Any) -> None:
+        # A receipt must not go out before what it proves is on the disk (D2), whatever the server does for others.
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        cursor.close()
+        connection.commit()
+
+    return engine
+
+
+async def _bring_up_to_date(engine: AsyncEngine) -> None:
     try:
         async with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                await _look_at_server(connection)
             await connection.run_sync(_migrate)
     except CommandError as error:  # it names a migration that this program does not have
         await engine.dispose()
         raise ClassboxError("The database was written by a newer Classbox.", remedy="Update this one.") from error
-    except (OperationalError, DatabaseError, OSError) as error:
+    except Exception as error:
         await engine.dispose()
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise ClassboxError(
-            "The database cannot be opened: {reason}.",
-            remedy="Check that the disk has room, that the folder is yours, and [store] url in the configuration.",
-            reason=reason,
-        ) from error
-    return engine
+        if not isinstance(error, DatabaseError) and not in_trouble(error):
+            raise
+        raise trouble_of(error) from error
+
+
+async def _look_at_server(connection: AsyncConnection) -> None:
+    """Wait for another gateway that starts in the same moment, and say when the server forgets what it promised."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
+    if await connection.scalar(text("SELECT current_setting('fsync') = 'off'")):
+        _log.warning("PostgreSQL runs with fsync = off: what it says it has stored does not survive a power cut")
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,8 +1,14 @@
-"""Notices a database that was put back: a number that only grows, in the database and in a file beside it.
+"""Notices a database that was put back: by a number that only grows, and by the place where a server keeps it.
 
 A gateway whose database was put back has forgotten what it told its boxes. The boxes believe less from it only under
 a new incarnation (docs/delivery.md, D6), and nobody can be relied on to say that a file was copied back. So the
-number moves on while the gateway writes, and a database that says less than the file is an older one.
+number moves on while the gateway writes, and a database that says less than the file beside it is an older one.
+Several gateways on one server have a file each: none says more than the database did.
+
+A server's database also says where it was kept when it was last looked at: system identifier, timeline, numbers of
+the database and of one table. A dump that was played in, a recovery to a point in time and a standby that took over
+have another place, whatever became of the files (PostgreSQL 15, chapters 26.3.5 and 70.6). It is looked at in every
+transaction from which receipts come, because a gateway may outlive its server.
 
 The file moves first. Killed between the two, the gateway takes its own database for an older one: that costs a round
 of questions. The other way round, an older one could pass for the newest.
@@ -12,8 +18,9 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, Row, String, literal, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore
@@ -23,6 +30,14 @@ from sync.lanes import INCARNATION_BYTES
 from sync.whole_files import write_whole
 
 FILE_NAME = "generation"
+# The log's name begins with its timeline; that of the control file is older for a while after a standby took over.
+_SERVERS_PLACE = literal_column(
+    "(SELECT system_identifier::text FROM pg_control_system())"
+    " || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"
+    " || '/' || (SELECT oid::text FROM pg_database WHERE datname = current_database())"
+    " || '/' || 'gateway_identity'::regclass::oid::text",
+    String,
+)
 
 
 class GenerationFile:
@@ -48,33 +63,73 @@ class GenerationFile:
             raise _unusable(self._path, error) from error
 
 
-async def incarnation_of(connection: AsyncConnection, file: GenerationFile) -> bytes:
-    """Which store this is: 8 bytes, made when there are none, and made anew for a database that was put back.
+class Identity:
+    """Which store this is, for as long as a gateway runs: a server may be put back under it."""
 
-    Call it in a transaction that writes. Raises `ClassboxError` when the file cannot be read or written.
-    """
-    new = {"one": 1, "incarnation": secrets.token_bytes(INCARNATION_BYTES), "generation": 0}
-    await connection.execute(add_or_ignore(connection, gateway_identity), new)
-    found = (await connection.execute(select(gateway_identity).with_for_update())).one()
-    written = file.read()
-    # Without a file a database that has counted comes from elsewhere; one that never counted has just been made.
-    if found.generation >= (written or 0) and (written is not None or found.generation == 0):
+    def __init__(self, file: GenerationFile) -> None:
+        self._file = file
+        self._known: int | None = None
+        """The greatest generation that the file or the database is known to have had."""
+
+    async def of(self, connection: AsyncConnection) -> bytes:
+        """The incarnation: 8 bytes, made when there are none, and made anew for a database that was put back.
+
+        Call it in a transaction that writes. Raises `ClassboxError` when the file cannot be read or written.
+        """
+        if self._known is None:
+            self._known = self._file.read()
+        query = select(gateway_identity, _place(connection).label("here"))
+        found = (await connection.execute(query)).one_or_none()
+        if found is None:
+            new = {"one": 1, "incarnation": secrets.token_bytes(INCARNATION_BYTES), "generation": 0}
+            here = {"place": await connection.scalar(select(_place(connection)))}
+            await connection.execute(add_or_ignore(connection, gateway_identity), new | here)
+            found = (await connection.execute(query)).one()
+        if not self._is_the_newest(connection, found):
+            found = (await connection.execute(query.with_for_update())).one()  # another gateway may be quicker
+            if not self._is_the_newest(connection, found):
+                return await self._renew(connection, found)
+        self.reached(found.generation)
         return bytes(found.incarnation)
-    fresh = secrets.token_bytes(INCARNATION_BYTES)
-    generation = max(found.generation, written or 0) + 1
-    file.write(generation)
-    await connection.execute(update(gateway_identity).values(incarnation=fresh, generation=generation))
-    return fresh
+
+    async def move_on(self, connection: AsyncConnection) -> int:
+        """Let every copy that was made until now be older than this database, once the transaction is committed.
+
+        Then `reached` wants the number that this returns.
+        """
+        await self.of(connection)  # an older one must not pass for the newest because it moves on
+        moved = await connection.execute(
+            update(gateway_identity)
+            .values(generation=gateway_identity.c.generation + 1)
+            .returning(gateway_identity.c.generation)
+        )
+        generation: int = moved.scalar_one()
+        self._file.write(generation)
+        return generation
+
+    def reached(self, generation: int) -> None:
+        """The database has that generation durably: one that says less has been put back, also under this gateway."""
+        self._known = max(generation, self._known or 0)
+
+    def _is_the_newest(self, connection: AsyncConnection, found: Row[Any]) -> bool:
+        if found.place != found.here or found.generation < (self._known or 0):
+            return False
+        # SQLite's file is of no use without the folder in which it lay: one that has counted comes from elsewhere.
+        # A server has many gateways, and each begins without a file.
+        return self._known is not None or found.generation == 0 or connection.dialect.name != "sqlite"
+
+    async def _renew(self, connection: AsyncConnection, found: Row[Any]) -> bytes:
+        fresh = secrets.token_bytes(INCARNATION_BYTES)
+        generation = max(found.generation, self._known or 0) + 1
+        self._file.write(generation)
+        await connection.execute(
+            update(gateway_identity).values(incarnation=fresh, generation=generation, place=found.here)
+        )
+        return fresh
 
 
-async def move_on(connection: AsyncConnection, file: GenerationFile) -> None:
-    """Let every copy that was made until now be older than this database, once the transaction is committed."""
-    moved = await connection.execute(
-        update(gateway_identity)
-        .values(generation=gateway_identity.c.generation + 1)
-        .returning(gateway_identity.c.generation)
-    )
-    file.write(moved.scalar_one())
+def _place(connection: AsyncConnection) -> ColumnElement[str]:
+    return literal("") if connection.dialect.name == "sqlite" else _SERVERS_PLACE
 
 
 def _unusable(path: Path, error: OSError) -> ClassboxError:

@@ -111,7 +111,9 @@ async def hold(connection: AsyncConnection, records: Iterable[HeldRecord], recei
             "seq": r.seq,
             "digest": r.digest,
             "payload": r.payload,
-            "reason": r.reason,
+            "reason": r.reason.replace(
+                "\0", "\ufffd"
+            ),  # it may repeat what came; PostgreSQL has no text with zero bytes
             "received_ms": received_ms,
         }
         for r in records

@@ -14,13 +14,10 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, select, text, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, decide
-from gateway.store.dialect import add_or_sum
+from gateway.store.dialect import add_or_sum, batched
 from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
 from homework.results import VerdictKind
 from sync.records import VERDICT_CODES, PackedItem
-
-_CHUNK = 400
-"""How many values stand in one IN list: SQLite's limit on variables is far away, its planner stays quick."""
 
 _items_decoder = msgspec.msgpack.Decoder(tuple[PackedItem, ...])
 _items_encoder = msgspec.msgpack.Encoder()
@@ -239,7 +236,7 @@ def _links(pages: Iterable[PageRow]) -> tuple[set[bytes], set[Slot]]:
 
 async def _of_captures(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> Stored:
     found: Stored = {}
-    for some in _chunks(sorted(captures)):
+    for some in batched(sorted(captures)):
         for linked in (page_records.c.capture.in_(some), page_records.c.duplicate_of.in_(some)):
             query = select(page_records).where(page_records.c.school_id == school, linked)
             found |= _by_name(await pages_where(connection, query))
@@ -254,7 +251,7 @@ async def _in_slots(
         by_rest[(slot.assignment, slot.page, slot.attempt)].append(slot.pupil)
     found: Stored = {}
     for (assignment, page, attempt), pupils in sorted(by_rest.items()):
-        for some in _chunks(sorted(pupils)):
+        for some in batched(sorted(pupils)):
             query = select(page_records).where(
                 page_records.c.school_id == school,
                 page_records.c.assignment == assignment,
@@ -358,11 +355,6 @@ def _row(r: Any) -> PageRow:
         problems=r.problems,
         clock=r.clock,
     )
-
-
-def _chunks(values: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
 
 
 assert {kind.value for kind in VerdictKind} == set(_COUNTED)

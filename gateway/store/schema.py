@@ -61,6 +61,7 @@ gateway_identity = Table(
     Column("one", SmallInteger, primary_key=True),  # always 1
     Column("incarnation", LargeBinary(8), nullable=False),
     Column("generation", BigInteger, nullable=False, server_default="0"),  # see gateway/store/generation.py
+    Column("place", String, nullable=False, server_default=""),  # where the server keeps this table; "" on SQLite
 )
 
 schools = Table(

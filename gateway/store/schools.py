@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
-from gateway.store.dialect import add_or_replace
+from gateway.store.dialect import add_or_replace, batched
 from gateway.store.schema import boxes, pupils, schools
 from homework.errors import ClassboxError
 from homework.roster import Pupil, Roster
@@ -163,11 +163,13 @@ async def pupils_named(
     connection: AsyncConnection, vault: Vault, school: str, aliases: Collection[bytes]
 ) -> tuple[KnownPupil, ...]:
     """The pupils of these pseudonyms, whatever their class; those not in the roster are left out."""
-    found = list(
-        await connection.execute(
-            select(pupils).where(pupils.c.school_id == school, pupils.c.pseudonym.in_(sorted(aliases)))
+    found = [
+        row
+        for some in batched(sorted(aliases))
+        for row in await connection.execute(
+            select(pupils).where(pupils.c.school_id == school, pupils.c.pseudonym.in_(some))
         )
-    )
+    ]
     return _opened(await school_key(connection, vault, school), found) if found else ()
 
 
@@ -187,11 +189,9 @@ async def seats_of(
     aliases, places = asked
     class_of: dict[bytes, str] = {}
     pupil_at: dict[tuple[str, int], bytes] = {}
-    wanted = []
-    if aliases:
-        wanted.append(pupils.c.pseudonym.in_(sorted(aliases)))
-    if places:
-        wanted.append(tuple_(pupils.c.class_name, pupils.c.seat).in_(sorted(places)))
+    seat = tuple_(pupils.c.class_name, pupils.c.seat)
+    wanted = [pupils.c.pseudonym.in_(some) for some in batched(sorted(aliases))]
+    wanted += [seat.in_(some) for some in batched(sorted(places))]
     for condition in wanted:
         for row in await connection.execute(select(pupils).where(pupils.c.school_id == school, condition)):
             class_of[bytes(row.pseudonym)] = row.class_name

@@ -13,8 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from gateway.config import GatewayConfig
 from gateway.keys import Vault, open_vault
 from gateway.store.engine import open_engine
-from gateway.store.generation import GenerationFile, incarnation_of, move_on
+from gateway.store.generation import GenerationFile, Identity
+from gateway.store.schools import school_ids, school_key
+from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import ClassboxError
+from sync.errors import StoreTrouble
 
 _log = logging.getLogger(__name__)
 _GENERATION_LASTS_S = 60.0
@@ -22,45 +25,80 @@ _GENERATION_LASTS_S = 60.0
 
 
 class Store:
-    """The gateway's database and the vault of its sealed columns."""
+    """The gateway's database and the vault of its sealed columns.
+
+    `on_trouble` is told when the database does not do what it should, and with None when it does again.
+    """
 
     def __init__(self, engine: AsyncEngine, vault: Vault, file: GenerationFile, *, now_s: Callable[[], float]) -> None:
         """`open_store` makes it ready."""
         self._engine = engine
-        self._file = file
+        self._identity = Identity(file)
         self._now_s = now_s
         self._moved_s: float | None = None
         self.vault = vault
         self.incarnation = b""
+        self.on_trouble: Callable[[StoreTrouble | None], None] = lambda _: None
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """A transaction: committed durably at the end, or not at all."""
+        """A transaction: committed durably at the end, or not at all. Raises `StoreTrouble`."""
         if self._moved_s is None or self._now_s() - self._moved_s >= _GENERATION_LASTS_S:
             await self.move_on()
-        async with self._engine.begin() as connection:
+        async with self._watched(), self._engine.begin() as connection:
             yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A consistent look that keeps no writer waiting."""
-        async with self._engine.connect() as connection:
+        """A consistent look that keeps no writer waiting. Raises `StoreTrouble`."""
+        async with self._watched(clears=False), self._engine.connect() as connection:
             await connection.execution_options(reading=True)
             if connection.dialect.name == "postgresql":  # SQLite's reads are snapshots anyway
                 await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
                 yield connection
 
+    async def incarnation_in(self, connection: AsyncConnection) -> bytes:
+        """Which store this transaction is in: what its receipts must say. It may have been put back since the start."""
+        self.incarnation = await self._identity.of(connection)
+        return self.incarnation
+
     async def identify(self) -> None:
-        """Learn which store this is, or that it has become another one by being put back."""
-        async with self._engine.begin() as connection:
-            self.incarnation = await incarnation_of(connection, self._file)
+        """Learn which store this is."""
+        async with self._watched(), self._engine.begin() as connection:
+            await self.incarnation_in(connection)
+
+    async def check_key(self) -> None:
+        """Raises `ClassboxError` when the key file is not the one that belongs to the database."""
+        async with self.reading() as connection:
+            for school in (await school_ids(connection))[:1]:
+                await school_key(connection, self.vault, school)
 
     async def move_on(self) -> None:
         """Let every copy that was made until now be known for an old one."""
-        async with self._engine.begin() as connection:
-            await move_on(connection, self._file)
+        async with self._watched(), self._engine.begin() as connection:
+            generation = await self._identity.move_on(connection)
+        self._identity.reached(generation)
         self._moved_s = self._now_s()
+
+    @asynccontextmanager
+    async def _watched(self, *, clears: bool = True) -> AsyncIterator[None]:
+        """`clears`: what works in the block shows that the trouble is over. A full disk can be read."""
+        try:
+            yield
+        except StoreTrouble as known:
+            self.on_trouble(known)
+            raise
+        except Exception as error:
+            if isinstance(error, ClassboxError) or not in_trouble(error):
+                raise
+            trouble = trouble_of(error)
+            if not trouble.passing:
+                self.on_trouble(trouble)
+            raise trouble from error
+        else:
+            if clears:
+                self.on_trouble(None)
 
     async def close(self) -> None:
         """Let go of the database."""
@@ -81,7 +119,12 @@ async def open_store(config: GatewayConfig, *, now_s: Callable[[], float] = time
     cannot be used.
     """
     vault = open_vault(config.data)
-    store = Store(await open_engine(config.store_url), vault, GenerationFile(config.data), now_s=now_s)
+    store = Store(
+        await open_engine(config.store_url, connections=config.store_connections),
+        vault,
+        GenerationFile(config.data),
+        now_s=now_s,
+    )
     try:
         await store.identify()
         yield store

@@ -21,6 +21,7 @@ from gateway.store.store import Store
 from gateway.web.changes import Changes
 from gateway.web.views import notices, overview_view
 from homework.wording import report_text
+from sync.errors import StoreTrouble
 from ui.language import translator
 from ui.pages import SECURITY_HEADERS, Handler, language_of, page_application, render
 from ui.report_view import report_view
@@ -48,6 +49,7 @@ def make_site(store: Store, changes: Changes, status: Callable[[], Status]) -> w
     site = _Site(store, changes, status)
     app = page_application(_HERE / "templates")
     app.middlewares.append(_for_this_machine_only)
+    app.middlewares.append(_with_a_store)
     app.router.add_static("/static", _HERE / "static")
     app.on_shutdown.append(site.let_go)
     app.router.add_get("/", site.start)
@@ -59,6 +61,16 @@ def make_site(store: Store, changes: Changes, status: Callable[[], Status]) -> w
     app.router.add_get("/api/1/schools", site.api_schools)
     app.router.add_get(f"/api/1{_PATH}/report", site.api_report)
     return app
+
+
+@web.middleware
+async def _with_a_store(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say in words what keeps a page from being shown when the database is away."""
+    try:
+        return await handler(request)
+    except StoreTrouble as trouble:
+        text = "\n".join(trouble.said(translator(language_of(request)).gettext))
+        raise web.HTTPServiceUnavailable(text=text) from trouble
 
 
 @web.middleware
@@ -143,10 +155,14 @@ class _Site:
         return web.json_response(report_to_json(await self._report(request)))
 
     async def health(self, request: web.Request) -> web.Response:
-        """200 while the store answers; whether the broker is there stands inside."""
-        async with self._store.reading() as connection:
-            schools = len(await school_ids(connection))
+        """200 while the store answers, else 503 with what to do; whether the broker is there stands inside."""
         status = self._status()
+        try:
+            async with self._store.reading() as connection:
+                schools = len(await school_ids(connection))
+        except StoreTrouble as trouble:
+            said = {"ok": False, "store": str(trouble), "broker": status.broker_connected, "counts": status.counts}
+            return web.json_response(said, status=503)
         return web.json_response(
             {"ok": True, "schools": schools, "broker": status.broker_connected, "counts": status.counts}
         )

@@ -1,23 +1,59 @@
-"""A gateway's store in a real SQLite file, a class that sends to it, and a broker."""
+"""A gateway's store in a real SQLite file or on a real PostgreSQL, a class that sends to it, and a broker."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks._postgresql import PostgreSQL, programs
 from gateway.config import GatewayConfig, load_config
 from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store.engine import open_engine
 from gateway.store.store import Store, open_store
 from homework.assignment import parse_assignment
 from sync.embedded_broker import Broker
+from tests.gateway.databases import POSTGRESQL, SQLITE, store_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database" in metafunc.fixturenames and getattr(metafunc.module, "ON_BOTH", False):
+        metafunc.parametrize("database", [SQLITE, POSTGRESQL], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server with an empty database `ready`, whose schema is the newest."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with PostgreSQL() as server:
+        server.sql("CREATE DATABASE ready")
+        asyncio.run(_bring_up_to_date(server.url("ready")))
+        yield server
+
+
+async def _bring_up_to_date(url: str) -> None:
+    await (await open_engine(url)).dispose()
+
+
 @pytest.fixture
-def config(tmp_path: Path) -> GatewayConfig:
+def database(request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The `[store] url` of an empty database, None for SQLite in the data folder. See `tests.gateway.databases`."""
+    if getattr(request, "param", SQLITE) == SQLITE:
+        yield None
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    name = server.database(template="ready")
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def config(tmp_path: Path, database: str | None) -> GatewayConfig:
     file = tmp_path / "gateway.toml"
-    file.write_text('data = "data"\n[web]\nlisten = "127.0.0.1:0"\n')
+    file.write_text('data = "data"\n[web]\nlisten = "127.0.0.1:0"\n' + store_lines(database))
     return load_config(file)
 
 

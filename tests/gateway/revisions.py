@@ -5,7 +5,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine
 
 from gateway.store import migrations
 
@@ -21,10 +21,15 @@ def take_back(file: Path, revision: str) -> None:
 
 
 def _move(file: Path, revision: str, step: Callable[[Config, str], None]) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        step(config, revision)
+        move(connection, revision, step)
     engine.dispose()
+
+
+def move(connection: Connection, revision: str, step: Callable[[Config, str], None]) -> None:
+    """Bring the schema up (`command.upgrade`) or back (`command.downgrade`) to a revision."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    step(config, revision)

@@ -7,6 +7,7 @@ from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
 from sync.records import Tally
 
+ON_BOTH = True
 CLOCK = ClockReading(monotonic_ms=1, wall_ms=1_790_000_000_000, boot=bytes(16), quality=ClockQuality.SYNCED)
 
 

@@ -3,9 +3,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks._postgresql import PostgreSQL
 from gateway.booking import BookedRow, RowName, Slot, decide
 from gateway.config import load_config
 from gateway.simulated_school import make_school
@@ -14,6 +16,7 @@ from gateway.store.store import open_store
 from homework.assignment import Assignment, parse_assignment
 from sync.lanes import Lane
 from sync.records import PageResult
+from tests.gateway.databases import store_lines
 
 CAPTURES = [bytes([n]) * 16 for n in range(1, 6)]
 SLOTS = [Slot("a", bytes([n]) * 8, 1, 1) for n in range(1, 4)]
@@ -67,23 +70,40 @@ ASSIGNMENT: Assignment = parse_assignment(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, 3), st.sampled_from(CAPTURES), st.integers(1, 3), st.none() | st.sampled_from(CAPTURES)
-        ),
-        min_size=1,
-        max_size=14,
-    ),
-    st.lists(st.integers(1, 4), min_size=14, max_size=14),
+SHEETS = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from(CAPTURES), st.integers(1, 3), st.none() | st.sampled_from(CAPTURES)),
+    min_size=1,
+    max_size=14,
 )
+CUTS = st.lists(st.integers(1, 4), min_size=14, max_size=14)
+Sheet = tuple[int, bytes, int, bytes | None]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(SHEETS, CUTS)
 async def test_whatever_comes_in_whatever_batches_the_sums_in_the_store_are_those_of_its_rows(
-    sheets: list[tuple[int, bytes, int, bytes | None]], cuts: list[int]
+    sheets: list[Sheet], cuts: list[int]
 ):
+    await _sums_are_those_of_the_rows(sheets, cuts, None)
+
+
+@pytest.mark.long
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(SHEETS, CUTS)
+async def test_so_they_are_on_a_server(postgresql: PostgreSQL, sheets: list[Sheet], cuts: list[int]):
+    name = postgresql.database(template="ready")
+    await _sums_are_those_of_the_rows(sheets, cuts, postgresql.url(name))
+    postgresql.drop(name)
+
+
+async def _sums_are_those_of_the_rows(sheets: list[Sheet], cuts: list[int], database: str | None) -> None:
     with TemporaryDirectory() as folder:
         file = Path(folder) / "gateway.toml"
-        file.write_text('data = "data"\n')
+        file.write_text('data = "data"\n' + store_lines(database))
         async with open_store(load_config(file)) as store:
             school = await make_school(store, ASSIGNMENT, size=3)
             pupils = school.pupils.roster.pupils

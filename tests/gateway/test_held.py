@@ -41,6 +41,8 @@ from sync.state import BoxState
 from sync.topics import topic
 from tests.gateway.test_program import ASSIGNMENT, classgate, running, write_config
 
+ON_BOTH = True
+
 
 def sqlite3_full() -> OperationalError:
     return OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
@@ -324,15 +326,19 @@ def test_a_gateway_that_starts_looks_again_at_what_was_held(tmp_path: Path, monk
 async def a_store_that_refuses(school: SimulatedSchool, sheet: str) -> AsyncIterator[None]:
     """The database itself refuses pages of that sheet."""
     async with school.store.writing() as connection:
-        await connection.execute(
-            text(
-                "CREATE TRIGGER refuses BEFORE INSERT ON page_records WHEN NEW.sheet = '" + sheet + "'"
-                " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        if connection.dialect.name == "sqlite":
+            refuse = ("TRIGGER refuses BEFORE INSERT ON page_records WHEN", "BEGIN SELECT RAISE(ABORT, 'no'); END")
+            await connection.execute(text(f"CREATE {refuse[0]} NEW.sheet = '{sheet}' {refuse[1]}"))
+        else:
+            await connection.execute(
+                text(f"ALTER TABLE page_records ADD CONSTRAINT refuses CHECK (sheet <> '{sheet}') NOT VALID")
             )
-        )
     yield
     async with school.store.writing() as connection:
-        await connection.execute(text("DROP TRIGGER refuses"))
+        sqlite = connection.dialect.name == "sqlite"
+        await connection.execute(
+            text("DROP TRIGGER refuses" if sqlite else "ALTER TABLE page_records DROP CONSTRAINT refuses")
+        )
 
 
 async def test_a_record_that_the_store_always_refuses_is_held_and_keeps_nothing_back(
@@ -377,7 +383,7 @@ async def test_a_store_in_trouble_holds_nothing_however_long_it_lasts(
         patched.setattr("gateway.ingest.take_in", failing)
         patched.setattr("gateway.poison.take_in", failing)
         for _ in range(5):
-            with pytest.raises(type(trouble)):
+            with pytest.raises(ClassboxError):
                 await school.ingest.take([envelope])
     (receipt,) = await school.ingest.take([envelope])
     assert (receipt.mark, receipt.held) == (12, ())

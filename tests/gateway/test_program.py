@@ -291,7 +291,7 @@ def test_a_database_that_is_none_is_said_so_and_left_alone(tmp_path: Path, dead_
     before = file.read_bytes()
     done = classgate("db", "check", "--config", write_config(tmp_path, dead_url))
     assert done.exit_code == 1
-    assert "The database cannot be opened" in done.stderr
+    assert "The database cannot be used" in done.stderr
     assert file.read_bytes() == before
 
 

@@ -13,6 +13,8 @@ from sync.lanes import Lane
 from sync.records import VERDICT_CODES
 from ui.language import translator
 
+ON_BOTH = True
+
 
 async def test_the_report_says_what_the_sheets_say(school: SimulatedSchool):
     results = school.pupils.results()[:10]
