@@ -31,6 +31,7 @@ from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.pulse import Pulse
 from edge.release import is_released
+from edge.school_crops import SchoolCrops
 from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
 from edge.stick_exchange import Exchanged, StickWatch
@@ -51,12 +52,14 @@ from sync.broker_address import BrokerAddress
 from sync.clock import SystemClock
 from sync.known_time import KnownTime
 from sync.lanes import Lane
+from sync.records import CROP_KIND
 from ui.language import terminal_language, translator
 
 log = logging.getLogger(__name__)
 _STICK_S = 3.0
 _CLOCK_S = 30.0
 """How soon it is noted that the clock has been set: a box may be switched off right after the lesson."""
+_CROPS_S = 3.0
 _TALLY_S = 20.0
 """How soon the school is told that a class has more sheets on this box than before."""
 
@@ -313,6 +316,14 @@ class Box:
         clock = Job("clock", _CLOCK_S, self._look_at_clock)
         if identity is None:
             return Caretaker([Job("room", 60.0, room.look), clock], on_trouble=self._on_trouble)
+        crops = SchoolCrops(
+            self._ledger,
+            self._documents,
+            self._pictures,
+            school_key=identity.school_key,
+            wanted=self._wants_crops,
+            on_news=self._wake_link,
+        )
         tallies = Tallies(self._ledger, self._documents, SystemClock(), on_news=self._wake_link)
         self._sticks = StickWatch(
             self._ledger,
@@ -325,6 +336,7 @@ class Box:
             Job("room", 60.0, room.look),
             clock,
             Job("tallies", _TALLY_S, tallies.look),
+            Job("crops", _CROPS_S, crops.look),
             Job("stick", _STICK_S, self._sticks.look),
         ]
         return Caretaker(jobs, on_trouble=self._on_trouble)
@@ -338,6 +350,11 @@ class Box:
         if self._speaker is not None:
             self._speaker.play(Tone.STICK)
         self._in_loop(lambda: self._bus.publish(Tone.STICK))
+
+    def _wants_crops(self) -> bool:
+        """Whether the school can take crops: an older program of it would only hold them."""
+        greeting = self._ledger.greeting() if self._config.sync.crops else None
+        return greeting is not None and greeting.reads(CROP_KIND)
 
     def _wake_link(self) -> None:
         if self._link is not None:

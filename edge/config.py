@@ -76,6 +76,12 @@ class KeepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reserve_mb: Annotated[int, msgspec.Meta(ge=0)] = 200
 
 
+class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What goes to the school besides results. `crops`: small pictures of answers that the box has doubts about."""
+
+    crops: bool = True
+
+
 class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where memory sticks are mounted: folders that hold one folder a stick, or one a user.
 
@@ -98,6 +104,7 @@ class BoxConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     camera: CameraConfig = CameraConfig()
     reading: ReadingConfig = ReadingConfig()
     sound: SoundConfig = SoundConfig()
+    sync: SyncConfig = SyncConfig()
     stick: StickConfig = StickConfig()
     keep: KeepConfig = KeepConfig()
     log: LogConfig = LogConfig()

@@ -38,6 +38,7 @@ from edge.frames import Capture
 from edge.heads import HEADS
 from edge.ledger_boots import BOOT_TABLE, LedgerBoots, note_reading
 from edge.ledger_calling import SeatOrder
+from edge.ledger_crops import CROP_TABLE, LedgerCrops, settle_crops
 from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
 from edge.ledger_restored import NEXT_REVISION, RESTORED_TABLE, LedgerRestored
 from edge.ledger_tallies import LedgerTallies
@@ -103,10 +104,11 @@ _MIGRATIONS = (
     PICTURE_TABLES,
     RESTORED_TABLE,
     BOOT_TABLE,
+    CROP_TABLE,
 )
 
 
-class Ledger(LedgerBoots, LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
+class Ledger(LedgerBoots, LedgerCrops, LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(
@@ -316,6 +318,7 @@ class Ledger(LedgerBoots, LedgerPictures, LedgerRestored, LedgerTallies, SeatOrd
                 record and record.assignment,
             ),
         )
+        settle_crops(db, row)
         if self._deed is not None:
             add_page(db, self._deed, row.capture, revision)
         if record is not None and row.standing is not Standing.NOT_GRADED:

@@ -10,6 +10,7 @@ COMMANDS = {
     "import-roster": "gateway.commands.import_roster:command",
     "report": "gateway.commands.report:command",
     "db": "gateway.commands.db:command",
+    "crop": "gateway.commands.crop:command",
     "held": "gateway.commands.held:command",
     "box": "gateway.commands.box:command",
     "broker": "gateway.commands.broker:command",

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, seat_key
 from gateway.store.boots import note_boots
+from gateway.store.crops import keep_crops
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.pages import PageRow, add_pages, pack_items
@@ -24,13 +25,23 @@ from gateway.store.tallies import Told, keep_tallies
 from sync.errors import MalformedRecord
 from sync.lanes import Lane, record_digest
 from sync.placing import Numbered, Seen
-from sync.records import DocumentRecord, HealthRecord, PageResult, Record, Tally, decode_record, encode_record
+from sync.records import (
+    CropRecord,
+    DocumentRecord,
+    HealthRecord,
+    PageResult,
+    Record,
+    Tally,
+    decode_record,
+    encode_record,
+)
 
 _LANE_OF = {
     PageResult: Lane.RESULTS,
     DocumentRecord: Lane.DOCUMENTS,
     HealthRecord: Lane.HEALTH,
     Tally: Lane.HEALTH,
+    CropRecord: Lane.CROPS,
 }
 
 
@@ -61,6 +72,8 @@ def read_record(payload: bytes, lane: Lane) -> Record:
             names = (record.software,)
         case Tally():
             names = (record.assignment, record.class_name)
+        case CropRecord():
+            names = (record.item,)
     if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
         raise MalformedRecord("a name in it holds a zero byte")
     return record
@@ -85,6 +98,9 @@ async def take_in(
         if isinstance(record, DocumentRecord) and record.document != "roster-sealed":
             await append(connection, school, record.document, record.id, record.body, origin=one.name.box)
     await keep_tallies(connection, school, tallies)
+    await keep_crops(
+        connection, school, [(one.record, one.received_ms) for one in arrived if isinstance(one.record, CropRecord)]
+    )
     seats = await seats_of(connection, school, _asked([page for _, page in pages]))
     touched = await add_pages(connection, school, [_page_row(one, page, seats) for one, page in pages])
     await keep_raw(
@@ -103,7 +119,7 @@ def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:
     """The clocks in these records, by box."""
     seen: dict[str, list[Seen]] = defaultdict(list)
     for name, record, _payload, received_ms in arrived:
-        if isinstance(record, DocumentRecord):
+        if isinstance(record, DocumentRecord | CropRecord):
             continue
         # A later revision has the clock of its capture, which may be boots before it was queued.
         made_when_queued = not isinstance(record, PageResult) or record.revision == 1

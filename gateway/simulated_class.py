@@ -16,7 +16,7 @@ from homework.roster import Pupil, Roster
 from sync.clock import ClockQuality, ClockReading
 from sync.envelope import Envelope, chain_after
 from sync.lanes import CHALLENGE_BYTES, EPOCH_BYTES, Lane, first_link
-from sync.records import DocumentRecord, PageResult, encode_record, page_result_from
+from sync.records import DocumentRecord, PageResult, Record, encode_record, page_result_from
 
 _MISTAKES = {">": "<", "<": ">", "=": ">", "√": "×", "×": "√"}
 
@@ -135,7 +135,7 @@ class SimulatedBox:
         self.epoch = secrets.token_bytes(EPOCH_BYTES)
         self._last = {lane: (0, first_link(self.epoch, lane)) for lane in Lane}
 
-    def envelope(self, lane: Lane, records: Sequence[PageResult | DocumentRecord] | Sequence[bytes]) -> Envelope:
+    def envelope(self, lane: Lane, records: Sequence[Record] | Sequence[bytes]) -> Envelope:
         """The next envelope of a lane."""
         entries = tuple(r if isinstance(r, bytes) else encode_record(r) for r in records)
         last, chain = self._last[lane]

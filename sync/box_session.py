@@ -42,6 +42,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     max_records: int = 100
     max_bytes: int = 128 << 10
     """Unpacked. Results pack to about a quarter."""
+    max_crop_bytes: int = 16 << 10
+    """Of crops, which do not pack: what is urgent waits for no more than 2 s of a line of 64 kbit/s behind them."""
     window: int = 4
     """Envelopes of one lane on the way at once."""
     resend_after_ms: int = 5_000
@@ -327,11 +329,13 @@ class BoxSession:
         first_seq = max(sent.first_seq, stream.proven + 1)
         before = outbox.chain_at(stream.lane, first_seq - 1, epoch=stream.epoch)
         assert before is not None
+        pace = self._pace
+        most = min(pace.max_crop_bytes, pace.max_bytes) if stream.lane is Lane.CROPS else pace.max_bytes
         entries = outbox.records(
             stream,
             first_seq=first_seq,
             max_records=sent.last_seq - first_seq + 1,
-            max_bytes=min(self._pace.max_bytes, max(1, self._largest_bytes - _AROUND_RECORDS_BYTES)),
+            max_bytes=min(most, max(1, self._largest_bytes - _AROUND_RECORDS_BYTES)),
         )
         sent.last_seq = first_seq + len(entries) - 1  # fewer, when they are large; no fewer when it goes again
         return Envelope(

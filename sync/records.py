@@ -1,4 +1,4 @@
-"""What a box tells: one record a page, a document, a sign of health, or what it has of a class.
+"""What a box tells: a record a page, a document, a sign of health, what it has of a class, a crop to look at.
 
 A record is a MessagePack array that starts with its kind and version. Fields are only ever appended (with a
 default); any other change is a new version. A kind or version that is not known raises `FutureVersion`, and
@@ -22,9 +22,11 @@ MAX_FIELDS = 400
 MAX_READING = 64
 MAX_PLACES = 1000
 MAX_DOCUMENT_BYTES = 1 << 20
+CROP_KIND = 6
+MAX_CROP_BYTES = 64 << 10
 MAX_RECORD_BYTES = MAX_DOCUMENT_BYTES + 1024
 
-NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1}
+NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1, 6: 1}
 """The newest version of each kind of record that is read here."""
 
 Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -179,7 +181,28 @@ class Tally(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     places: Annotated[tuple[tuple[Seat, Small], ...], Meta(max_length=MAX_PLACES)]
 
 
-Record = PageResult | DocumentRecord | HealthRecord | Tally
+class CropRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """The picture of one field that waits for a person's look (lane `crops`).
+
+    `sealed` is a WebP of the field and some paper round it under the school key, tied by `crop_place` to the capture
+    and the field. Of two of a field that of the greater `revision` stands: the page's, when the picture was cut.
+    """
+
+    kind: Literal[6] = 6
+    version: Literal[1] = 1
+    capture: Digest
+    item: Name
+    blank: Small
+    revision: Annotated[int, Meta(ge=1, lt=2**31)]
+    sealed: Annotated[bytes, Meta(max_length=MAX_CROP_BYTES)]
+
+
+def crop_place(capture: bytes, item: str, blank: int) -> bytes:
+    """What a sealed crop is tied to, so that nobody can show it as another field's."""
+    return b"crop\0" + capture + f"{blank}\0{item}".encode()
+
+
+Record = PageResult | DocumentRecord | HealthRecord | Tally | CropRecord
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -193,6 +216,7 @@ _page_result = msgspec.msgpack.Decoder(PageResult)
 _document = msgspec.msgpack.Decoder(DocumentRecord)
 _health = msgspec.msgpack.Decoder(HealthRecord)
 _tally = msgspec.msgpack.Decoder(Tally)
+_crop = msgspec.msgpack.Decoder(CropRecord)
 
 T = TypeVar("T")
 
@@ -221,6 +245,8 @@ def decode_record(payload: bytes) -> Record:
                 return _health.decode(payload)
             case (4, 1):
                 return _tally.decode(payload)
+            case (6, 1):
+                return _crop.decode(payload)
     except DECODING as error:
         raise MalformedRecord(str(error)) from error
     if head.kind in NEWEST and head.version < 1:

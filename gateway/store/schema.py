@@ -266,6 +266,20 @@ tallies = Table(
     _box_key(),
 )
 
+crops = Table(
+    "crops",
+    metadata,
+    Column("school_id", String(32)),
+    Column("capture", LargeBinary(16)),
+    Column("item", String(64)),
+    Column("blank", SmallInteger),
+    Column("revision", Integer, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # as it came, under the school key
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "capture", "item", "blank"),
+    _school_key(),
+)
+
 class_rollups = Table(
     "class_rollups",
     metadata,
