@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
@@ -46,18 +47,24 @@ class LedgerPictures:
                 "INSERT INTO clock_mark (counted_ms, clock) VALUES (?, ?)",
                 (mark.counted_ms, msgspec.msgpack.encode(now)),
             )
-            receipted = {subject.hex() for subject in Outbox(db).receipted_subjects()}
+            outbox = Outbox(db)
             rows = db.execute(
                 """
                 SELECT id, digest, counted_ms, pending > 0 OR standing = 'ask' AS open FROM capture
                 JOIN head ON head.capture = id LEFT JOIN at_school_since AS since ON since.capture = id
                 WHERE has_picture AND id NOT IN (SELECT capture FROM picture_gone)
                 """
-            ).fetchall()
-            there = [each for each in rows if each["digest"] in receipted]
-            lost = [each for each in rows if each["digest"] not in receipted and each["counted_ms"] is not None]
+            )
+            there: list[sqlite3.Row] = []
+            lost: list[tuple[int]] = []
+            # Asked picture by picture: what the school has of years is more than what lies here, and than memory.
+            for each in rows:
+                if outbox.state_of(bytes.fromhex(each["digest"])) == "receipted":
+                    there.append(each)
+                elif each["counted_ms"] is not None:
+                    lost.append((each["id"],))
             new = [(each["id"], mark.counted_ms) for each in there if each["counted_ms"] is None]
-            db.executemany("DELETE FROM at_school_since WHERE capture = ?", [(each["id"],) for each in lost])
+            db.executemany("DELETE FROM at_school_since WHERE capture = ?", lost)
             db.executemany("INSERT INTO at_school_since VALUES (?, ?)", new)
         return mark, [
             KeptPicture(
