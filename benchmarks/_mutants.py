@@ -17,6 +17,7 @@ import msgspec
 
 from sync import outbox as outbox_module
 from sync.box_session import BoxSession, Outgoing
+from sync.challenges import Challenges
 from sync.envelope import Envelope
 from sync.lanes import Lane
 from sync.outbox import Outbox
@@ -128,9 +129,8 @@ def _reuse_epoch(connection: sqlite3.Connection) -> None:
         _open_epoch(connection)
 
 
-def _same_challenge(connection: sqlite3.Connection) -> int:
-    rows = connection.execute("SELECT max(no) FROM outbox_challenges").fetchall()
-    return _new_challenge(connection) if rows[0][0] is None else int(rows[0][0])
+def _same_challenge(self: Challenges) -> int:
+    return self.number_of(self.newest) if self.any() else _renew(self)
 
 
 def _same_link(chain: bytes, digest: bytes) -> bytes:
@@ -175,7 +175,7 @@ def _mutants() -> Mapping[str, Mutant]:
             "D3", "clocks that jump or were never set", {"sync.simulation.box.Box.own_time_ms": _by_the_wall_clock}
         ),
         "never ask afresh": Mutant("D6", restores, {f"{outbox}.judge": _never_afresh}),
-        "ask with the same challenge": Mutant("D7", replayed, {f"{outbox}._new_challenge": _same_challenge}),
+        "ask with the same challenge": Mutant("D7", replayed, {"sync.challenges.Challenges.renew": _same_challenge}),
         "accept any receipt": Mutant("D10", clones, {f"{outbox}.judge": _accept_any}),
         "accept any receipt of one's own history": Mutant("D7", replayed, {f"{outbox}.judge": _accept_own_chain}),
         "believe what was said before a restore": Mutant("D7", replayed, {f"{outbox}.judge": _believe_what_is_old}),
@@ -191,5 +191,5 @@ _acknowledged = BoxSession.acknowledged
 _next_envelope = BoxSession.next_envelope
 _transaction = Card.transaction
 _open_epoch = outbox_module._open_epoch
-_new_challenge = outbox_module._new_challenge
+_renew = Challenges.renew
 MUTANTS: Final = _mutants()

@@ -21,6 +21,7 @@ from edge.camera.sources import open_source
 from edge.caretaker import Caretaker, Job
 from edge.config import BoxConfig
 from edge.documents import Documents
+from edge.downstream import Downstream, document_takers
 from edge.figures import Figures
 from edge.frames import Capture
 from edge.housekeeping import RoomKeeper
@@ -383,9 +384,11 @@ class Box:
             key=identity.box_key,
             software=version("classbox"),
             clock=SystemClock(),
+            shelf=Downstream(document_takers(self._documents, identity.school_key)),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
             on_misfit=partial(self._on_trouble, "versions"),
+            on_documents=partial(self._on_trouble, "documents of the school"),
         )
 
 

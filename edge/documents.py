@@ -5,7 +5,6 @@ TinyDB over a file that cannot be torn and mends itself (`document_file.py`). Re
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment
 from homework.errors import ClassboxError
 from homework.layout import SheetLayout
+from homework.print_run import named_by_digest
 from homework.roster import Pupil, Roster
 from sync.whole_files import write_whole
 
@@ -107,10 +107,14 @@ class Documents:
 
     def reference(self, layout: SheetLayout) -> bytes | None:
         """The file of the picture that a layout of ours names, or None."""
-        if layout.reference is None or Path(layout.reference).name != layout.reference:
+        return None if layout.reference is None else self.picture(layout.reference)
+
+    def picture(self, name: str) -> bytes | None:
+        """The file of a picture that lies here under that name, or None."""
+        if Path(name).name != name:
             return None
         try:
-            return (self._references / layout.reference).read_bytes()
+            return (self._references / name).read_bytes()
         except OSError:
             return None
 
@@ -132,11 +136,24 @@ class Documents:
         `reference` is the file of the picture that it names; it is kept here, and the layout names it anew.
         """
         if reference is not None:
-            digest = hashlib.blake2b(reference, digest_size=16).hexdigest()
-            name = f"{digest}{Path(layout.reference or '').suffix}"
-            self._keep_reference(name, reference)
+            name = named_by_digest(reference, layout.reference or "")
+            self.put_reference(name, reference)
             layout = msgspec.structs.replace(layout, reference=name)
         self._put("layouts", layout.sheet, msgspec.to_builtins(layout))
+
+    def put_reference(self, name: str, picture: bytes) -> None:
+        """Keep the picture that a layout names, or will name. Raises `DocumentsError`."""
+        path = self._references / name
+        try:
+            self._references.mkdir(exist_ok=True)
+            write_whole(path, picture)
+        except OSError as error:
+            raise DocumentsError(
+                "{path} cannot be written: {reason}.",
+                remedy="Make room on the disk, or check who may write there.",
+                path=path,
+                reason=error.strerror,
+            ) from error
 
     def put_roster(self, roster: Roster) -> None:
         """Replace the classes that `roster` names; other classes stay."""
@@ -193,19 +210,6 @@ class Documents:
             table = db.table(table_name)
             table.remove(where("id") == key)
             table.insert({"id": key, "body": body})
-
-    def _keep_reference(self, name: str, picture: bytes) -> None:
-        path = self._references / name
-        try:
-            self._references.mkdir(exist_ok=True)
-            write_whole(path, picture)
-        except OSError as error:
-            raise DocumentsError(
-                "{path} cannot be written: {reason}.",
-                remedy="Make room on the disk, or check who may write there.",
-                path=path,
-                reason=error.strerror,
-            ) from error
 
     @contextmanager
     def _writing(self) -> Iterator[TinyDB]:

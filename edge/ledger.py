@@ -8,7 +8,7 @@ each (assignment, pupil, page, attempt): the primary key of `booking` says so, n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +105,7 @@ _MIGRATIONS = (
     RESTORED_TABLE,
     BOOT_TABLE,
     CROP_TABLE,
+    "ALTER TABLE queued_document ADD COLUMN came INTEGER NOT NULL DEFAULT 0;",
 )
 
 
@@ -231,15 +232,40 @@ class Ledger(LedgerBoots, LedgerCrops, LedgerPictures, LedgerRestored, LedgerTal
             self._touched = set()
         return changed
 
-    def queue_document(self, document: DocumentRecord) -> bool:
-        """Queue a document for the school unless the same was queued before. Says whether it was queued."""
+    def queue_documents(self, records: Sequence[DocumentRecord], *, still: Callable[[], bool]) -> int:
+        """Queue documents for the school, those that it does not know to be the newest; how many were queued.
+
+        It knows what was queued last, and what it sent down since. `still` says, once nobody else can write, whether
+        they are what the box has; if not, nothing is queued.
+        """
         with self._file.writing() as db:
-            key = (document.document, document.id)
-            row = db.execute("SELECT digest FROM queued_document WHERE (document, id) = (?, ?)", key).fetchone()
-            if row is not None and row["digest"] == document.digest:
-                return False
-            db.execute("INSERT OR REPLACE INTO queued_document VALUES (?, ?, ?)", (*key, document.digest))
-            Outbox(db).append(Lane.DOCUMENTS, encode_record(document))
+            return sum(self._queue_document(db, record) for record in records) if still() else 0
+
+    def has_queued(self, document: str, name: str) -> bool:
+        """Whether any document of that kind and name was ever queued, or came down."""
+        rows = self._file.read(
+            "SELECT 1 FROM queued_document WHERE (document, id) = (?1, ?2)"
+            " UNION ALL SELECT 1 FROM inbox_known WHERE (kind, key) = (?1, ?2)",
+            (document, name),
+        )
+        return bool(rows)
+
+    def _queue_document(self, db: sqlite3.Connection, record: DocumentRecord) -> bool:
+        key = (record.document, record.id)
+        inbox = Outbox(db).inbox
+        came = inbox.newest(*key)
+        row = db.execute("SELECT digest, came FROM queued_document WHERE (document, id) = (?, ?)", key).fetchone()
+        if came is not None and (row is None or row["came"] < came.no):
+            known = {came.content, came.own}
+        else:
+            known = {row["digest"]} if row is not None else set()
+        if record.digest in known or inbox.is_coming(*key, record.digest):
+            return False
+        db.execute(
+            "INSERT OR REPLACE INTO queued_document VALUES (?, ?, ?, ?)",
+            (*key, record.digest, came.no if came is not None else 0),
+        )
+        Outbox(db).append(Lane.DOCUMENTS, encode_record(record))
         return True
 
     def _add(self, db: sqlite3.Connection, capture: int, page: GradedPage, pupil: str | None, *, again: bool) -> None:

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edge.documents import Documents
-from edge.references import reference_path, unmarked_sheet
-from homework.assignment import Assignment, parse_assignment
+from edge.references import unmarked_sheet
+from homework.assignment import Assignment
 from homework.errors import BadFileError, UsageError
 from homework.layout import SheetLayout, layout_from_json
+from homework.print_run import LAYOUT, ROSTER, Read, parse_print_run
 from homework.roster import Roster, parse_roster
 
-LAYOUT, ASSIGNMENT, ROSTER = "layout.json", "assignment.toml", "roster.csv"
 STICK_FOLDER = "classbox"
 MOST_UNPACKED = 64 * 1024**2
 MOST_FILES = 600
 _MOST_STICK_FOLDERS = 200
-Read = Callable[[str], bytes | None]
-"""The bytes of the file of that name, or None when there is none. Raises `BadFileError` when it cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +49,10 @@ def loadable(read: Read, *, where: str, layout_name: str = LAYOUT, roster: bytes
 
     `roster` outranks the folder's. Raises `BadFileError`, also for a folder without a layout.
     """
-    alone = layout_name != LAYOUT
-    layout = layout_from_json(_needed(read, layout_name, where))
-    assignment = None
-    key = None if alone and layout.register != "markers" else read(ASSIGNMENT)
-    if key is not None or layout.register == "markers":  # what we did not print may be learned before its key is known
-        key = key if key is not None else _needed(read, ASSIGNMENT, where)
-        assignment = parse_assignment(key.decode("utf-8", errors="replace"))
-    list_of_pupils = roster if roster is not None or alone else read(ROSTER)
-    pupils = parse_roster(list_of_pupils) if list_of_pupils is not None else None
-    if assignment is not None and layout.assignment != assignment.id:
-        raise BadFileError(
-            "The layout in {path} belongs to another assignment.", remedy="Print the worksheets again.", path=where
-        )
-    named = reference_path(layout, Path())
-    reference = _needed(read, named.name, where) if named is not None else None
-    if layout.register != "markers":
-        unmarked_sheet(layout, reference)
-    return Loadable(layout, assignment, pupils, reference)
+    run = parse_print_run(read, where=where, layout_name=layout_name, roster=roster)
+    if run.layout.register != "markers":
+        unmarked_sheet(run.layout, run.reference)
+    return Loadable(run.layout, run.assignment, run.roster, run.reference)
 
 
 def loadables_of_files(files: Mapping[str, bytes]) -> list[Loadable]:
@@ -201,12 +185,3 @@ def _too_much(name: str) -> BadFileError:
         remedy="Leave only what classbox print wrote.",
         name=name,
     )
-
-
-def _needed(read: Read, name: str, where: str) -> bytes:
-    data = read(name)
-    if data is None:
-        raise BadFileError(
-            "{path} has no {name}.", remedy="Name the folder that `classbox print` wrote.", path=where, name=name
-        )
-    return data

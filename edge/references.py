@@ -12,6 +12,7 @@ from edge.registration.markers import grey_of
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.errors import BadFileError
 from homework.layout import SheetLayout
+from homework.print_run import reference_of
 
 MOST_ASPECT_ERROR = 0.02
 """A picture fills the page that it shows: their sides stand in the same ratio, but for rounding."""
@@ -19,15 +20,8 @@ MOST_ASPECT_ERROR = 0.02
 
 def reference_path(layout: SheetLayout, folder: Path) -> Path | None:
     """Where the picture of a layout lies; None when it needs none. Raises `BadFileError` when its name is no name."""
-    if layout.reference is None or layout.register not in ("print", "marker-image"):
-        return None
-    if Path(layout.reference).name != layout.reference:
-        raise BadFileError(
-            "The layout names a picture outside its folder: {name}.",
-            remedy="Keep the picture beside the layout and name it alone.",
-            name=layout.reference,
-        )
-    return folder / layout.reference
+    name = reference_of(layout)
+    return None if name is None else folder / name
 
 
 def unmarked_sheet(layout: SheetLayout, picture: bytes | None) -> UnmarkedSheet:

@@ -19,6 +19,7 @@ from typing import Any
 from aiohttp import web
 
 from gateway.config import GatewayConfig
+from gateway.downlink import StoreDownLog
 from gateway.held import look_again
 from gateway.ingest import StoreIngest
 from gateway.stick import StickWatch
@@ -54,7 +55,13 @@ async def run_gateway(config: GatewayConfig) -> None:
         changes = Changes()
         ingest = StoreIngest(store, on_change=changes.tell)
         watcher = _BrokerWatcher(config.broker.url)
-        link = GatewayLink(ingest=ingest, broker=broker, software=version("classbox"), on_change=watcher.wake)
+        link = GatewayLink(
+            ingest=ingest,
+            broker=broker,
+            software=version("classbox"),
+            down_log=StoreDownLog(store),
+            on_change=watcher.wake,
+        )
         status = _status_of(link, ingest)
         roots = [Path(root) for root in config.stick.roots]
         is_stick = os.path.ismount if config.stick.mounted else Path.is_dir

@@ -8,6 +8,8 @@ COMMANDS = {
     "run": "gateway.commands.run:command",
     "school": "gateway.commands.school:command",
     "import-roster": "gateway.commands.import_roster:command",
+    "load": "gateway.commands.load:command",
+    "setting": "gateway.commands.setting:command",
     "report": "gateway.commands.report:command",
     "db": "gateway.commands.db:command",
     "crop": "gateway.commands.crop:command",

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from homework.errors import ClassboxError, UsageError
+from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.grades import GradeScale
 from homework.statistics import Thresholds
 
@@ -101,14 +101,20 @@ def settings_to_json(settings: ReportSettings) -> str:
 
 def settings_from_json(text: str | None) -> ReportSettings:
     """The settings that were kept; the usual ones where there are none, or none that can be."""
-    if text is None:
+    try:
+        # Of another version, or typed into the file by hand: a report in the usual form beats none.
+        return ReportSettings() if text is None else checked_settings(text)
+    except (BadFileError, SettingsError):
         return ReportSettings()
+
+
+def checked_settings(text: str) -> ReportSettings:
+    """The settings that `settings_to_json` wrote. Raises `BadFileError` or `SettingsError` for what cannot be."""
     try:
         found = _SETTINGS.decode(text)
-        settings_from_form(as_form(found))
-    except (msgspec.MsgspecError, SettingsError):
-        # Of another version, or typed into the file by hand: a report in the usual form beats none.
-        return ReportSettings()
+    except msgspec.MsgspecError as error:
+        raise BadFileError("These are no settings of reports.", remedy="Choose them again.") from error
+    settings_from_form(as_form(found))
     return found
 
 

@@ -8,7 +8,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -29,8 +29,10 @@ from sync.connection import (
     for_ever,
     trouble_of,
 )
+from sync.downward import Shelf
 from sync.errors import FutureVersion
 from sync.greeting import misfit, too_new
+from sync.inbox import Inbox
 from sync.outbox import Outbox
 from sync.signed import MAX_MESSAGE_BYTES
 from sync.topics import client_id, topic
@@ -44,6 +46,8 @@ _ON_THE_LINE_BYTES = 128 << 10
 behind them. 16 s of a line of 64 kbit/s; a line of 2 Mbit/s is kept full up to half a second of round trip."""
 _AROUND_MESSAGE_BYTES = 128
 """What MQTT puts round a message: topic, lengths."""
+_HELLO_NOT_BEFORE_S = 0.5
+"""After one hello, so that somebody who repeats old messages of the gateway does not make the box talk."""
 T = TypeVar("T")
 
 OutboxAccess = Callable[[], AbstractContextManager[Outbox]]
@@ -62,6 +66,7 @@ class BoxLink:
         box: str,
         key: bytes,
         software: str,
+        shelf: Shelf | None = None,
         pace: Pace | None = None,
         clock: Clock | None = None,
         linger_s: float = 0.5,
@@ -72,6 +77,7 @@ class BoxLink:
         on_progress: Callable[[], None] = lambda: None,
         on_trouble: Callable[[ClassboxError | None], None] = lambda _trouble: None,
         on_misfit: Callable[[ClassboxError | None], None] = lambda _misfit: None,
+        on_documents: Callable[[ClassboxError | None], None] = lambda _trouble: None,
     ) -> None:
         """Set up a link; nothing happens before `run`.
 
@@ -80,14 +86,24 @@ class BoxLink:
         is the time over which boxes that all lost the same broker come back to it. `on_progress` is called in the loop
         when the connection or a count may have changed, `on_trouble` when something keeps the link down that a person
         has to put right, and with None once it is right again; `on_misfit` whenever it is known whether both programs
-        are new enough for each other. Raises `UsageError` for an address that is none.
+        are new enough for each other. `shelf` takes what comes down from the school, without one nothing is taken;
+        `on_documents` hears in the loop whenever something was looked at, and what is wrong. Raises `UsageError` for an
+        address that is none.
         """
         broker.check()
         self._outbox = outbox
         self._broker = broker
         self._up, self._down, self._state = (topic(school, box, c) for c in ("up", "down", "state"))
         self._client_id = client_id(school, box)
-        self._session = BoxSession(school=school, box=box, key=key, software=software, pace=pace, clock=clock)
+        self._session = BoxSession(
+            school=school,
+            box=box,
+            key=key,
+            software=software,
+            takes_documents=shelf is not None,
+            pace=pace,
+            clock=clock,
+        )
         self._linger_s, self._poll_s, self._hello_every_s = linger_s, poll_s, hello_every_s
         self._pauses = Pauses(
             shortest_s=min(0.5, longest_pause_s / 2),
@@ -96,6 +112,7 @@ class BoxLink:
             chance=random.random,
         )
         self._on_progress, self._on_trouble, self._on_misfit = on_progress, on_trouble, on_misfit
+        self._on_documents, self._shelf = on_documents, shelf
         self._connected = False
         self._heard: bool | None = None
         self._standing_trouble: ClassboxError | None = None
@@ -103,6 +120,7 @@ class BoxLink:
         self._work = asyncio.Event()
         self._grew = asyncio.Event()
         self._ask = asyncio.Event()
+        self._came = asyncio.Event()
         # One thread, because SQLite may block and the session is not made for two.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="outbox")
 
@@ -146,6 +164,8 @@ class BoxLink:
                     tasks.create_task(self._say_hello(connection), name="hello")
                     tasks.create_task(self._send(connection, tasks), name="envelopes")
                     tasks.create_task(self._gather(), name="linger")
+                    if self._shelf is not None:
+                        tasks.create_task(self._fetch(connection, self._shelf, tasks), name="documents")
             except asyncio.CancelledError:
                 with contextlib.suppress(*LINE_ERRORS):
                     async with asyncio.timeout(_FAREWELL_S):
@@ -172,6 +192,8 @@ class BoxLink:
                     self._on_misfit(misfit(received.greeting))
                 if received.say_hello:
                     self._ask.set()
+                if received.downward:
+                    self._came.set()
                 if received.judgements:
                     if self._heard is False:
                         self._set_heard(True)
@@ -228,6 +250,35 @@ class BoxLink:
         # Packed outside the transaction: who books a sheet meanwhile does not wait for it.
         return (outgoing.ticket, self._session.encoded(outgoing)), None
 
+    async def _fetch(self, connection: Connection, shelf: Shelf, tasks: asyncio.TaskGroup) -> None:
+        """Put in its place what has come, and ask for the parts that are lacking."""
+        session = self._session.downward
+        while True:
+            self._came.clear()
+            settled = await self._on_thread(lambda: session.settle(self._inbox, shelf, _now_ms()))
+            self._on_documents(settled.trouble)
+            if settled.say_hello:
+                self._ask.set()
+            while (
+                want := await self._in_outbox(lambda outbox: self._session.next_want(outbox, _now_ms()))
+            ) is not None:
+                tasks.create_task(self._wish(connection, want), name="wish")
+            due_ms = session.wake_at_ms()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if due_ms is None else max(0.05, (due_ms - _now_ms()) / 1000)):
+                    await self._came.wait()
+
+    async def _wish(self, connection: Connection, want: bytes) -> None:
+        try:
+            await connection.publish(self._up, want)
+        except (Overloaded, Refused) as error:  # its part does not come, and is asked for again in time
+            _log.info("a wish was not taken: %s", error)
+
+    @contextlib.contextmanager
+    def _inbox(self) -> Iterator[Inbox]:
+        with self._outbox() as outbox:
+            yield outbox.inbox
+
     async def _gather(self) -> None:
         while True:
             await self._grew.wait()
@@ -236,10 +287,11 @@ class BoxLink:
             self._work.set()
 
     async def _say_hello(self, connection: Connection) -> None:
-        """At once, then whenever it has to be asked afresh, and at times."""
+        """At once, then whenever it has to be asked afresh, and at times; never more often than it does any good."""
         pauses = Pauses(shortest_s=1.0, longest_s=self._hello_every_s, spread_s=0.0, chance=random.random)
         while True:
             self._ask.clear()
+            next_s = time.monotonic() + _HELLO_NOT_BEFORE_S
             try:
                 for hello in await self._in_outbox(self._session.hellos):
                     self._set_heard(await connection.publish(self._state, hello, retain=True))
@@ -251,6 +303,7 @@ class BoxLink:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._hello_every_s):
                     await self._ask.wait()
+                await asyncio.sleep(next_s - time.monotonic())
                 continue
             if _is_double(self._standing_trouble):
                 self._standing_trouble = None  # nobody came again

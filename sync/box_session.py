@@ -6,6 +6,7 @@ pipe that loses them. All that must survive a restart is in the outbox.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ import msgspec
 
 from sync.budget import Budget
 from sync.clock import Clock
+from sync.down_messages import Having, decode_downward, encode_want
+from sync.downward import DownwardSession
 from sync.envelope import MAX_RECORDS, Envelope, encode_envelope
 from sync.errors import WireError
 from sync.greeting import Greeting, decode_greeting
@@ -64,11 +67,13 @@ class Outgoing(NamedTuple):
 class Received(NamedTuple):
     """What a message from the gateway changed.
 
-    `say_hello`: publish the state again, at once. `greeting`: what the gateway says that it reads.
+    `say_hello`: publish the state again, at once. `greeting`: what the gateway says that it reads. `downward`: it was
+    about documents, so there may be some to put in their places, and others to want.
     """
 
     judgements: tuple[Judgement, ...] = ()
     say_hello: bool = False
+    downward: bool = False
     refused: WireError | None = None
     greeting: Greeting | None = None
 
@@ -134,13 +139,15 @@ class BoxSession:
         box: str,
         key: bytes,
         software: str,
+        takes_documents: bool = False,
         pace: Pace | None = None,
         clock: Clock | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """`key` is the box key; each hello tells what `clock` says, where there is one.
 
-        `chance` gives numbers in 0..1 that spread the resending of many boxes.
+        `takes_documents`: what comes down is settled (`DownwardSession.settle`). `chance` gives numbers in 0..1 that
+        spread the resending of many boxes.
         """
         self._school, self._box, self._key, self._software = school, box, key, software
         self._pace = pace or Pace()
@@ -152,6 +159,8 @@ class BoxSession:
         self._answered = self._greeted = False
         self._largest_bytes = MAX_MESSAGE_BYTES
         self._strain, self._quiet_until_ms = 0, -math.inf
+        self._takes_documents = takes_documents
+        self.downward = DownwardSession(reader=hashlib.blake2b(software.encode(), key=key, digest_size=16).digest())
 
     def hello(self, outbox: Outbox) -> bytes:
         """The online message for `state`: the gateway answers where the latest epochs stand, and what it reads."""
@@ -161,13 +170,17 @@ class BoxSession:
         """The online messages for `state` that together name every epoch, the latest in the last one.
 
         A card that was cloned or put back very often has more epochs than one message holds, and each may have been
-        lost by a gateway that was put back.
+        lost by a gateway that was put back. The last one also says which documents the box was told of.
         """
         self.heard_out(outbox)
         epochs, challenge = outbox.epochs, outbox.challenge
+        having = self.downward.opened(outbox.inbox).having() if self._takes_documents else None
         ends = range(len(epochs), 0, -MAX_EPOCHS)
-        parts = [epochs[max(0, end - MAX_EPOCHS) : end] for end in reversed(ends)]
-        return tuple(self._state(online=True, challenge=challenge, epochs=part) for part in parts)
+        *older, latest = [epochs[max(0, end - MAX_EPOCHS) : end] for end in reversed(ends)]
+        return (
+            *(self._state(online=True, challenge=challenge, epochs=part) for part in older),
+            self._state(online=True, challenge=challenge, epochs=latest, having=having),
+        )
 
     def heard_out(self, outbox: Outbox) -> None:
         """Conclude from all that was heard since the last hello.
@@ -194,6 +207,7 @@ class BoxSession:
         for sent in self._on_the_way():
             sent.due_ms = min(sent.due_ms, now_ms + self._pace.resend_after_ms / 2)
             sent.tries, sent.aside = 1, False
+        self.downward.reconnected()
 
     def next_envelope(self, outbox: Outbox, now_ms: float) -> Outgoing | None:
         """The next envelope for `up`, or None when there is nothing to send now.
@@ -248,6 +262,11 @@ class BoxSession:
         self.acknowledged(outgoing.ticket, now_ms)
         return self.encoded(outgoing)
 
+    def next_want(self, outbox: Outbox, now_ms: float) -> bytes | None:
+        """The next wish for `up`, or None when there is none to send now."""
+        want = self.downward.next_want(outbox.inbox, now_ms)
+        return None if want is None else encode_want(want, school=self._school, box=self._box, key=self._key)
+
     def wake_at_ms(self) -> float | None:
         """When the next envelope on the way has to go again, None when none is or only the line has them."""
         due_ms = min((sent.due_ms for sent in self._on_the_way()), default=math.inf)
@@ -259,6 +278,9 @@ class BoxSession:
             kind, body = open_signed(message, key=self._key, school=self._school, box=self._box, channel="down")
             if kind == MessageKind.GREETING:
                 return self._be_greeted(outbox, decode_greeting(body), body)
+            downward = decode_downward(kind, body) if self._takes_documents else None
+            if downward is not None:
+                return Received(say_hello=self.downward.heard(outbox.inbox, downward), downward=True)
             if kind != MessageKind.RECEIPTS:
                 return Received()
             receipts = decode_receipts(body)
@@ -373,7 +395,9 @@ class BoxSession:
         if stream is not None:
             self._flights.pop((stream.epoch_no, lane), None)
 
-    def _state(self, *, online: bool, challenge: bytes, epochs: tuple[bytes, ...]) -> bytes:
+    def _state(
+        self, *, online: bool, challenge: bytes, epochs: tuple[bytes, ...], having: Having | None = None
+    ) -> bytes:
         state = BoxState(
             school=self._school,
             box=self._box,
@@ -382,5 +406,6 @@ class BoxSession:
             challenge=challenge,
             epochs=epochs,
             clock=self._clock.read() if self._clock is not None and online else None,
+            having=having,
         )
         return encode_box_state(state, self._key)

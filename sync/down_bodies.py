@@ -7,6 +7,7 @@ sealed body keyed with the school key and over what is sealed. `digest` is that 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Literal
 
 import zstandard
@@ -16,8 +17,10 @@ from sync.sealing import open_sealed, seal
 
 Kind = Literal["assignment", "layout", "reference", "roster", "setting", "correction"]
 """What this version knows. A newer gateway may offer more."""
-MAX_BODY_BYTES = 4 << 20
-"""What a body may unpack to: the picture of a workbook's page, learned on a box, is the largest."""
+EACH_COUNTS: Collection[str] = ("correction",)
+"""Kinds of which each entry counts. Of the others a newer entry of the same key takes the place of an older one."""
+MAX_BODY_BYTES = 16 << 20
+"""What a body may unpack to. Pictures of empty pages are the largest: one of A4 has some 100 KB to 1 MiB."""
 MAX_WINDOW_BYTES = 8 << 20
 _LEVEL = 19
 _DIGEST_BYTES = 16

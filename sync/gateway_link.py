@@ -7,7 +7,7 @@ import contextlib
 import logging
 import random
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
@@ -23,6 +23,7 @@ from sync.connection import (
 )
 from sync.gateway_session import GatewaySession, Message
 from sync.ingest import Ingest
+from sync.offers import DownLog
 from sync.seldom import Seldom
 from sync.topics import EVERY_STATE, EVERY_UP
 
@@ -37,6 +38,9 @@ _PUBLISHERS = 16
 """Receipts on the way at once, so that a broker far away costs no round trip each. They keep their order: each takes
 the next answer and sends it before it waits."""
 
+_NEWS_S = 1.0
+"""How often the schools' logs are looked at. It costs one small query."""
+
 
 class GatewayLink:
     """Hears every box, hands batches to the store, answers; ends only when `run` is cancelled."""
@@ -48,6 +52,7 @@ class GatewayLink:
         broker: BrokerAddress,
         name: str = "gateway",
         software: str = "",
+        down_log: DownLog | None = None,
         batch: int = 64,
         longest_pause_s: float = 15.0,
         on_change: Callable[[], None] = lambda: None,
@@ -58,7 +63,7 @@ class GatewayLink:
         is none.
         """
         broker.check()
-        self._session = GatewaySession(ingest, software=software)
+        self._session = GatewaySession(ingest, down_log=down_log, software=software)
         self._broker = broker
         self._client_id = f"{name}-{secrets.token_hex(6)}"
         self._batch, self._longest_pause_s, self._on_change = batch, longest_pause_s, on_change
@@ -105,11 +110,24 @@ class GatewayLink:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(_PUBLISHERS):
                     tasks.create_task(self._publish(connection), name="receipts")
+                tasks.create_task(self._tell_news(), name="news")
                 while True:
                     arrived = await connection.arrived(self._batch)
-                    for answer in await self._session.handle([Message(*message) for message in arrived]):
-                        with contextlib.suppress(asyncio.QueueFull):  # the box asks again
-                            self._answers.put_nowait(answer)
+                    self._queue(await self._session.handle([Message(*message) for message in arrived]))
+
+    def _queue(self, answers: Sequence[Message]) -> None:
+        for answer in answers:
+            with contextlib.suppress(asyncio.QueueFull):  # the box asks again
+                self._answers.put_nowait(answer)
+
+    async def _tell_news(self) -> None:
+        """Look for what any process has put into the schools' logs."""
+        while True:
+            await asyncio.sleep(_NEWS_S)
+            try:
+                self._queue(await self._session.news())
+            except Exception:  # noqa: BLE001 - no reason to hang up; the boxes ask by themselves at times
+                _log.exception("the store cannot tell whether there is anything new for the boxes")
 
     def _ended(self, error: Exception | None) -> None:
         self._connected.clear()

@@ -14,8 +14,12 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from sync.challenges import TABLE as CHALLENGES
+from sync.challenges import Challenges
 from sync.envelope import Erased
-from sync.lanes import CHALLENGE_BYTES, EPOCH_BYTES, Lane, first_link, next_link, record_digest
+from sync.inbox import Inbox
+from sync.inbox import begin as begin_inbox
+from sync.lanes import EPOCH_BYTES, Lane, first_link, next_link, record_digest
 from sync.receipts import Accept, AskAfresh, Judgement, LaneView, NewEpoch, Receipt, ResendFrom, judge
 
 _TABLES = (
@@ -33,13 +37,11 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS outbox_by_subject ON outbox_records (subject) WHERE subject IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS outbox_held ON outbox_records (epoch_no, lane) WHERE held",
     "CREATE TABLE IF NOT EXISTS outbox_meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS outbox_challenges (no INTEGER PRIMARY KEY, challenge BLOB NOT NULL UNIQUE)",
+    CHALLENGES,
 )
 _STREAMS = "SELECT epoch_no, epoch, lane, last_seq, proven FROM outbox_lanes JOIN outbox_epochs ON no = epoch_no"
 _AT_ONCE = 1_000
 """Records whose numbers are in memory together when a backlog moves into a new epoch."""
-_CHALLENGES_KEPT = 256
-"""An answer to an older one counts as an answer to none."""
 _CURRENT = "(SELECT max(no) FROM outbox_epochs)"
 
 
@@ -67,8 +69,9 @@ def create_tables(connection: sqlite3.Connection) -> None:
     for statement in _TABLES:
         connection.execute(statement)
     _bring_up_to_date(connection)
-    if not connection.execute("SELECT 1 FROM outbox_challenges").fetchall():
-        _new_challenge(connection)
+    begin_inbox(connection)
+    if not Challenges(connection).any():
+        Challenges(connection).renew()
     if not connection.execute("SELECT 1 FROM outbox_epochs").fetchall():
         _open_epoch(connection)
 
@@ -78,6 +81,7 @@ class Outbox:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._challenges = Challenges(connection)
 
     @property
     def epoch(self) -> bytes:
@@ -93,10 +97,12 @@ class Outbox:
     @property
     def challenge(self) -> bytes:
         """The number that the gateway has to repeat for a receipt to count as fresh."""
-        ((challenge,),) = self._db.execute(
-            "SELECT challenge FROM outbox_challenges ORDER BY no DESC LIMIT 1"
-        ).fetchall()
-        return bytes(challenge)
+        return self._challenges.newest
+
+    @property
+    def inbox(self) -> Inbox:
+        """What came down from the school, in the same connection and transaction."""
+        return Inbox(self._db)
 
     def noted(self, name: str) -> bytes | None:
         """What was written down last under that name; None when nothing was."""
@@ -204,8 +210,8 @@ class Outbox:
             proven=proven,
             chain_at_mark=self.chain_at(receipt.lane, receipt.mark, epoch=receipt.epoch),
             incarnation=incarnation,
-            answers=self._challenge_no(receipt.challenge),
-            proven_under=self._challenge_no(proven_under),
+            answers=self._challenges.number_of(receipt.challenge),
+            proven_under=self._challenges.number_of(proven_under),
             believed_from=believed_from,
         )
         judgement = judge(receipt, view)
@@ -218,12 +224,12 @@ class Outbox:
                 # seen yet can tell an answer of today from that.
                 self._db.execute(
                     "UPDATE outbox_lanes SET believed_from = ? WHERE epoch_no = ? AND lane = ?",
-                    (_new_challenge(self._db), epoch_no, receipt.lane),
+                    (self._challenges.renew(), epoch_no, receipt.lane),
                 )
             case NewEpoch(after):
                 self._diverge(epoch_no, receipt, after)
             case AskAfresh() if proven_under == self.challenge:
-                _new_challenge(self._db)
+                self._challenges.renew()
         return judgement
 
     def counts(self) -> dict[Lane, LaneCounts]:
@@ -262,7 +268,7 @@ class Outbox:
         receipt has answered yet. What was not proven goes again as the gateway's receipts for the old epochs ask.
         """
         _open_epoch(self._db)
-        _new_challenge(self._db)
+        self._challenges.renew()
 
     def receipted_subjects(self) -> list[bytes]:
         """Every subject of which all records are at the gateway, and none is held."""
@@ -308,11 +314,6 @@ class Outbox:
             (epoch_no, lane),
         )
         return [(first, last) for first, last in rows]
-
-    def _challenge_no(self, challenge: bytes | None) -> int:
-        """The number of a challenge, from 1 in the order of their making; 0 for one not (or no longer) known."""
-        found = self._db.execute("SELECT no FROM outbox_challenges WHERE challenge = ?", (challenge,)).fetchall()
-        return int(found[0][0]) if found else 0
 
     def _diverge(self, epoch_no: int, receipt: Receipt, after: int) -> None:
         """Re-queue what is unproven. A current epoch is closed with all its lanes; an old one lost only this lane."""
@@ -372,16 +373,6 @@ def _open_epoch(connection: sqlite3.Connection) -> None:
             "INSERT INTO outbox_lanes (epoch_no, lane, last_seq, chain) VALUES (?, ?, 0, ?)",
             (number, lane, first_link(epoch, lane)),
         )
-
-
-def _new_challenge(connection: sqlite3.Connection) -> int:
-    """Put a new challenge in force and return its number."""
-    number = connection.execute(
-        "INSERT INTO outbox_challenges (challenge) VALUES (?)", (secrets.token_bytes(CHALLENGE_BYTES),)
-    ).lastrowid
-    assert number is not None
-    connection.execute("DELETE FROM outbox_challenges WHERE no <= ?", (number - _CHALLENGES_KEPT,))
-    return number
 
 
 def _bring_up_to_date(connection: sqlite3.Connection) -> None:

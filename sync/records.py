@@ -135,13 +135,14 @@ class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """A document that the box holds (lane `documents`), so that the gateway can name what it receives.
 
-    `body` is UTF-8: the assignment's TOML, the layout's JSON; for `roster-sealed` the CSV under the school key.
+    `body` is UTF-8: the assignment's TOML, the layout's JSON; for `roster-sealed` the CSV under the school key; for
+    `reference` (since 0.1) the file of the picture that a layout names.
     `digest` is BLAKE2b-128 of the body.
     """
 
     kind: Literal[2] = 2
     version: Literal[1] = 1
-    document: Literal["assignment", "layout", "roster-sealed"]
+    document: Literal["assignment", "layout", "roster-sealed", "reference"]
     id: Name
     digest: Digest
     body: Annotated[bytes, Meta(max_length=MAX_DOCUMENT_BYTES)]

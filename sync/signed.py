@@ -27,6 +27,10 @@ class MessageKind(IntEnum):
     STATE = 2
     RECEIPTS = 3
     GREETING = 4
+    NEWS = 5
+    OFFER = 6
+    WANT = 7
+    PART = 8
 
 
 def sign(kind: MessageKind, body: bytes, *, key: bytes, school: str, box: str, channel: Channel) -> bytes:

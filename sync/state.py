@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from sync.clock import ClockReading
+from sync.down_messages import Having
 from sync.envelope import Challenge, Epoch
 from sync.errors import DECODING, MalformedEnvelope
 from sync.records import Name
@@ -30,6 +31,8 @@ class BoxState(msgspec.Struct, frozen=True, kw_only=True):
     challenge: bytes
     epochs: tuple[bytes, ...]
     clock: ClockReading | None = None
+    having: Having | None = None
+    """What it was told of the gateway's documents; None for a box offline, or of a version that takes none."""
 
 
 class _Body(msgspec.Struct, frozen=True, array_like=True):
@@ -38,6 +41,7 @@ class _Body(msgspec.Struct, frozen=True, array_like=True):
     challenge: Challenge
     epochs: Annotated[tuple[Epoch, ...], Meta(max_length=MAX_EPOCHS)]
     clock: ClockReading | None = None
+    having: Having | None = None
 
 
 _decoder = msgspec.msgpack.Decoder(_Body)
@@ -45,7 +49,7 @@ _decoder = msgspec.msgpack.Decoder(_Body)
 
 def encode_box_state(state: BoxState, key: bytes) -> bytes:
     """The bytes to publish on `state`, signed with the box key. Only the latest 64 epochs fit."""
-    body = _Body(state.online, state.software, state.challenge, state.epochs[-MAX_EPOCHS:], state.clock)
+    body = _Body(state.online, state.software, state.challenge, state.epochs[-MAX_EPOCHS:], state.clock, state.having)
     return sign(
         MessageKind.STATE, msgspec.msgpack.encode(body), key=key, school=state.school, box=state.box, channel="state"
     )
@@ -68,4 +72,5 @@ def decode_box_state(message: bytes, *, school: str, box: str, key: bytes) -> Bo
         challenge=parts.challenge,
         epochs=parts.epochs,
         clock=parts.clock,
+        having=parts.having,
     )

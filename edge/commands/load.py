@@ -9,9 +9,10 @@ import click
 from edge.config import load_config
 from edge.documents import Documents
 from edge.ledger import Ledger
-from edge.loading import LAYOUT, loadable
+from edge.loading import loadable
 from edge.upstream import queue_documents
 from homework.errors import BadFileError
+from homework.print_run import LAYOUT
 from ui.language import terminal_language, translator
 
 

@@ -10,7 +10,6 @@ from urllib.parse import quote
 from aiohttp import web
 
 from edge.apart import apart
-from edge.loading import ASSIGNMENT, LAYOUT, ROSTER
 from edge.printing import Printed, PrintJob, print_job
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
@@ -21,6 +20,7 @@ from homework.assignment import Assignment, assignment_to_toml
 from homework.drafts import draft_of
 from homework.errors import ClassboxError, UsageError
 from homework.layout import layout_to_json
+from homework.print_run import ASSIGNMENT, LAYOUT, ROSTER
 from homework.roster import Roster, roster_to_csv
 from ui.language import translator
 from ui.pages import language_of, render

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,7 @@ import click
 from gateway.broker import certify, lock_out, locked_out
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
+from gateway.store.down_log import Behind, how_far
 from gateway.store.schools import KnownBox, all_boxes, box_key, not_enrolled, void_box
 from gateway.store.store import Store
 from ui.language import terminal_language, translator
@@ -27,26 +29,35 @@ def command() -> None:
 @command.command(name="list")
 @config_option
 def show(config_path: Path | None) -> None:
-    """List the boxes, and when each was last heard.
+    """List the boxes, when each was last heard, and whether it has all documents of its school.
 
     Example: classgate box list
     """
     _ = translator(terminal_language()).gettext
 
-    async def work(store: Store) -> tuple[KnownBox, ...]:
+    async def work(store: Store) -> tuple[tuple[KnownBox, ...], dict[tuple[str, str], Behind]]:
         async with store.reading() as connection:
-            return await all_boxes(connection)
+            return await all_boxes(connection), await how_far(connection)
 
-    known_boxes = with_store(config_path, work)
+    known_boxes, documents = with_store(config_path, work)
     denied = locked_out(load_config(config_path).data, now=datetime.now(UTC))
     for known in known_boxes:
         heard = _("never heard")
         if known.heard_ms is not None:
             heard = datetime.fromtimestamp(known.heard_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
         print(
-            f"{known.school}/{known.box}  {heard}"
+            f"{known.school}/{known.box}  {heard}{_documents(documents.get((known.school, known.box)), _)}"
             + ("  " + _("locked out") if (known.school, known.box) in denied else "")
         )
+
+
+def _documents(found: Behind | None, _: Callable[[str], str]) -> str:
+    if found is None:
+        return ""
+    words = _("{n} documents behind").format(n=found.behind) if found.behind else _("up to date")
+    if found.refused:
+        words += ", " + _("{n} documents it cannot use").format(n=found.refused)
+    return "  " + words
 
 
 @command.command()

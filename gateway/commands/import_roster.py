@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.commands.options import config_option, with_store
+from gateway.store.documents import publish_roster
 from gateway.store.rosters import bring_in
 from gateway.store.store import Store
 from homework.errors import BadFileError
@@ -21,6 +22,8 @@ from ui.language import terminal_language, translator
 def command(file: Path, school: str, config_path: Path | None) -> None:
     """Bring a class list in (CSV: class,seat,name,pupil_id). Its classes become what it says; others stay.
 
+    The boxes of the school get it too, sealed under the school's key.
+
     Example: classgate import-roster roster.csv --school no-1
     """
     _ = translator(terminal_language()).gettext
@@ -34,7 +37,9 @@ def command(file: Path, school: str, config_path: Path | None) -> None:
 
     async def work(store: Store) -> int:
         async with store.writing() as connection:
-            return await bring_in(connection, store.vault, school, roster)
+            found = await bring_in(connection, store.vault, school, roster)
+            await publish_roster(connection, store.vault, school, roster)
+            return found
 
     found = with_store(config_path, work)
     print(_("{pupils} pupils in {classes} classes.").format(pupils=len(roster.pupils), classes=len(roster.classes())))

@@ -7,18 +7,27 @@ places have no gaps and the chain can be compared; the bytes of what does not st
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from typing import NamedTuple
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_replace
-from gateway.store.schema import down_heads, down_log
+from gateway.store.schema import boxes, down_heads, down_log
 from homework.errors import ClassboxError
-from sync.down_bodies import FIRST_CHAIN, MAX_BODY_BYTES, Kind, content_of, digest_of_packed, next_chain, packed
+from sync.down_bodies import (
+    EACH_COUNTS,
+    FIRST_CHAIN,
+    MAX_BODY_BYTES,
+    Kind,
+    content_of,
+    digest_of_packed,
+    next_chain,
+    packed,
+)
+from sync.down_messages import MAX_INLINE_BYTES, PART_BYTES, Entry, Want
+from sync.offers import Head, LogEntry
 
-EACH_COUNTS: Collection[str] = ("correction",)
-"""Kinds of which a newer entry does not take the place of an older one."""
 _MAX_KEY = 64
 
 
@@ -78,3 +87,79 @@ async def append(
         add_or_replace(connection, down_heads), {"school_id": school, "place": place, "chain": chain}
     )
     return place
+
+
+class Behind(NamedTuple):
+    """How far a box has come, in entries that stand: `behind` it has not taken in yet, `refused` it cannot use."""
+
+    behind: int
+    refused: int
+
+
+async def heads(connection: AsyncConnection, incarnation: bytes) -> dict[str, Head]:
+    """Where the log of each school ends; those that have none are left out."""
+    return {
+        row.school_id: Head(incarnation, row.place, bytes(row.chain))
+        for row in await connection.execute(select(down_heads))
+    }
+
+
+async def entries_after(connection: AsyncConnection, school: str, place: int, *, at_most: int) -> list[LogEntry]:
+    """What stands after a place, in order. Bodies that are not small stay in the database."""
+    log = down_log.c
+    small = case((log.size <= MAX_INLINE_BYTES, log.packed), else_=None).label("small")
+    columns = (log.place, log.kind, log.key, log.content, log.digest, log.size, log.chain, log.origin, small)
+    found = await connection.execute(
+        select(*columns)
+        .where(log.school_id == school, log.place > place, log.packed.is_not(None))
+        .order_by(log.place)
+        .limit(at_most)
+    )
+    entries = []
+    for row in found:
+        inline = None if row.small is None else bytes(row.small)
+        entry = Entry(row.place, row.kind, row.key, bytes(row.content), bytes(row.digest), row.size, inline)
+        entries.append(LogEntry(entry, bytes(row.chain), row.origin))
+    return entries
+
+
+async def chain_at(connection: AsyncConnection, school: str, place: int) -> bytes | None:
+    """The chain after that place, None where the log never got so far."""
+    if place == 0:
+        return FIRST_CHAIN
+    found = await connection.execute(
+        select(down_log.c.chain).where(down_log.c.school_id == school, down_log.c.place == place)
+    )
+    chain = found.scalar_one_or_none()
+    return None if chain is None else bytes(chain)
+
+
+async def bytes_of(connection: AsyncConnection, school: str, want: Want) -> bytes | None:
+    """The packed bytes from the wanted offset on, as many as a part has. None when they do not stand there."""
+    found = await connection.execute(
+        select(func.substr(down_log.c.packed, want.offset + 1, PART_BYTES)).where(
+            down_log.c.school_id == school, down_log.c.place == want.place, down_log.c.digest == want.digest
+        )
+    )
+    part = found.scalar_one_or_none()
+    return bytes(part) if part else None
+
+
+async def note_place(
+    connection: AsyncConnection, school: str, box: str, *, place: int, waiting: int, refused: int
+) -> None:
+    """Remember what a box said that it was told."""
+    await connection.execute(
+        update(boxes)
+        .where(boxes.c.school_id == school, boxes.c.box_id == box)
+        .values(down_place=place, down_waiting=waiting, down_refused=refused)
+    )
+
+
+async def how_far(connection: AsyncConnection) -> dict[tuple[str, str], Behind]:
+    """How far every box has come that ever said so."""
+    after = (down_log.c.school_id == boxes.c.school_id, down_log.c.place > boxes.c.down_place)
+    untold = select(func.count()).where(*after, down_log.c.packed.is_not(None)).scalar_subquery()
+    columns = (boxes.c.school_id, boxes.c.box_id, untold, boxes.c.down_waiting, boxes.c.down_refused)
+    found = await connection.execute(select(*columns).where(boxes.c.down_place.is_not(None)))
+    return {(school, box): Behind(new + waiting, refused) for school, box, new, waiting, refused in found}

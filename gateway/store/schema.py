@@ -82,7 +82,8 @@ boxes = Table(
     Column("heard_ms", BigInteger),
     Column("health", LargeBinary),  # the latest health record as it came
     Column("down_place", BigInteger),  # up to which place of `down_log` it said that it was told
-    Column("down_waiting", Integer),  # how many entries up to there it has not taken in yet
+    Column("down_waiting", Integer),  # how many entries up to there are still on their way into their places
+    Column("down_refused", Integer),  # how many it cannot use
     PrimaryKeyConstraint("school_id", "box_id"),
     _school_key(),
 )

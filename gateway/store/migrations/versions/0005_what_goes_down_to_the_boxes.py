@@ -44,10 +44,12 @@ def upgrade() -> None:
     op.create_index("ix_down_log_school_id_kind_key_place", "down_log", ["school_id", "kind", "key", "place"])
     op.add_column("boxes", sa.Column("down_place", sa.BigInteger()))
     op.add_column("boxes", sa.Column("down_waiting", sa.Integer()))
+    op.add_column("boxes", sa.Column("down_refused", sa.Integer()))
 
 
 def downgrade() -> None:
     """Bring it back to the one before."""
+    op.drop_column("boxes", "down_refused")
     op.drop_column("boxes", "down_waiting")
     op.drop_column("boxes", "down_place")
     op.drop_table("down_log")

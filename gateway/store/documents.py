@@ -1,0 +1,75 @@
+"""What a school's boxes are given: worksheets, class lists, settings, each as the box itself would write it down.
+
+The caller holds the school's lock.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.keys import Vault
+from gateway.store.down_log import append
+from gateway.store.lanes import add_documents
+from gateway.store.rosters import bring_in
+from gateway.store.schools import school_key
+from homework.assignment import assignment_to_toml
+from homework.layout import layout_to_json
+from homework.print_run import PrintRun
+from homework.report_settings import ReportSettings, settings_to_json
+from homework.roster import Roster, roster_to_csv
+from sync.down_bodies import content_of, sealed_content_of, sealed_roster
+from sync.records import DocumentRecord
+
+
+async def publish(connection: AsyncConnection, vault: Vault, school: str, run: PrintRun) -> int:
+    """Give a print run to the school and all its boxes. Returns how many of its documents are new."""
+    run = run.by_digest()
+    new = 0
+    if run.reference is not None and run.layout.reference is not None:
+        new += await _add(connection, school, "reference", run.layout.reference, run.reference)
+    if run.assignment is not None:
+        body = assignment_to_toml(run.assignment).encode()
+        new += await _document(connection, school, "assignment", run.assignment.id, body)
+    new += await _document(connection, school, "layout", run.layout.sheet, layout_to_json(run.layout).encode())
+    if run.roster is not None:
+        await bring_in(connection, vault, school, run.roster)
+        new += await publish_roster(connection, vault, school, run.roster)
+    return new
+
+
+async def publish_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> int:
+    """Give every class of a roster to the boxes, sealed under the school's key. Returns how many have changed."""
+    key = await school_key(connection, vault, school)
+    new = 0
+    for name in roster.classes():
+        csv = roster_to_csv(Roster(pupils=roster.of_class(name))).encode()
+        sealed, content = sealed_roster(key, name, csv), sealed_content_of(key, csv)
+        new += await append(connection, school, "roster", name, sealed, content=content) is not None
+    return new
+
+
+async def publish_settings(connection: AsyncConnection, school: str, settings: ReportSettings) -> int:
+    """Give every box how the school wants its reports. Returns 1 when that has changed."""
+    return await _add(connection, school, "setting", "report", settings_to_json(settings).encode())
+
+
+async def _document(
+    connection: AsyncConnection, school: str, document: Literal["assignment", "layout"], name: str, body: bytes
+) -> int:
+    """For the boxes, and for the gateway's own reports."""
+    record = DocumentRecord(document=document, id=name, digest=content_of(body), body=body)
+    await add_documents(connection, school, [(record, time.time_ns() // 1_000_000)])
+    return await _add(connection, school, document, name, body)
+
+
+async def _add(
+    connection: AsyncConnection,
+    school: str,
+    kind: Literal["assignment", "layout", "reference", "setting"],
+    key: str,
+    body: bytes,
+) -> int:
+    return await append(connection, school, kind, key, body) is not None
