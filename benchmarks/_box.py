@@ -7,8 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from edge.commands.load import command as load_worksheets
 
 CLASSBOX = str(Path(sys.executable).parent / "classbox")
 ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
@@ -46,7 +50,10 @@ class RunningBox:
         self._environment = {**ENVIRONMENT, "PATH": path}
         self._errors = (folder / "errors.txt").open("a")
         if load:
-            run_classbox("load", made / "sheets", "--roster", made / "roster.csv", "--data", self.data)
+            # The command itself, without a process of its own, which would take longer to start than to load.
+            words = [str(made / "sheets"), "--roster", str(made / "roster.csv"), "--data", str(self.data)]
+            with redirect_stdout(StringIO()):
+                load_worksheets.main(words, standalone_mode=False)
         self.start()
 
     def start(self) -> None:
