@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import cv2
 import numpy as np
@@ -145,7 +146,6 @@ def take_photo(
     `tilt` narrows one side (perspective), `fill` is the share of the picture that the page takes, `falloff` is how
     much darker the far corner is, `blur_px` a Gaussian's deviation, `quality` that of a JPEG on the way.
     """
-    rng = np.random.default_rng(seed)
     width, height = size_px
     page_h, page_w = paper.shape[:2]
     angle = np.deg2rad(turn_deg)
@@ -161,13 +161,18 @@ def take_photo(
     if scale < 1:  # what a lens averages over a pixel
         paper = np.asarray(cv2.GaussianBlur(paper, (0, 0), max(0.4 / scale - 0.2, 0.3)), np.uint8)
     desk = np.full((height, width, 3), (70, 95, 120), np.uint8)
-    photo = cv2.warpPerspective(paper, matrix, size_px, dst=desk, borderMode=cv2.BORDER_TRANSPARENT).astype(np.float32)
+    image: Any = cv2.warpPerspective(paper, matrix, size_px, dst=desk, borderMode=cv2.BORDER_TRANSPARENT)
     if blur_px:
-        photo = np.asarray(cv2.GaussianBlur(photo, (0, 0), blur_px), np.float32)
-    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    light = brightness * (1 - falloff * np.hypot(columns / width, rows / height) / np.sqrt(2))
-    photo = photo * light[..., None] + rng.normal(0, noise, photo.shape)
-    image = np.clip(photo, 0, 255).astype(np.uint8)
+        image = cv2.GaussianBlur(image.astype(np.float32), (0, 0), blur_px)
+    # Millions of pixels in hundreds of tests: in single precision, and OpenCV's noise instead of numpy's.
+    if falloff or brightness != 1:
+        down, across = np.arange(height, dtype=np.float32) / height, np.arange(width, dtype=np.float32) / width
+        light = brightness * (1 - falloff * np.hypot(across[None], down[:, None]) / np.float32(np.sqrt(2)))
+        image = cv2.multiply(image, cv2.merge([light] * 3), dtype=cv2.CV_32F)
+    grain = np.empty(image.shape, np.float32)
+    cv2.setRNGSeed(seed)
+    cv2.randn(grain, np.zeros(3), np.full(3, noise))  # one number would be for blue alone
+    image = cv2.add(image, grain, dtype=cv2.CV_8U)
     if quality is not None:
         image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
     if grey:

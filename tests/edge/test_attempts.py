@@ -58,7 +58,7 @@ def grade(print_worksheet: Callable[..., Worksheet], photograph: Photograph) -> 
 @pytest.fixture
 def written(print_worksheet: Callable[..., Worksheet]) -> Worksheet:
     """A sheet of No. 7 with item 2 (46, not 48) and item 5 (A, not B) wrong and one blank empty."""
-    sheet = print_worksheet(seed=5)
+    sheet = print_worksheet(seed=2)
     sheet.seat("07")
     for item, text in ANSWERS:
         sheet.write(item, text)
