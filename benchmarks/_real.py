@@ -1,4 +1,4 @@
-"""One run of the fault matrix with real processes: light boxes, `classgate run` on SQLite, and a real broker.
+"""One run of the fault matrix with real processes: light boxes, `classgate run` and its database, and a real broker.
 
 The seed decides the plan: who is killed at which step, who freezes, whose disk is wiped or full, what the line does,
 what is put back, cloned or said again. When the faults have stopped, every sheet of which a box said that it has it
@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +28,7 @@ from benchmarks._line import Line, LineError, Way
 from benchmarks._matrix import quiet
 from benchmarks._real_mutants import REAL_MUTANTS
 from benchmarks._real_programs import RealBox, RealGateway
+from benchmarks._real_stores import end_server, on_disk, on_server, the_server
 from benchmarks._replaying import Replaying, replaying
 from benchmarks._zygote import Zygote, enter_network
 from sync.embedded_broker import LOOPBACK, Broker
@@ -46,20 +48,25 @@ KINDS = (
     *("box's disk full", "gateway's disk full"),
     *ON_A_LINE,
 )
+_KINDS_ON_A_SERVER = (*(kind for kind in KINDS if kind != "gateway's disk full"), "database killed", "database killed")
+"""The server's data lie on no small disk."""
 _MANY_SHEETS_A_POINT = frozenset(name for name in OUTBOX_POINTS if name.startswith("outbox"))
 """Steps of each sheet. To the others a process comes a few times a round, to `generation` once."""
+_POINTS_ON_A_SERVER = GATEWAY_POINTS.keys() - {"database: before a commit", "database: committed"}
+"""Those of SQLite's driver are not come to there."""
 _QUICK, _AWAY = Way(bits_per_s=100_000_000), Way(bits_per_s=100_000_000, loss=1.0)
 
 
 class Plan(NamedTuple):
     """What makes a run: a seed, and for a test of the test the rounds and the fault (a key of `REAL_MUTANTS`).
 
-    What has not come to rest after `patience_s` never will.
+    `server`: the gateway stores in PostgreSQL. What has not come to rest after `patience_s` never will.
     """
 
     seed: int
     kinds: tuple[str, ...] | None = None
     fault: str | None = None
+    server: bool = False
     patience_s: float = 60.0
 
 
@@ -68,7 +75,9 @@ class RealRun:
 
     def __init__(self, plan: Plan, folder: Path, zygote: Zygote) -> None:
         self._rng = random.Random(plan.seed)
-        self._kinds = plan.kinds or tuple(self._rng.choice(KINDS) for _ in range(_ROUNDS))
+        kinds = _KINDS_ON_A_SERVER if plan.server else KINDS
+        self._kinds = plan.kinds or tuple(self._rng.choice(kinds) for _ in range(_ROUNDS))
+        self._server = plan.server
         self._fault = REAL_MUTANTS[plan.fault] if plan.fault is not None else None
         self._fault_name, self._patience_s = plan.fault, plan.patience_s
         self._folder = folder
@@ -84,20 +93,23 @@ class RealRun:
     def play(self) -> Counter[str]:
         """Play the plan, wait for rest, and count."""
         with ExitStack() as stack:
+            self._disks = self._folder / "card", self._folder / "gateway"
+            for disk, kb in zip(self._disks, (_CARD_KB, _GATEWAY_KB), strict=True):
+                self._small = stack.enter_context(small_disk(disk, kb=kb))
+            new_store = on_server if self._server else on_disk
+            store, self._key = stack.enter_context(new_store(self._disks[1] / "data"))
             if not set(ON_A_LINE).isdisjoint(self._kinds):
                 with suppress(LineError):  # a machine that allows none: then those rounds are quiet ones
                     self._line = stack.enter_context(Line())
                     stack.enter_context(_in_network(self._line.far.namespace))
             host = LOOPBACK if self._line is None else self._line.far.address
             self._broker = stack.enter_context(Broker.start(host=host))
-            self._disks = self._folder / "card", self._folder / "gateway"
-            for disk, kb in zip(self._disks, (_CARD_KB, _GATEWAY_KB), strict=True):
-                self._small = stack.enter_context(small_disk(disk, kb=kb))
             if "replayed" in self._kinds:
                 self._stranger = stack.enter_context(replaying(self._broker.url))
             self._gateway = RealGateway(
                 self._zygote,
                 self._disks[1],
+                store,
                 self._broker.url,
                 log=self._folder / "gateway.log",
                 namespace=None if self._line is None else self._line.far.namespace,
@@ -120,7 +132,7 @@ class RealRun:
             self._zygote,
             self._disks[0] / f"{name}.sqlite",
             self._broker.url,
-            self._gateway.key,
+            self._key,
             log=self._folder / f"{name}.log",
             namespace=None if self._line is None else self._line.near.namespace,
             fault=self._fault_of("box"),
@@ -141,7 +153,15 @@ class RealRun:
             case "box killed":
                 self._killed(self._boxes[0], sorted(OUTBOX_POINTS))
             case "gateway killed":
-                self._killed(self._gateway, sorted(GATEWAY_POINTS))
+                self._killed(self._gateway, sorted(_POINTS_ON_A_SERVER if self._server else GATEWAY_POINTS))
+            case "database killed":
+                self._show()
+                time.sleep(rng.random() * 0.3)
+                the_server().kill()
+                self._show(2)
+                with _in_network(_home()):  # it outlives the line
+                    the_server().start()
+                self._struck("PostgreSQL killed")
             case "broker killed":
                 self._show()
                 time.sleep(rng.random() * 0.5)
@@ -329,13 +349,21 @@ def _play(plan: Plan, end_s: float) -> Counter[str]:
 def _prepare() -> None:
     quiet()
     apart()
+    _home()
     _zygote()
+    Finalize(None, end_server, exitpriority=0)  # `atexit` is not heard in a pool's process
 
 
 @cache
 def _zygote() -> Zygote:
     """The one of this process. It ends when its socket closes, so with us."""
     return Zygote().__enter__()
+
+
+@cache
+def _home() -> str:
+    """The network namespace in which this process began, open under that path."""
+    return f"/proc/self/fd/{os.open('/proc/thread-self/ns/net', os.O_RDONLY)}"
 
 
 @contextmanager

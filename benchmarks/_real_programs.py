@@ -1,31 +1,21 @@
-"""The programs of a real run, as somebody beside them sees them: light boxes, and `classgate run` on SQLite."""
+"""The programs of a real run, as somebody beside them sees them: light boxes, and `classgate run`."""
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import sqlite3
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 
+from benchmarks._real_stores import BESIDE, RealStore
 from benchmarks._zygote import Forked, Zygote
 from gateway.config import load_config
-from gateway.store.backup import back_up, restore
-from gateway.store.schema import RowState
-from gateway.store.schools import add_school, enrol_box
-from gateway.store.store import open_store
 from sync.outbox_file import OutboxFile
-from sync.simulation import BOX, SCHOOL
 
 Point = tuple[str, int]
 """A step (`benchmarks._killed`), and at which coming to it the process dies."""
-_DATABASE = "classgate.sqlite"
-_BESIDE = ("", "-wal", "-shm")
-_CONFIGURATION = '[web]\nlisten = "127.0.0.1:0"\n[broker]\nurl = "{url}"\n'
 
 
 class RealBox:
@@ -102,7 +92,7 @@ class RealBox:
         self.kill()
         with OutboxFile(self.card).open() as outbox:
             delivered = set(outbox.receipted_subjects())
-        for name in _BESIDE:
+        for name in BESIDE:
             Path(f"{self.card}{name}").unlink(missing_ok=True)
         shutil.copy(copy, self.card)
         with OutboxFile(self.card).open() as outbox:
@@ -115,15 +105,24 @@ class RealBox:
 
 
 class RealGateway:
-    """`classgate run` over a folder, `disk`, in which lies its data."""
+    """`classgate run` over a folder, `disk`, in which lies its data, and a store."""
 
     def __init__(
-        self, zygote: Zygote, disk: Path, url: str, *, log: Path, namespace: str | None, fault: str | None
+        self,
+        zygote: Zygote,
+        disk: Path,
+        store: RealStore,
+        url: str,
+        *,
+        log: Path,
+        namespace: str | None,
+        fault: str | None,
     ) -> None:
         self._config = disk / "gateway.toml"
-        self.key = _enrolled(disk)
-        self._config.write_text(f'data = "data"\n{_CONFIGURATION.format(url=url)}', encoding="utf-8")
-        self._data = load_config(self._config).data
+        self._store = store
+        self._config.write_text(
+            f'data = "data"\n[web]\nlisten = "127.0.0.1:0"\n[broker]\nurl = "{url}"\n{store.lines}', encoding="utf-8"
+        )
         self._fork: Callable[[Point | None], Forked] = lambda at: zygote.start(
             "gateway", ["run", "--config", self._config], log=log, at=at, fault=fault, namespace=namespace
         )
@@ -149,41 +148,13 @@ class RealGateway:
 
     def back_up(self, copy: Path) -> None:
         """Copy the database while it runs."""
-        back_up(load_config(self._config), copy)
+        self._store.back_up(load_config(self._config), copy)
 
     def put_back(self, copy: Path, *, noticed: bool) -> None:
-        """Go on with an older database: by command, or by hand, within the minute in which nobody can see it."""
+        """Go on with an older database. Kills the gateway."""
         self.kill()
-        if noticed:
-            restore(load_config(self._config), copy)
-            return
-        for name in _BESIDE:
-            (self._data / f"{_DATABASE}{name}").unlink(missing_ok=True)
-        shutil.copy(copy, self._data / _DATABASE)
+        self._store.put_back(load_config(self._config), copy, noticed=noticed)
 
     def counted(self) -> Counter[bytes]:
         """In how many places of a report each sheet counts."""
-        with closing(sqlite3.connect(self._data / _DATABASE)) as db:
-            rows = db.execute("SELECT capture FROM page_records WHERE state = ?", (RowState.CURRENT,))
-            return Counter(bytes(capture) for (capture,) in rows)
-
-
-def _enrolled(disk: Path) -> bytes:
-    """A gateway's data folder on the disk, with the school and its box; the box's key. Made once, then copied."""
-    made, key = _template()
-    shutil.copytree(Path(made.name) / "data", disk / "data")
-    return key
-
-
-@cache
-def _template() -> tuple[tempfile.TemporaryDirectory[str], bytes]:
-    made = tempfile.TemporaryDirectory(prefix="classbox-faults-")
-    config = Path(made.name) / "gateway.toml"
-    config.write_text(f'data = "data"\n{_CONFIGURATION.format(url="mqtt://127.0.0.1:9")}', encoding="utf-8")
-
-    async def make() -> bytes:
-        async with open_store(load_config(config)) as store, store.writing() as connection:
-            await add_school(connection, store.vault, SCHOOL)
-            return await enrol_box(connection, store.vault, SCHOOL, BOX)
-
-    return made, asyncio.run(make())
+        return self._store.counted(load_config(self._config))

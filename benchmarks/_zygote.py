@@ -127,6 +127,7 @@ def _programs() -> Mapping[str, Callable[[], Any]]:
         "gateway.app",
         "gateway.commands.run",
         "sqlalchemy.dialects.sqlite.aiosqlite",
+        "asyncpg",
         "alembic.command",
     ):
         __import__(name)

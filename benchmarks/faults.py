@@ -2,8 +2,8 @@
 
 Simulated: the real sessions in virtual time, in the worlds of `sync/simulation/worlds.py`, one seed a run; and the
 same with faults put back into the code, each of which must be found out. Real: light boxes, `classgate run` on SQLite
-and a broker as processes, killed at named steps, frozen, wiped, put back and cloned, on disks that fill up and lines
-that break (`benchmarks/_real.py`); and the same with faults put back into the programs.
+(one run in four on PostgreSQL) and a broker as processes, killed at named steps, frozen, wiped, put back and cloned, on
+disks that fill up and lines that break (`benchmarks/_real.py`); and the same with faults put back into the programs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from benchmarks._matrix import Run, outcome_of, outcomes, quiet
 from benchmarks._mutants import MUTANTS
 from benchmarks._real import Plan, play_all
 from benchmarks._real_mutants import REAL_MUTANTS
+from benchmarks._real_stores import has_server
 from sync.simulation import WORLDS
 
 _AT_ONCE = 6
 """Real runs beside one another: they wait much of the time."""
 _ROUNDS_OF_A_MUTANT = 4
+_ON_A_SERVER = 4
+"""Of so many real runs one has PostgreSQL under its gateway."""
 _WRONG = ("lost", "double", "unsettled", "untrue", "misled")
 
 
@@ -73,15 +76,18 @@ def real(runs: int, *, within_s: float) -> dict[str, object]:
     began_s = time.perf_counter()
     total: Counter[str] = Counter()
     slowest_s = 0.0
-    for plan, tally in play_all([Plan(seed) for seed in range(runs)], at_once=_AT_ONCE, end_s=_after(within_s)):
+    plans = [Plan(seed, server=seed % _ON_A_SERVER == 0 and has_server()) for seed in range(runs)]
+    for plan, tally in play_all(plans, at_once=_AT_ONCE, end_s=_after(within_s)):
         if tally["lost"] or tally["double"] or tally["unsettled"]:
             print(f"real run, seed {plan.seed}: {dict(tally)}", file=sys.stderr)
+        total["runs_on_postgresql"] += plan.server and tally["runs"]
         slowest_s = max(slowest_s, tally.pop("milliseconds", 0) / 1000)
         total += tally
     named = ("kept", "lost", "double", "unsettled", "step_not_reached", "messages_said_again", "packets_lost")
     full = ("sheets_refused_by_a_full_disk", "batches_refused_by_a_full_disk")
     return {
         "real_runs": total["runs"],
+        "real_runs_on_postgresql": total["runs_on_postgresql"],
         **{f"real_{name}": total[name] for name in (*named, *full)},
         "real_slowest_s": round(slowest_s, 1),
         "real_seconds": round(time.perf_counter() - began_s, 1),
@@ -147,7 +153,8 @@ def main() -> None:
     options = parser.parse_args()
     quiet()
     if options.real is not None:
-        ((_, tally),) = play_all([Plan(options.real)], at_once=1)
+        on_server = options.real % _ON_A_SERVER == 0 and has_server()
+        ((_, tally),) = play_all([Plan(options.real, server=on_server)], at_once=1)
         figures: dict[str, object] = dict(tally)
     elif options.world is not None:
         figures = outcome_of(Run(options.world, options.seed, options.fault))._asdict()

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from benchmarks._real import KINDS, Plan, play_all
+from benchmarks._real_stores import has_server
 from sync.embedded_broker import mosquitto_path
 
 pytestmark = [
@@ -22,10 +23,12 @@ _PLANS = [Plan(seed, tuple(_EVERY[at : at + 4])) for seed, at in enumerate(range
 def test_whatever_happens_to_real_processes_nothing_is_lost_or_doubled():
     """D1 to D7, D10: every kind of fault there is, four in a run."""
     total: Counter[str] = Counter()
-    for plan, tally in play_all(_PLANS, at_once=4):
+    on_server = [Plan(90, ("database killed", "put back", "gateway killed", "database killed"), server=True)]
+    for plan, tally in play_all([*on_server * has_server(), *_PLANS], at_once=4):
         assert tally["kept"] > 12
         assert (tally["lost"], tally["double"], tally["unsettled"]) == (0, 0, 0), plan
         total += tally
+    assert total["fault: PostgreSQL killed"] == 2 * has_server()
     struck = [name for name in total if name.startswith("fault: ")]
     assert len(struck) >= len(_EVERY)
     for name in (
