@@ -127,6 +127,7 @@ def _page(rng: random.Random, items: int) -> PageResult:
         max_score_hundredths=2000, score_hundredths=1500, pending=1, duplicate_of=None, problems=("blurred",),
         items=tuple(PackedItem(rng.randrange(5), 100, "92", 255, rng.randrange(3)) for _ in range(items)),
         marks=(PackedMark(0, 1, True, 50, 3, None),) if items else (),
+        settled=tuple(rng.randbytes(8) for _ in range(rng.randrange(3))),
     )  # fmt: skip
 
 

@@ -98,11 +98,12 @@ def planned(db: sqlite3.Connection, changes: Sequence[Change], key_of: KeyOf) ->
                 before, after = field_of(row.record, change.place), field_of(record, change.place)
                 if change.place in said and before is not None and after is not None:
                     done.append((change, row.record, before, after))
-    return Plan(tuple(rows), _about(done), tuple(refused))
+    return Plan(tuple(rows), about_of(done), tuple(refused))
 
 
 def undone(db: sqlite3.Connection, deed: Deed, key_of: KeyOf) -> list[PageRow] | None:
-    """The rows that take a deed's words back; None when somebody has said more of one of its fields since.
+    """The rows that take a deed's words back; None when somebody has said more of one of its fields since, or when it
+    said nothing that counts: the school's word, where a later one stands.
 
     What else became of the pages since (another owner, another key) stays.
     """
@@ -120,8 +121,9 @@ def undone(db: sqlite3.Connection, deed: Deed, key_of: KeyOf) -> list[PageRow] |
             if field is None or _words_of(field) != _words_of(then):
                 return None
             said[place] = msgspec.structs.replace(was.said, read=field.read) if was.said is not None else None
-        rows.append(_with(now, corrected(now.record, said, key_for(now.record, key_of))))
-    return rows
+        if said:
+            rows.append(_with(now, corrected(now.record, said, key_for(now.record, key_of))))
+    return rows or None
 
 
 def rejudged(db: sqlite3.Connection, key: Assignment, sheets: Collection[str]) -> list[tuple[PageRow, bool]]:
@@ -184,7 +186,7 @@ def _is_as_seen(db: sqlite3.Connection, change: Change, field: ItemResult) -> bo
     return seen is not None and same_field(seen, field)
 
 
-def _about(done: Sequence[tuple[Change, PageRecord, ItemResult, ItemResult]]) -> About:
+def about_of(done: Sequence[tuple[Change, PageRecord, ItemResult, ItemResult]]) -> About:
     """What is written down of a deed: how many fields, and what they have in common. Never what is longer than a
     reading: that may be a pupil's own words, or words to one.
     """

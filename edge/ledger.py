@@ -31,6 +31,7 @@ from edge.correcting import (
     note_key,
     rejudged,
 )
+from edge.corrections_kept import CORRECTIONS, settled_ids
 from edge.database import Database
 from edge.deeds import TABLES, add_page
 from edge.filed import Counts, FiledPage, NamedBy, PageRow, page_row, read_clock, read_row, unsaved_page
@@ -106,6 +107,7 @@ _MIGRATIONS = (
     BOOT_TABLE,
     CROP_TABLE,
     "ALTER TABLE queued_document ADD COLUMN came INTEGER NOT NULL DEFAULT 0;",
+    CORRECTIONS,
 )
 
 
@@ -168,6 +170,7 @@ class Ledger(LedgerBoots, LedgerCrops, LedgerPictures, LedgerRestored, LedgerTal
                 self._take_in_order(db, row["id"], page, slid, again=again)
             else:
                 self._add(db, row["id"], page, pupil, again=again)
+            self._settle(db, digest)
         return self.page(row["id"])
 
     def regrade(self, capture: int, page: GradedPage, *, pupil: str | None) -> FiledPage:
@@ -366,6 +369,7 @@ class Ledger(LedgerBoots, LedgerCrops, LedgerPictures, LedgerRestored, LedgerTal
             school_key=self._school_key,
             revision=revision,
             duplicate_of=bytes.fromhex(found[repeats]["digest"]) if repeats is not None else None,
+            settled=settled_ids(db, found[row.capture]["digest"]),
         )
         Outbox(db).append(Lane.RESULTS, encode_record(result), subject=result.capture)
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 
 from edge.booking import Standing
-from edge.bookings import Bookings
 from edge.calling import add_step
 from edge.correcting import Change, Corrected, planned, undone
 from edge.deeds import About, Absence, By, Deed, DeedKind, absences, add_deed, deed_of, set_absence
 from edge.filed import FiledPage, NamedBy, PageRow, read_row
+from edge.ledger_corrections import Corrections
 from edge.ledger_queries import LedgerQueries
 from edge.order import Step, StepKind
 from homework.results import WhoWroteIt
 
 
-class PeoplesDeeds(LedgerQueries, Bookings):
+class PeoplesDeeds(LedgerQueries, Corrections):
     """The part of the ledger in which people take back, name, correct and excuse; and undo all that."""
-
-    _deed: int | None = None
-    """Of the transaction that is open."""
 
     def withdraw(self, capture: int, *, by: By | None = None) -> FiledPage | None:
         """A person takes a sheet back: it stays, and counts nowhere. None when there is no such capture."""
@@ -95,6 +91,7 @@ class PeoplesDeeds(LedgerQueries, Bookings):
                 return Corrected(None, plan.refused)
             with self._doing(db, by, DeedKind.CORRECTED, plan.about) as deed:
                 for row in plan.rows:
+                    self._say(db, row, by)
                     self._append(db, row)
         return Corrected(deed, plan.refused)
 
@@ -136,6 +133,7 @@ class PeoplesDeeds(LedgerQueries, Bookings):
             return None
         with self._doing(db, by, DeedKind.UNDONE, deed.about, undoes=deed.number) as undoing:
             for row in rows:
+                self._say(db, row, by)
                 self._append(db, row)
         return deed_of(db, undoing) if undoing is not None else None
 
@@ -161,14 +159,3 @@ class PeoplesDeeds(LedgerQueries, Bookings):
                 self._put_back(db, row)
         for slot in slots:
             self._close_gaps(db, slot)
-
-    @contextmanager
-    def _doing(
-        self, db: sqlite3.Connection, by: By | None, kind: DeedKind, about: About, *, undoes: int | None = None
-    ) -> Iterator[int | None]:
-        """Every revision that is added inside is this deed's. Without a person (the box itself) there is no deed."""
-        self._deed = add_deed(db, by, kind, about, undoes=undoes) if by is not None else None
-        try:
-            yield self._deed
-        finally:
-            self._deed = None

@@ -273,6 +273,8 @@ class Worker:
                 self._on_page(Shown(capture, self._ledger.regrade(filed.capture, page, pupil=pupil)))
             if self._stopping.is_set():
                 return
+        if self._ledger.settle_corrections():
+            self._on_change()
         self._seen = stamp
 
 

@@ -13,6 +13,8 @@ COMMANDS = {
     "report": "gateway.commands.report:command",
     "db": "gateway.commands.db:command",
     "crop": "gateway.commands.crop:command",
+    "correct": "gateway.commands.correct:command",
+    "corrections": "gateway.commands.corrections:command",
     "held": "gateway.commands.held:command",
     "box": "gateway.commands.box:command",
     "broker": "gateway.commands.broker:command",

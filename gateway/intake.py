@@ -16,16 +16,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, seat_key
 from gateway.store.boots import note_boots
+from gateway.store.corrections import Told as Correction
+from gateway.store.corrections import book, captures_judged_by, keep_corrections
 from gateway.store.crops import keep_crops
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
-from gateway.store.pages import PageRow, add_pages, pack_items
+from gateway.store.pages import PageRow, pack_items
 from gateway.store.schools import Seats, seats_of
 from gateway.store.tallies import Told, keep_tallies
 from sync.errors import MalformedRecord
 from sync.lanes import Lane, record_digest
 from sync.placing import Numbered, Seen
 from sync.records import (
+    CorrectionRecord,
     CropRecord,
     DocumentRecord,
     HealthRecord,
@@ -42,6 +45,7 @@ _LANE_OF = {
     HealthRecord: Lane.HEALTH,
     Tally: Lane.HEALTH,
     CropRecord: Lane.CROPS,
+    CorrectionRecord: Lane.RESULTS,
 }
 
 
@@ -72,7 +76,7 @@ def read_record(payload: bytes, lane: Lane) -> Record:
             names = (record.software,)
         case Tally():
             names = (record.assignment, record.class_name)
-        case CropRecord():
+        case CropRecord() | CorrectionRecord():
             names = (record.item,)
     if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
         raise MalformedRecord("a name in it holds a zero byte")
@@ -82,7 +86,7 @@ def read_record(payload: bytes, lane: Lane) -> Record:
 async def take_in(
     connection: AsyncConnection, school: str, arrived: Sequence[Arrived]
 ) -> frozenset[tuple[str | None, str | None]]:
-    """Store pages, documents and tallies, and what the clocks of all records tell.
+    """Store pages, corrections, documents and tallies, and what the clocks of all records tell.
 
     The caller holds the school's lock, and keeps what it wants of signs of health.
     Returns the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
@@ -102,7 +106,6 @@ async def take_in(
         connection, school, [(one.record, one.received_ms) for one in arrived if isinstance(one.record, CropRecord)]
     )
     seats = await seats_of(connection, school, _asked([page for _, page in pages]))
-    touched = await add_pages(connection, school, [_page_row(one, page, seats) for one, page in pages])
     await keep_raw(
         connection,
         [
@@ -111,6 +114,18 @@ async def take_in(
             if _loses_something(one.record, one.payload)
         ],
     )
+    new = await keep_corrections(
+        connection,
+        school,
+        [
+            Correction(one.record, one.name.box, one.received_ms)
+            for one in arrived
+            if isinstance(one.record, CorrectionRecord)
+        ],
+    )
+    corrected = {one.record.capture for one in new}
+    corrected |= await captures_judged_by(connection, school, [document for document, _ in documents])
+    touched = await book(connection, school, [_page_row(one, page, seats) for one, page in pages], corrected)
     told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
     return frozenset(touched) | told | ({(None, None)} if documents or placed_anew else frozenset())
 
@@ -179,4 +194,5 @@ def _page_row(one: Arrived, page: PageResult, seats: Seats) -> PageRow:
         items=pack_items(page.items),
         problems=",".join(page.problems),
         clock=msgspec.msgpack.encode(page.clock),
+        settled=b"".join(page.settled),
     )

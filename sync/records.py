@@ -1,4 +1,4 @@
-"""What a box tells: a record a page, a document, a sign of health, what it has of a class, a crop to look at.
+"""What a box tells: a page, a document, a sign of health, what it has of a class, a person's correction, a crop.
 
 A record is a MessagePack array that starts with its kind and version. Fields are only ever appended (with a
 default); any other change is a new version. A kind or version that is not known raises `FutureVersion`, and
@@ -13,7 +13,8 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
-from homework.results import Doubt, ItemResult, MarkKind, PageRecord, Reading, TeacherMark, Verdict, VerdictKind
+from homework.merging import MOST_NAMED
+from homework.results import Doubt, ItemResult, MarkKind, PageRecord, Reading, Stamp, TeacherMark, Verdict, VerdictKind
 from sync.clock import ClockReading
 from sync.errors import DECODING, FutureVersion, MalformedRecord
 from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
@@ -21,12 +22,16 @@ from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
 MAX_FIELDS = 400
 MAX_READING = 64
 MAX_PLACES = 1000
+MAX_SETTLED = 255
+MAX_SEALED = 2048
+SETTLED_BYTES = 8
+"""Of a correction's id, where a page says which it accounts for. Two of a page share them by a chance of 10⁻¹⁵."""
 MAX_DOCUMENT_BYTES = 1 << 20
 CROP_KIND = 6
 MAX_CROP_BYTES = 64 << 10
 MAX_RECORD_BYTES = MAX_DOCUMENT_BYTES + 1024
 
-NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1, 6: 1}
+NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
 """The newest version of each kind of record that is read here."""
 
 Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
@@ -35,6 +40,8 @@ Hundredths = Annotated[int, Meta(ge=0, lt=2**31)]
 Small = Annotated[int, Meta(ge=0, le=255)]
 Seat = Annotated[int, Meta(ge=0, lt=1000)]
 Pages = Annotated[int, Meta(ge=0, lt=2**31)]
+CutId = Annotated[bytes, Meta(min_length=SETTLED_BYTES, max_length=SETTLED_BYTES)]
+ShortText = Annotated[str, Meta(max_length=MAX_READING)]
 
 VERDICT_CODES: tuple[VerdictKind, ...] = (
     VerdictKind.READ,
@@ -68,6 +75,9 @@ MARK_CODES: tuple[MarkKind, ...] = (
     MarkKind.UNCLEAR,
 )
 """A teacher's mark's code on the wire is its place here; only ever appended to."""
+
+STAMP_CODES: tuple[Stamp | None, ...] = (None, Stamp.EXCELLENT, Stamp.GOOD, Stamp.SEEN, Stamp.KEEP_GOING)
+"""A stamp's code on the wire is its place here; only ever appended to."""
 
 
 class FieldName(NamedTuple):
@@ -130,6 +140,8 @@ class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     problems: Annotated[tuple[Name, ...], Meta(max_length=16)]
     items: Annotated[tuple[PackedItem, ...], Meta(max_length=MAX_FIELDS)]
     marks: Annotated[tuple[PackedMark, ...], Meta(max_length=MAX_FIELDS)] = ()
+    settled: Annotated[tuple[CutId, ...], Meta(max_length=MAX_SETTLED)] = ()
+    """The corrections that this revision accounts for, by the beginnings of their ids."""
 
 
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -203,7 +215,49 @@ def crop_place(capture: bytes, item: str, blank: int) -> bytes:
     return b"crop\0" + capture + f"{blank}\0{item}".encode()
 
 
-Record = PageResult | DocumentRecord | HealthRecord | Tally | CropRecord
+class PackedJudgement(msgspec.Struct, frozen=True, array_like=True):
+    """What a correction says of the answer (`homework.merging.Judgement`)."""
+
+    text: ShortText | None
+    right: bool | None
+    score_hundredths: Hundredths | None
+
+
+class PackedReading(msgspec.Struct, frozen=True, array_like=True):
+    """A reading as in `PackedItem`."""
+
+    text: ShortText | None
+    confidence: Small
+    doubt: Annotated[int, Meta(ge=0, lt=len(DOUBT_CODES))]
+
+
+class CorrectionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A person's word on one field of a page (lane `results` on its way up); `sync.corrections` makes and reads it.
+
+    `capture`, `item` and `blank` say of which field. Of judgement and stamp (a code of `STAMP_CODES`) None says
+    nothing. `sealed` has under the school key who said it, and the comment. `revision` is the page's that the person
+    saw, `replaces` the corrections of the field that were known then. On its way down the gateway adds its `order`
+    among the school's corrections, and the `origin`: the box that it came from, "" for the school itself.
+    """
+
+    kind: Literal[5] = 5
+    version: Literal[1] = 1
+    id: Digest
+    capture: Digest
+    item: Name
+    blank: Small
+    judgement: PackedJudgement | None
+    stamp: Annotated[int, Meta(ge=0, lt=len(STAMP_CODES))] | None
+    sealed: Annotated[bytes, Meta(max_length=MAX_SEALED)] | None
+    read: PackedReading | None
+    revision: Annotated[int, Meta(ge=0, lt=2**31)]
+    replaces: Annotated[tuple[Digest, ...], Meta(max_length=MOST_NAMED)]
+    clock: ClockReading
+    order: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
+    origin: Name | None = None
+
+
+Record = PageResult | DocumentRecord | HealthRecord | Tally | CorrectionRecord | CropRecord
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -218,6 +272,7 @@ _document = msgspec.msgpack.Decoder(DocumentRecord)
 _health = msgspec.msgpack.Decoder(HealthRecord)
 _tally = msgspec.msgpack.Decoder(Tally)
 _crop = msgspec.msgpack.Decoder(CropRecord)
+_correction = msgspec.msgpack.Decoder(CorrectionRecord)
 
 T = TypeVar("T")
 
@@ -248,6 +303,8 @@ def decode_record(payload: bytes) -> Record:
                 return _tally.decode(payload)
             case (6, 1):
                 return _crop.decode(payload)
+            case (5, 1):
+                return _correction.decode(payload)
     except DECODING as error:
         raise MalformedRecord(str(error)) from error
     if head.kind in NEWEST and head.version < 1:
@@ -263,12 +320,14 @@ def page_result_from(
     school_key: bytes | None,
     revision: int = 1,
     duplicate_of: bytes | None = None,
+    settled: Sequence[bytes] = (),
 ) -> PageResult:
     """The record of a graded page as it travels.
 
     `capture` and `duplicate_of` are 16-byte digests of pictures. Without a school key no pseudonym can be
     made; class and seat still name the pupil to a gateway with the roster. `record.items` must stand in the
-    layout's order. Readings longer than 64 characters are cut; candidates stay on the box.
+    layout's order. Readings longer than 64 characters are cut; candidates stay on the box. `settled` are the ids
+    of the corrections that the page accounts for.
     """
     who = record.who
     known = school_key is not None and who.pupil is not None
@@ -288,10 +347,11 @@ def page_result_from(
         pending=record.pending,
         duplicate_of=duplicate_of,
         problems=tuple(p.code for p in record.problems[:16]),
-        items=tuple(_pack(item) for item in record.items),
+        items=tuple(pack_item(item) for item in record.items),
         marks=tuple(
             _pack_mark(place, item.mark, item.own) for place, item in enumerate(record.items) if item.mark is not None
         ),
+        settled=tuple(name[:SETTLED_BYTES] for name in settled[:MAX_SETTLED]),
     )
 
 
@@ -304,7 +364,7 @@ def items_from(result: PageResult, names: Sequence[FieldName]) -> tuple[ItemResu
         raise MalformedRecord(f"{len(result.items)} items for {len(names)} fields")
     marks = {mark.place: mark for mark in result.marks}
     return tuple(
-        _unpack(item, name, marks.get(place))
+        unpack_item(item, name, marks.get(place))
         for place, (item, name) in enumerate(zip(result.items, names, strict=True))
     )
 
@@ -314,7 +374,8 @@ def field_names(record: PageRecord) -> tuple[FieldName, ...]:
     return tuple(FieldName(i.item, i.blank, i.kind) for i in record.items)
 
 
-def _pack(item: ItemResult) -> PackedItem:
+def pack_item(item: ItemResult) -> PackedItem:
+    """A field as it travels and as the gateway keeps it."""
     text = item.reading.text
     return PackedItem(
         verdict=VERDICT_CODES.index(item.verdict.kind),
@@ -336,7 +397,8 @@ def _pack_mark(place: int, mark: TeacherMark, own: VerdictKind | None) -> Packed
     )
 
 
-def _unpack(item: PackedItem, name: FieldName, mark: PackedMark | None) -> ItemResult:
+def unpack_item(item: PackedItem, name: FieldName, mark: PackedMark | None = None) -> ItemResult:
+    """The field that was packed, under its name, with the teacher's mark at it."""
     return ItemResult(
         item=name.item,
         blank=name.blank,

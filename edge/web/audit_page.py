@@ -11,7 +11,7 @@ from aiohttp import web
 
 from edge.deeds import Deed, DeedKind
 from edge.stack import owner_of
-from edge.web.deed_words import Words, deed_line, time_line
+from edge.web.deed_words import Words, deed_line, person_line, time_line
 from edge.web.desk import SITE, Site, acting, page_values, refuse_strangers
 from homework.errors import UsageError
 from ui.pages import render
@@ -71,13 +71,18 @@ def _line(site: Site, deed: Deed, words: Words) -> Line:
     return Line(
         number=deed.number,
         when=time_line(deed.clock, words),
-        person=words("teacher") if deed.person == "teacher" else deed.person,
+        person=person_line(deed, words),
         what=deed_line(deed, words, site.documents, site.ledger.deed),
         undone=deed.undone,
-        may_undo=not deed.undone and deed.kind is not DeedKind.UNDONE and site.ledger.is_newest(deed),
+        may_undo=not deed.undone and _can_be_undone(deed) and site.ledger.is_newest(deed),
         sheets=tuple(SheetLink(capture, _seat(site, capture)) for capture in captures[:MOST_SHEETS]),
         more=max(0, len(captures) - MOST_SHEETS),
     )
+
+
+def _can_be_undone(deed: Deed) -> bool:
+    """Whether it did anything that can be taken back: the school's word does nothing where a later one stands."""
+    return deed.kind is not DeedKind.UNDONE and bool(deed.about.get("counts", 1))
 
 
 def _seat(site: Site, capture: int) -> int | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from edge.deeds import About, Absence, Deed, DeedKind
 from edge.documents import Documents
+from edge.ledger_corrections import SCHOOL
 from edge.web.words import MARK_SIGNS
 from homework.results import VerdictKind, points
 from sync.clock import ClockQuality, ClockReading
@@ -32,10 +33,20 @@ def deed_line(deed: Deed, words: Words, documents: Documents, deed_of: Callable[
         what = deed_line(undone, words, documents, deed_of) if undone is not None else ""
         return words(_PLAIN[deed.kind]) % {"what": what}
     if deed.kind is DeedKind.CORRECTED:
-        return _corrected(deed.about, words, documents)
+        what = _corrected(deed.about, words, documents)
+        return what if deed.about.get("counts", 1) else words("%(what)s (does not count)") % {"what": what}
     after = deed.about.get("after")
     absence = words(_ABSENCES[Absence(str(after)) if after is not None else None])
     return words(_PLAIN[deed.kind]) % {"pupil": _pupil(deed.about, documents), "absence": absence}
+
+
+def person_line(deed: Deed, words: Words) -> str:
+    """Who did it: a person of this box, the school, or somebody at another box of it."""
+    origin = deed.about.get("origin")
+    if origin is not None and deed.kind is DeedKind.CORRECTED:
+        where = words("the school") if origin == SCHOOL else words("box %(box)s") % {"box": origin}
+        return where if deed.person == SCHOOL else f"{deed.person} ({where})"
+    return words("teacher") if deed.person == "teacher" else deed.person
 
 
 def time_line(clock: ClockReading, words: Words) -> str:

@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, decide
-from gateway.store.pages import Totals, pages_where
+from gateway.store.corrections import all_corrections, put_over
+from gateway.store.pages import PageRow, Totals, pages_where
 from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
 from gateway.store.schools import school_ids
 
@@ -33,12 +34,16 @@ async def check(connection: AsyncConnection) -> CheckResult:
     schools = await school_ids(connection)
     for school in schools:
         rows: list[BookedRow] = []
+        corrected = {one.record.capture for one in await all_corrections(connection, school)}
+        under_words: dict[RowName, PageRow] = {}
         stored: dict[RowName, RowState] = {}
         totals = Totals()
         for page, state in await pages_where(
             connection, select(page_records).where(page_records.c.school_id == school)
         ):
             rows.append(page.booked)
+            if page.sent is not None or page.booked.capture in corrected:
+                under_words[page.booked.name] = page
             stored[page.booked.name] = state
             if state is RowState.CURRENT:
                 totals.add(page)
@@ -49,6 +54,11 @@ async def check(connection: AsyncConnection) -> CheckResult:
             f"{school}: record {name.seq} of box {name.box} is {state.name}, should be {right[name].name}"
             for name, state in stored.items()
             if right[name] is not state
+        ]
+        newest = [name for name, state in right.items() if state is not RowState.SUPERSEDED]
+        faults += [
+            f"{school}: record {name.seq} of box {name.box} does not say what its corrections make of it"
+            for name in await put_over(connection, school, under_words, newest)
         ]
         faults += [f"{school}: {fault}" async for fault in _differences(connection, school, totals)]
     return CheckResult(schools=len(schools), pages=pages, counted=counted, faults=tuple(faults))

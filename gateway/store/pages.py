@@ -6,7 +6,7 @@ The caller holds the school's lock (`lock_school`), so that deciding and summing
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,19 +14,25 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, select, text, upd
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, decide
+from gateway.overlay import Content
 from gateway.store.dialect import add_or_sum, batched
 from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
 from homework.results import VerdictKind
 from sync.records import VERDICT_CODES, PackedItem
 
 _items_decoder = msgspec.msgpack.Decoder(tuple[PackedItem, ...])
+_contents = msgspec.msgpack.Decoder(Content)
 _items_encoder = msgspec.msgpack.Encoder()
 _COUNTED = ("correct", "wrong", "blank", "review", "read")
 _COLUMN_OF_CODE: tuple[int, ...] = tuple(_COUNTED.index(kind.value) for kind in VERDICT_CODES)
 
 
 class PageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A page record as the store keeps it. `items` is packed by `pack_items`; `clock` is the record's, as it came."""
+    """A page record as the store keeps it. `items` is packed by `pack_items`; `clock` is the record's, as it came.
+
+    `settled` are the beginnings of the ids of the corrections that it accounts for, one after another. Where others
+    stand over it (`gateway.overlay`), items and sums are what counts, and `sent` has those that came.
+    """
 
     booked: BookedRow
     digest: bytes
@@ -43,10 +49,15 @@ class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     items: bytes
     problems: str
     clock: bytes
+    settled: bytes = b""
+    sent: bytes | None = None
 
 
 Stored = dict[RowName, tuple[PageRow, RowState]]
 """Rows of the store under their names, with their states."""
+
+PutOver = Callable[[Mapping[RowName, PageRow], Collection[RowName]], Awaitable[Mapping[RowName, PageRow]]]
+"""Gives those of some rows that read otherwise with the corrections known now; the newest of captures are named."""
 
 
 class Owner(NamedTuple):
@@ -94,23 +105,62 @@ def unpack_items(packed: bytes) -> tuple[PackedItem, ...]:
     return _items_decoder.decode(packed)
 
 
-async def add_pages(connection: AsyncConnection, school: str, pages: Sequence[PageRow]) -> frozenset[tuple[str, str]]:
-    """Store pages under names that are not there yet, and book them.
+def content_of(row: PageRow) -> Content:
+    """What a box sent of a page, whatever stands over it now."""
+    if row.sent is not None:
+        return _contents.decode(row.sent)
+    return Content(unpack_items(row.items), row.score_hundredths, row.max_score_hundredths, row.pending)
+
+
+def with_content(row: PageRow, sent: Content, counts: Content) -> PageRow:
+    """The row of a page of which `sent` came and `counts` is to count."""
+    return msgspec.structs.replace(
+        row,
+        items=pack_items(counts.items),
+        score_hundredths=counts.score_hundredths,
+        max_score_hundredths=counts.max_score_hundredths,
+        pending=counts.pending,
+        sent=None if counts == sent else _items_encoder.encode(sent),
+    )
+
+
+async def add_pages(
+    connection: AsyncConnection, school: str, pages: Sequence[PageRow], put_over: PutOver, corrected: Collection[bytes]
+) -> frozenset[tuple[str, str]]:
+    """Store pages under names that are not there yet, and book them; look again at those of `corrected` captures.
 
     Returns the (assignment, class) pairs whose reports have changed.
     """
-    if not pages:
+    if not pages and not corrected:
         return frozenset()
-    known = await _related(connection, school, pages)
-    every = {page.booked.name: page for page in pages} | {name: page for name, (page, _) in known.items()}
+    known = await _related(connection, school, pages) if pages else {}
+    booked = {page.booked.name: page for page in pages} | {name: page for name, (page, _) in known.items()}
+    after = dict(decide(page.booked for page in booked.values()))
+    for name, (page, state) in (await _of_captures(connection, school, corrected)).items():
+        if name not in booked:  # what it says may change, not what it is
+            known[name], after[name] = (page, state), state
+    old = {name: page for name, (page, _) in known.items()}
     before = {name: state for name, (_, state) in known.items()}
-    after = decide(page.booked for page in every.values())
+    every = booked | old
+    changed = await put_over(every, [name for name, state in after.items() if state is not RowState.SUPERSEDED])
+    now = {**every, **changed}
     totals = Totals()
-    _count(totals, every, before, after)
+    for name, state in after.items():
+        if name in before and before[name] is state and name not in changed:
+            continue
+        if before.get(name) is RowState.CURRENT:
+            totals.add(old[name], -1)
+        if state is RowState.CURRENT:
+            totals.add(now[name])
     await _set_states(connection, school, before, after)
-    await connection.execute(page_records.insert(), [_columns(school, page, after[page.booked.name]) for page in pages])
+    if pages:
+        added = [now[page.booked.name] for page in pages]
+        await connection.execute(
+            page_records.insert(), [_columns(school, page, after[page.booked.name]) for page in added]
+        )
+    await _set_contents(connection, school, [page for name, page in changed.items() if name in old])
     await add_totals(connection, school, totals)
-    touched = [*pages, *(every[name] for name in before if after[name] is not before[name])]
+    touched = [*pages, *(now[name] for name in before if after[name] is not before[name] or name in changed)]
     return frozenset((p.assignment, p.class_name or "") for p in touched if p.assignment is not None)
 
 
@@ -285,6 +335,16 @@ async def _set_states(
             )
 
 
+async def _set_contents(connection: AsyncConnection, school: str, pages: Sequence[PageRow]) -> None:
+    """Write what counts of pages that read otherwise now, and what their box sent."""
+    names = ("items", "score_hundredths", "max_score_hundredths", "pending", "sent")
+    if pages:
+        await connection.execute(
+            update(page_records).where(_named(school)).values({name: bindparam(f"b_{name}") for name in names}),
+            [_name_values(page.booked.name) | {f"b_{name}": getattr(page, name) for name in names} for page in pages],
+        )
+
+
 def _named(school: str) -> ColumnElement[bool]:
     return and_(
         page_records.c.school_id == school,
@@ -324,6 +384,8 @@ def _columns(school: str, page: PageRow, state: RowState) -> dict[str, Any]:
         "clock": page.clock,
         "received_ms": booked.received_ms,
         "state": int(state),
+        "settled": page.settled or None,
+        "sent": page.sent,
     }
 
 
@@ -354,6 +416,8 @@ def _row(r: Any) -> PageRow:
         items=r.items,
         problems=r.problems,
         clock=r.clock,
+        settled=r.settled or b"",
+        sent=r.sent,
     )
 
 

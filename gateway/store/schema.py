@@ -170,6 +170,8 @@ page_records = Table(
     Column("clock", LargeBinary, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
     Column("state", SmallInteger, nullable=False),
+    Column("settled", LargeBinary),  # the corrections that it accounts for: the beginnings of their ids
+    Column("sent", LargeBinary),  # items and sums as the box sent them, where corrections stand over them
     PrimaryKeyConstraint("school_id", "box_id", "epoch", "seq"),
     _box_key(),
     Index(None, "school_id", "capture"),
@@ -279,6 +281,21 @@ crops = Table(
     Column("received_ms", BigInteger, nullable=False),
     PrimaryKeyConstraint("school_id", "capture", "item", "blank"),
     _school_key(),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("school_id", String(32)),
+    Column("capture", LargeBinary(16)),
+    Column("correction_id", LargeBinary(16)),
+    Column("order_no", BigInteger, nullable=False),  # its place among the school's corrections, from 1
+    Column("origin", String(32), nullable=False),  # the box that it came from, "" for the school itself
+    Column("body", LargeBinary, nullable=False),  # sync.records.CorrectionRecord, as it came
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "capture", "correction_id"),
+    _school_key(),
+    Index("ux_corrections_order", "school_id", "order_no", unique=True),
 )
 
 class_rollups = Table(

@@ -1,0 +1,143 @@
+"""A correction that is made at the school counts here at once, and goes down to the boxes in the same transaction."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.booking import seat_key
+from gateway.keys import Vault
+from gateway.store.corrections import Told, book, corrections_of, field_names, keep_corrections
+from gateway.store.dialect import lock_school
+from gateway.store.down_log import append
+from gateway.store.pages import PageRow, pages_where, unpack_items
+from gateway.store.reading import assignments_named, layouts_named
+from gateway.store.schema import RowState, page_records
+from gateway.store.schools import school_key, seats_of
+from homework.corrections import Place, Word, said_after
+from homework.errors import ClassboxError
+from homework.merging import correction_between, said_after_all
+from homework.results import ItemResult
+from sync.clock import ClockQuality, ClockReading
+from sync.corrections import ID_BYTES, correction_record
+from sync.records import CorrectionRecord, encode_record, unpack_item
+
+TAKEN_BACK = Word(text=None, right=None, score_hundredths=None, comment="", stamp=None)
+"""Nothing is said of a field any more: it is again what the box had read."""
+
+
+class Field(NamedTuple):
+    """One field of the page that counts for a pupil, by class and seat. `attempt` is 1, and 2 and on after 订正."""
+
+    assignment: str
+    class_name: str
+    seat: int
+    place: Place
+    attempt: int = 1
+
+
+class Done(NamedTuple):
+    """A correction that was made, the field as it was and as it is; None where that was said already."""
+
+    record: CorrectionRecord | None
+    before: ItemResult
+    after: ItemResult
+
+
+async def correct(
+    connection: AsyncConnection, vault: Vault, school: str, field: Field, word: Word, *, who: str, clock: ClockReading
+) -> Done:
+    """Say `word` of a field; `who` says it ("" for the school), and `clock` is the gateway's.
+
+    One transaction: the correction, the page and the report's sums with it, and the entry for the boxes. What was known
+    here of the field it replaces; with what a box says at the same time `homework.merging` decides. Raises
+    `ClassboxError` for a field that is not here or cannot be judged here.
+    """
+    if not await lock_school(connection, school):
+        raise ClassboxError(
+            "There is no school {school} here.", remedy="Add it with `classgate school add {school}`.", school=school
+        )
+    key = await school_key(connection, vault, school)
+    found = await _found(connection, school, field)
+    capture, before = found.row.booked.capture, found.item
+    known = [
+        one.opened(key).correction
+        for one in (await corrections_of(connection, school, [capture])).get(capture, ())
+        if (one.record.item, one.record.blank) == field.place
+    ]
+    said = said_after_all(before, known)
+    now = said_after(msgspec.structs.replace(before, said=said), word)
+    if now == said:
+        return Done(None, before, before)
+    correction = correction_between(
+        said,
+        now,
+        known=known,
+        name=secrets.token_bytes(ID_BYTES),
+        place=field.place,
+        read=before.reading,
+        synced=clock.quality is ClockQuality.SYNCED,
+        wall_ms=clock.wall_ms,
+    )
+    record = correction_record(
+        correction, capture=capture, revision=found.row.booked.revision, who=who, clock=clock, school_key=key
+    )
+    (kept,) = await keep_corrections(connection, school, [Told(record, "", time.time_ns() // 1_000_000)])
+    await book(connection, school, [], [capture])
+    await append(connection, school, "correction", record.id.hex(), encode_record(kept.record))
+    return Done(kept.record, before, (await _found(connection, school, field)).item)
+
+
+class _Found(NamedTuple):
+    row: PageRow
+    item: ItemResult
+
+
+async def _found(connection: AsyncConnection, school: str, field: Field) -> _Found:
+    """The page that counts and has the field, and what it says there. Raises `ClassboxError`."""
+    seats = await seats_of(connection, school, ((), [(field.class_name, field.seat)]))
+    at_seat = (field.class_name, field.seat)
+    pupil = seats.pupil_at.get(at_seat) or seat_key(*at_seat)
+    columns = page_records.c
+    query = select(page_records).where(
+        columns.school_id == school,
+        columns.assignment == field.assignment,
+        columns.attempt == field.attempt,
+        columns.state == int(RowState.CURRENT),
+        or_(columns.pupil == pupil, and_(columns.class_name == field.class_name, columns.seat == field.seat)),
+    )
+    rows = [row for row, _ in await pages_where(connection, query)]
+    if not rows:
+        raise ClassboxError(
+            "No sheet of seat {seat} in class {class_name} counts for {assignment} here.",
+            remedy="classgate report shows whose sheets have come.",
+            seat=field.seat,
+            class_name=field.class_name,
+            assignment=field.assignment,
+        )
+    layouts = await layouts_named(connection, school, {row.sheet for row in rows})
+    key = (await assignments_named(connection, school, {field.assignment})).get(field.assignment)
+    judged = [row for row in rows if key is not None and row.score_hundredths is not None]
+    for row in judged:
+        names, items = field_names(layouts.get(row.sheet), row.page), unpack_items(row.items)
+        for name, item in zip(names, items, strict=False):
+            if (name.item, name.blank) == field.place and len(names) == len(items):
+                return _Found(row, unpack_item(item, name))
+    if not judged or any(row.sheet not in layouts for row in judged):
+        raise ClassboxError(
+            "The questions or the answers of {assignment} have not come here yet.",
+            remedy="Wait until the box has sent them, or correct it on the box.",
+            assignment=field.assignment,
+        )
+    raise ClassboxError(
+        "The worksheet {assignment} has no item {item} with a blank {blank}.",
+        remedy="classgate report --json names its items.",
+        assignment=field.assignment,
+        item=field.place[0],
+        blank=field.place[1],
+    )

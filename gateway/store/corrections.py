@@ -1,0 +1,235 @@
+"""The corrections of a school in the order in which they came, and the pages over which they stand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.booking import RowName
+from gateway.overlay import overlaid
+from gateway.store.dialect import add_or_ignore, batched
+from gateway.store.pages import PageRow, add_pages, content_of, with_content
+from gateway.store.reading import assignments_named, layouts_named
+from gateway.store.schema import corrections, page_records, raw_records
+from homework.layout import SheetLayout
+from homework.merging import Correction
+from sync.clock import ClockQuality
+from sync.corrections import Opened, opened
+from sync.lanes import Lane
+from sync.placing import ANCHOR_ERROR_MS, RECEIVER_ERROR_MS
+from sync.records import (
+    SETTLED_BYTES,
+    CorrectionRecord,
+    DocumentRecord,
+    FieldName,
+    PackedMark,
+    PageResult,
+    decode_record,
+    encode_record,
+)
+
+STILL_TO_COME_MS = RECEIVER_ERROR_MS + ANCHOR_ERROR_MS
+"""A time server's time that is so much later than the school's own is not believed: that box lives in 2099."""
+
+
+class Told(NamedTuple):
+    """A correction, the box that it came from ("" for the school itself), and when."""
+
+    record: CorrectionRecord
+    origin: str
+    received_ms: int
+
+
+class Kept(NamedTuple):
+    """A correction as the store has it; `record` has its `order`."""
+
+    record: CorrectionRecord
+    origin: str
+    received_ms: int
+
+    def opened(self, school_key: bytes | None = None) -> Opened:
+        """What it says; who said it, and the comment, only with the school's key."""
+        return opened(self.record, school_key)
+
+
+async def keep_corrections(connection: AsyncConnection, school: str, told: Sequence[Told]) -> list[Kept]:
+    """Keep corrections in the order given, each once, and return those that were not here. The school is locked."""
+    if not told:
+        return []
+    here = {(kept.record.capture, kept.record.id) for kept in await _found(connection, school, _captures(told))}
+    last = await connection.execute(select(func.max(corrections.c.order_no)).where(corrections.c.school_id == school))
+    order: int = last.scalar_one() or 0
+    new: list[Kept] = []
+    for record, origin, received_ms in told:
+        if (record.capture, record.id) in here:
+            continue
+        here.add((record.capture, record.id))
+        order += 1
+        clock = record.clock
+        if clock.wall_ms > received_ms + STILL_TO_COME_MS:
+            clock = msgspec.structs.replace(clock, quality=min(clock.quality, ClockQuality.RESTORED))
+        new.append(Kept(msgspec.structs.replace(record, clock=clock, order=order, origin=origin), origin, received_ms))
+    rows = [
+        {
+            "school_id": school,
+            "capture": one.record.capture,
+            "correction_id": one.record.id,
+            "order_no": one.record.order,
+            "origin": one.origin,
+            "body": encode_record(one.record),
+            "received_ms": one.received_ms,
+        }
+        for one in new
+    ]
+    if rows:
+        await connection.execute(add_or_ignore(connection, corrections), rows)
+    return new
+
+
+async def corrections_of(
+    connection: AsyncConnection, school: str, captures: Collection[bytes]
+) -> dict[bytes, list[Kept]]:
+    """The corrections of captures, in the school's order; captures without any are left out."""
+    found: dict[bytes, list[Kept]] = defaultdict(list)
+    for one in await _found(connection, school, captures):
+        found[one.record.capture].append(one)
+    return found
+
+
+async def all_corrections(connection: AsyncConnection, school: str) -> list[Kept]:
+    """Every correction of a school, in its order."""
+    query = select(corrections).where(corrections.c.school_id == school).order_by(corrections.c.order_no)
+    return _kept(await connection.execute(query))
+
+
+async def captures_judged_by(
+    connection: AsyncConnection, school: str, documents: Iterable[DocumentRecord]
+) -> frozenset[bytes]:
+    """The corrected captures that are judged by these keys and layouts."""
+    names: dict[str, set[str]] = defaultdict(set)
+    for document in documents:
+        names[document.document].add(document.id)
+    if not names:
+        return frozenset()
+    query = (
+        select(page_records.c.capture)
+        .join(
+            corrections,
+            (corrections.c.school_id == page_records.c.school_id) & (corrections.c.capture == page_records.c.capture),
+        )
+        .where(
+            corrections.c.school_id == school,
+            or_(page_records.c.assignment.in_(sorted(names["assignment"])),
+                page_records.c.sheet.in_(sorted(names["layout"]))),
+        )
+        .distinct()
+    )  # fmt: skip
+    return frozenset(bytes(row.capture) for row in await connection.execute(query))
+
+
+async def book(
+    connection: AsyncConnection, school: str, pages: Sequence[PageRow], corrected: Collection[bytes]
+) -> frozenset[tuple[str, str]]:
+    """Store new pages with what stands over them, and look again at those of `corrected` captures. One transaction.
+
+    Returns the (assignment, class) pairs whose reports have changed.
+    """
+    return await add_pages(connection, school, pages, partial(put_over, connection, school), corrected)
+
+
+async def put_over(
+    connection: AsyncConnection, school: str, rows: Mapping[RowName, PageRow], newest: Collection[RowName]
+) -> dict[RowName, PageRow]:
+    """Those of `rows` that read otherwise with the corrections known now than they do, as they are to be.
+
+    Of a capture corrections stand over its `newest` revision; one that is superseded is as its box sent it.
+    """
+    captures = {row.booked.capture for row in rows.values()}
+    known = await corrections_of(connection, school, captures) if await _has_any(connection, school) else {}
+    wanted = {name: row for name, row in rows.items() if row.sent is not None or row.booked.capture in known}
+    if not wanted:
+        return {}
+    keys = await assignments_named(connection, school, {row.assignment for row in wanted.values() if row.assignment})
+    layouts = await layouts_named(connection, school, {row.sheet for row in wanted.values()})
+    changed: dict[RowName, PageRow] = {}
+    for name, row in wanted.items():
+        content = sent = content_of(row)
+        key = keys.get(row.assignment or "")
+        names = field_names(layouts.get(row.sheet), row.page)
+        if name in newest and key is not None and len(names) == len(sent.items):
+            content = overlaid(
+                sent,
+                names=names,
+                marks=await _marks(connection, school, name),
+                corrections=[one.opened().correction for one in known.get(row.booked.capture, ())],
+                settled=_cut(row.settled),
+                sheet=row.sheet,
+                page=row.page,
+                key=key,
+            )
+        now = with_content(row, sent, content)
+        if now != row:
+            changed[name] = now
+    return changed
+
+
+def accounted_for(row: PageRow, correction: Correction) -> bool:
+    """Whether the box's own revision accounts for a correction."""
+    return correction.id[:SETTLED_BYTES] in _cut(row.settled)
+
+
+async def _has_any(connection: AsyncConnection, school: str) -> bool:
+    """A school in which nobody has corrected anything pays no more than this."""
+    query = select(corrections.c.order_no).where(corrections.c.school_id == school).limit(1)
+    return (await connection.execute(query)).first() is not None
+
+
+async def _found(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> list[Kept]:
+    found: list[Kept] = []
+    for some in batched(sorted(captures)):
+        query = select(corrections).where(corrections.c.school_id == school, corrections.c.capture.in_(some))
+        found += _kept(await connection.execute(query))
+    return sorted(found, key=lambda kept: kept.record.order or 0)
+
+
+def _kept(rows: Iterable[object]) -> list[Kept]:
+    found = []
+    for row in rows:
+        record = decode_record(bytes(row.body))  # type: ignore[attr-defined]
+        assert isinstance(record, CorrectionRecord)
+        found.append(Kept(record, row.origin, row.received_ms))  # type: ignore[attr-defined]
+    return found
+
+
+async def _marks(connection: AsyncConnection, school: str, name: RowName) -> tuple[PackedMark, ...]:
+    """The teacher's marks on a page: no column holds them, so that such a page is kept as it came."""
+    query = select(raw_records.c.payload).where(
+        raw_records.c.school_id == school,
+        raw_records.c.box_id == name.box,
+        raw_records.c.epoch == name.epoch,
+        raw_records.c.lane == int(Lane.RESULTS),
+        raw_records.c.seq == name.seq,
+    )
+    payload = (await connection.execute(query)).scalar_one_or_none()
+    record = None if payload is None else decode_record(bytes(payload))
+    return record.marks if isinstance(record, PageResult) else ()
+
+
+def field_names(layout: SheetLayout | None, page: int) -> list[FieldName]:
+    """What the items of a page are called; nothing where its layout has not come."""
+    found = layout.page(page) if layout is not None else None
+    return [FieldName(field.item, field.blank, field.kind) for field in found.fields] if found is not None else []
+
+
+def _cut(settled: bytes) -> frozenset[bytes]:
+    return frozenset(settled[at : at + SETTLED_BYTES] for at in range(0, len(settled), SETTLED_BYTES))
+
+
+def _captures(told: Sequence[Told]) -> set[bytes]:
+    return {one.record.capture for one in told}
