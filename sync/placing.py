@@ -128,21 +128,31 @@ def decode_boot(body: bytes) -> Boot:
 
 def with_readings(boot: Boot, seen: Sequence[Seen]) -> Boot:
     """What is known of a boot after more of its readings were seen, in any order, also the same twice."""
-    readings = [one.reading for one in seen if one.reading.boot == boot.boot]
-    if not readings:
-        return boot
-    anchors = [(r.monotonic_ms, r.wall_ms) for r in readings if r.quality is ClockQuality.SYNCED]
-    received = [
-        (one.reading.monotonic_ms, one.received_ms)
-        for one in seen
-        if one.received_ms is not None and one.reading.boot == boot.boot
-    ]
+    until_ms, stretches = boot.until_ms, {(s.epoch, s.lane): [s.first_seq, s.last_seq] for s in boot.stretches}
+    anchors: list[Point] = []
+    received: list[Point] = []
+    for reading, received_ms, numbered in seen:
+        if reading.boot != boot.boot:
+            continue
+        at_ms = reading.monotonic_ms
+        until_ms = max(until_ms, at_ms)
+        if reading.quality is ClockQuality.SYNCED:
+            anchors.append((at_ms, reading.wall_ms))
+        if received_ms is not None:
+            received.append((at_ms, received_ms))
+        if numbered is not None:
+            epoch, lane, seq = numbered
+            ends = stretches.setdefault((epoch, lane), [seq, seq])
+            if seq < ends[0]:
+                ends[0] = seq
+            elif seq > ends[1]:
+                ends[1] = seq
     return Boot(
         boot=boot.boot,
-        until_ms=max(boot.until_ms, *(r.monotonic_ms for r in readings)),
+        until_ms=until_ms,
         anchors=_with_points(boot.anchors, anchors),
         received=_with_points(boot.received, received),
-        stretches=_stretches(boot.stretches, [one.numbered for one in seen if one.numbered is not None]),
+        stretches=tuple(Stretch(*lane, *ends) for lane, ends in list(stretches.items())[-_STRETCHES:]),
     )
 
 
@@ -173,16 +183,6 @@ def _telling(points: Sequence[Point]) -> Iterable[Point]:
 
 def _offset(point: Point) -> int:
     return point[1] - point[0]
-
-
-def _stretches(before: tuple[Stretch, ...], numbered: Sequence[Numbered]) -> tuple[Stretch, ...]:
-    if not numbered:
-        return before
-    found = {(s.epoch, s.lane): (s.first_seq, s.last_seq) for s in before}
-    for epoch, lane, seq in numbered:
-        first, last = found.get((epoch, lane), (seq, seq))
-        found[epoch, lane] = (min(first, seq), max(last, seq))
-    return tuple(Stretch(*lane, *span) for lane, span in list(found.items())[-_STRETCHES:])
 
 
 class _Window(NamedTuple):

@@ -1,5 +1,6 @@
 """The class report in a real browser, while sheets arrive."""
 
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from gateway.web.changes import Changes
 from gateway.web.site import Status, make_site, report_address
 from homework.assignment import Assignment, parse_assignment
 from homework.roster import Pupil, Roster
+from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
+from sync.records import PageResult
 from tests.browser.chromium import CHROMIUM, OPTIONS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser, and so one event loop, for all
@@ -229,3 +232,32 @@ async def test_a_school_that_is_not_here_is_said_so_kindly(site: Site, page: Pag
     answer = await page.request.get(site.url + report_address("nobody", CLASS_NAME, "x"))
     assert answer.status == 404
     assert "没有这个页面。" in await answer.text()
+
+
+def slid(school: SimulatedSchool, seat: int, boot: bytes, up_ms: int, wall_ms: int | None) -> PageResult:
+    """A sheet of that seat, by a clock that a time server keeps, or that woke in 1970."""
+    quality = ClockQuality.UNSET if wall_ms is None else ClockQuality.SYNCED
+    clock = ClockReading(monotonic_ms=up_ms, wall_ms=wall_ms or up_ms, boot=boot * 16, quality=quality)
+    return msgspec.structs.replace(school.pupils.result(school.pupils.roster.pupils[seat - 1]), clock=clock)
+
+
+async def test_who_came_late_is_named_and_of_whom_nobody_can_tell_is_said_calmly(tmp_path: Path, page: Page):
+    """D13: a sheet of a box that did not know the time makes nobody late."""
+    hour = 3_600_000
+    due_ms = round(time.time() * 1000) - 6 * hour
+    due = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(due_ms / 1000))
+    async for site in serve(tmp_path, msgspec.structs.replace(ASSIGNMENT, due=due)):
+        school = site.school
+        sheets = [
+            *(slid(school, seat, b"a", hour, due_ms - hour) for seat in range(3, 41)),
+            slid(school, 2, b"b", 5_000, None),
+            slid(school, 1, b"c", 5_000, due_ms + hour),
+        ]
+        documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
+        await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, sheets)])
+        await page.goto(site.report_url)
+        await expect(page.locator("p.late")).to_contain_text("补交： 01 学生01")
+        await expect(page.locator("p.late span")).to_have_count(1)
+        await expect(page.locator(".notice")).to_contain_text(["有 1 人的作业不知道是什么时候放的"])
+        await expect(page.locator(".pupils tr", has_text="学生02").locator(".badge")).to_contain_text(["", "时间不详"])
+        assert await no_sideways_scrolling(page)

@@ -22,6 +22,7 @@ from sync.records import PageResult
 from sync.state import BoxState, encode_box_state
 from ui.report_view import report_view
 
+ON_BOTH = True
 DUE_MS = 1_796_083_200_000
 DUE = "2026-12-01T08:00:00+08:00"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
@@ -202,7 +203,7 @@ async def test_the_page_the_table_and_the_file_say_it_in_the_teachers_words(scen
     view = report_view(report, "zh-CN")
     assert [line.late for line in view.pupils[:5]] == ["补交", "补交", "时间不详", "", ""]
     assert view.late == (("01", "学生01"), ("02", "学生02"))
-    assert any("1 人的作业不知道是什么时候扫的" in what for what, _ in notices(report, "zh-CN"))
+    assert any("1 人的作业不知道是什么时候放的" in what for what, _ in notices(report, "zh-CN"))
 
 
 async def test_many_records_are_placed_at_once_in_the_order_given(scene: Scene) -> None:
