@@ -48,6 +48,7 @@ from edge.worker import Shown, Worker
 from homework.errors import ClassboxError
 from models.recognisers import Recognisers
 from provisioning.identity import Identity, read_identity
+from sync.allowance import Restraint, allowance_of
 from sync.box_link import BoxLink
 from sync.broker_address import BrokerAddress
 from sync.clock import SystemClock
@@ -354,7 +355,8 @@ class Box:
 
     def _wants_crops(self) -> bool:
         """Whether the school can take crops: an older program of it would only hold them."""
-        greeting = self._ledger.greeting() if self._config.sync.crops else None
+        thrifty = self._link is not None and self._link.restraint >= Restraint.NO_CROPS
+        greeting = self._ledger.greeting() if self._config.sync.crops and not thrifty else None
         return greeting is not None and greeting.reads(CROP_KIND)
 
     def _wake_link(self) -> None:
@@ -370,6 +372,7 @@ class Box:
         if identity is None:
             return None
         broker = self._config.broker
+        known = KnownTime(self._config.data_dir, SystemClock())
         return BoxLink(
             outbox=self._ledger.outbox,
             broker=BrokerAddress(
@@ -377,18 +380,20 @@ class Box:
                 ca=broker.ca,
                 cert=broker.cert,
                 key=broker.key,
-                surely_ms=KnownTime(self._config.data_dir, SystemClock()).surely_ms,
+                surely_ms=known.surely_ms,
             ),
             school=identity.school,
             box=identity.box,
             key=identity.box_key,
             software=version("classbox"),
             clock=SystemClock(),
+            allowance=allowance_of(self._config.sync.monthly_mb, known, SystemClock()),
             shelf=Downstream(document_takers(self._documents, identity.school_key)),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
             on_misfit=partial(self._on_trouble, "versions"),
             on_documents=partial(self._on_trouble, "documents of the school"),
+            on_allowance=partial(self._on_trouble, "allowance"),
         )
 
 

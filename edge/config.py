@@ -77,9 +77,14 @@ class KeepConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SyncConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What goes to the school besides results. `crops`: small pictures of answers that the box has doubts about."""
+    """What goes over the line to the school.
+
+    `crops`: small pictures of answers that the box has doubts about. `monthly_mb`: so many megabytes (of a million
+    bytes) a month at most, both ways; without it nothing is counted.
+    """
 
     crops: bool = True
+    monthly_mb: Annotated[float, msgspec.Meta(ge=3)] | None = None
 
 
 class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeGuard, TypeVar
 
 from homework.errors import ClassboxError
+from sync.allowance import Allowance, Restraint
 from sync.box_session import BoxSession, Pace
 from sync.broker_address import BrokerAddress
 from sync.clock import Clock
@@ -41,6 +42,11 @@ _log = logging.getLogger(__name__)
 _FAREWELL_S = 2.0
 _KEEPALIVE_S = 90
 """A message may take 90 to 180 s: the largest document, 1 MiB, needs 131 s of a line of 64 kbit/s."""
+_THRIFTY_KEEPALIVE_S, _THRIFTY_HELLO_S = 600, 3600.0
+"""Where a month's bytes are limited: else PINGs and hellos of a box that has nothing to say would be most of them."""
+_METER_S = 5.0
+_WRITE_DOWN_S, _WRITE_DOWN_BYTES = 300.0, 64 << 10
+"""A kill forgets what was carried since; a card is not worn out for the sake of some PINGs."""
 _ON_THE_LINE_BYTES = 128 << 10
 """Beyond so many bytes without a PUBACK the next envelope waits: what is new and urgent must not queue for minutes
 behind them. 16 s of a line of 64 kbit/s; a line of 2 Mbit/s is kept full up to half a second of round trip."""
@@ -69,6 +75,7 @@ class BoxLink:
         shelf: Shelf | None = None,
         pace: Pace | None = None,
         clock: Clock | None = None,
+        allowance: Allowance | None = None,
         linger_s: float = 0.5,
         poll_s: float = 2.0,
         hello_every_s: float = 300.0,
@@ -78,11 +85,13 @@ class BoxLink:
         on_trouble: Callable[[ClassboxError | None], None] = lambda _trouble: None,
         on_misfit: Callable[[ClassboxError | None], None] = lambda _misfit: None,
         on_documents: Callable[[ClassboxError | None], None] = lambda _trouble: None,
+        on_allowance: Callable[[ClassboxError | None], None] = lambda _trouble: None,
     ) -> None:
         """Set up a link; nothing happens before `run`.
 
         After `wake` it waits `linger_s` for more records to share a frame; without it, it looks every `poll_s`.
-        `clock` is told with each hello. `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s`
+        `clock` is told with each hello. With an `allowance` its bytes are counted and kept to; `on_allowance` hears
+        what a person should know of it. `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s`
         is the time over which boxes that all lost the same broker come back to it. `on_progress` is called in the loop
         when the connection or a count may have changed, `on_trouble` when something keeps the link down that a person
         has to put right, and with None once it is right again; `on_misfit` whenever it is known whether both programs
@@ -104,6 +113,9 @@ class BoxLink:
             pace=pace,
             clock=clock,
         )
+        self._allowance, self._on_allowance = allowance, on_allowance
+        self._keepalive_s = _KEEPALIVE_S if allowance is None else _THRIFTY_KEEPALIVE_S
+        hello_every_s = hello_every_s if allowance is None else max(hello_every_s, _THRIFTY_HELLO_S)
         self._linger_s, self._poll_s, self._hello_every_s = linger_s, poll_s, hello_every_s
         self._pauses = Pauses(
             shortest_s=min(0.5, longest_pause_s / 2),
@@ -113,6 +125,7 @@ class BoxLink:
         )
         self._on_progress, self._on_trouble, self._on_misfit = on_progress, on_trouble, on_misfit
         self._on_documents, self._shelf = on_documents, shelf
+        self._seen_bytes = 0
         self._connected = False
         self._heard: bool | None = None
         self._standing_trouble: ClassboxError | None = None
@@ -147,14 +160,26 @@ class BoxLink:
             await for_ever(self._converse, pauses=self._pauses, expected=expected, log=_log, on_end=self._ended)
         finally:
             self._thread.shutdown(wait=False)
+            if self._allowance is not None:
+                with contextlib.suppress(sqlite3.Error, ClassboxError), self._outbox() as outbox:
+                    self._allowance.save(outbox)
+
+    @property
+    def restraint(self) -> Restraint:
+        """What the line may still carry this month."""
+        return self._session.restraint
 
     async def _converse(self) -> None:
+        await self._look_at_allowance()
         arguments = await asyncio.to_thread(self._broker.connect_arguments)
         will = (self._state, self._session.farewell())
-        async with connected(arguments, identifier=self._client_id, keepalive_s=_KEEPALIVE_S, will=will) as connection:
+        async with connected(
+            arguments, identifier=self._client_id, keepalive_s=self._keepalive_s, will=will
+        ) as connection:
             largest = min(MAX_MESSAGE_BYTES, connection.largest_bytes - _AROUND_MESSAGE_BYTES)
             await self._on_thread(lambda: self._session.reconnected(_now_ms(), largest_bytes=largest))
             self._set_connected(on=True)
+            self._seen_bytes = 0
             try:
                 async with asyncio.TaskGroup() as tasks:
                     # The first in the line, so that no answer comes before it. On a line of long round trips it counts
@@ -166,11 +191,55 @@ class BoxLink:
                     tasks.create_task(self._gather(), name="linger")
                     if self._shelf is not None:
                         tasks.create_task(self._fetch(connection, self._shelf, tasks), name="documents")
+                    if self._allowance is not None:
+                        tasks.create_task(self._meter(connection, self._allowance), name="meter")
             except asyncio.CancelledError:
                 with contextlib.suppress(*LINE_ERRORS):
                     async with asyncio.timeout(_FAREWELL_S):
                         await connection.publish(self._state, self._session.farewell(), retain=True)
                 raise
+            finally:
+                self._count(connection)
+
+    async def _look_at_allowance(self) -> None:
+        """Before anything is carried. Raises `ClassboxError` when nothing may be any more."""
+        if self._allowance is None:
+            return
+        if not self._allowance.unwritten:
+            await self._in_outbox(self._allowance.load)
+        self._restrain(self._allowance)
+
+    async def _meter(self, connection: Connection, allowance: Allowance) -> None:
+        """Count what the line carries. Raises `ClassboxError` when that is all that it may."""
+        written_s = time.monotonic()
+        while True:
+            await asyncio.sleep(_METER_S)
+            self._count(connection)
+            late = time.monotonic() - written_s >= _WRITE_DOWN_S
+            if allowance.unwritten >= _WRITE_DOWN_BYTES or (late and allowance.unwritten):
+                await self._in_outbox(allowance.save)
+                written_s = time.monotonic()
+            self._restrain(allowance)
+
+    def _count(self, connection: Connection) -> None:
+        """Count what this connection has carried since it was looked at last."""
+        if self._allowance is not None:
+            carried = max(self._seen_bytes, connection.carried_bytes())
+            self._allowance.count(carried - self._seen_bytes)
+            self._seen_bytes = carried
+
+    def _restrain(self, allowance: Allowance) -> None:
+        restraint = allowance.restraint
+        if restraint is not self._session.restraint:
+            _log.info("this month's data: %s", restraint.name)
+            self._session.restraint = restraint
+            self._work.set()
+            self._came.set()
+        trouble = allowance.trouble()
+        silent = restraint is Restraint.SILENT
+        self._on_allowance(None if silent else trouble)
+        if silent and trouble is not None:
+            raise trouble
 
     def _ended(self, error: Exception | None) -> None:
         self._set_connected(on=False)

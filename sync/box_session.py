@@ -15,11 +15,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from sync.allowance import Restraint
 from sync.budget import Budget
 from sync.clock import Clock
 from sync.down_messages import Having, decode_downward, encode_want
 from sync.downward import DownwardSession
-from sync.envelope import MAX_RECORDS, Envelope, encode_envelope
+from sync.envelope import MAX_RECORDS, Envelope, Erased, encode_envelope
 from sync.errors import WireError
 from sync.greeting import Greeting, decode_greeting
 from sync.lanes import CHALLENGE_BYTES, Lane
@@ -29,6 +30,10 @@ from sync.signed import MAX_MESSAGE_BYTES, MessageKind, open_signed
 from sync.state import MAX_EPOCHS, BoxState, encode_box_state
 
 _GREETING = "greeting"
+_SMALL_DOCUMENT_BYTES = 8 << 10
+"""An assignment or a layout has a few kilobytes and packs to some hundred bytes; without it results have no names."""
+_SPARING_EVERY_MS = 900_000
+"""So long results gather once a month's data is used up, unless an envelope is full before."""
 
 _AROUND_RECORDS_BYTES = 4096
 """What stands round the records of an envelope, and what zstd may add where it finds nothing to pack."""
@@ -156,6 +161,9 @@ class BoxSession:
         self._flights: dict[tuple[int, Lane], _Flight] = {}
         self._budget = Budget()
         self._tickets = 0
+        self._gathered_ms: dict[Lane, float] = {}
+        self.restraint = Restraint.NONE
+        """What the line may still carry this month; set by whoever counts it."""
         self._answered = self._greeted = False
         self._largest_bytes = MAX_MESSAGE_BYTES
         self._strain, self._quiet_until_ms = 0, -math.inf
@@ -218,7 +226,7 @@ class BoxSession:
         if now_ms < self._quiet_until_ms:
             return None
         streams = outbox.unproven()
-        for lane in self._budget.order():
+        for lane in filter(self._goes, self._budget.order()):
             for stream in streams:
                 if stream.lane == lane and (sent := self._due(stream, outbox, now_ms)) is not None:
                     return Outgoing(sent.ticket, self._envelope(stream, outbox, sent), _dictionary(outbox, sent))
@@ -264,12 +272,19 @@ class BoxSession:
 
     def next_want(self, outbox: Outbox, now_ms: float) -> bytes | None:
         """The next wish for `up`, or None when there is none to send now."""
+        little = self.restraint >= Restraint.RESULTS_FIRST
+        self.downward.largest_bytes = _SMALL_DOCUMENT_BYTES if little else None
         want = self.downward.next_want(outbox.inbox, now_ms)
         return None if want is None else encode_want(want, school=self._school, box=self._box, key=self._key)
 
     def wake_at_ms(self) -> float | None:
         """When the next envelope on the way has to go again, None when none is or only the line has them."""
-        due_ms = min((sent.due_ms for sent in self._on_the_way()), default=math.inf)
+        lanes = {lane for lane in Lane if self._goes(lane)}
+        if self.restraint >= Restraint.RESULTS_FIRST:
+            lanes.discard(Lane.DOCUMENTS)  # one that is too large is due for the rest of the month
+        due_ms = min(
+            (s.due_ms for (_, lane), f in self._flights.items() if lane in lanes for s in f.sent), default=math.inf
+        )
         return None if due_ms == math.inf else max(due_ms, self._quiet_until_ms)
 
     def receive(self, outbox: Outbox, message: bytes) -> Received:
@@ -326,7 +341,7 @@ class BoxSession:
             # What a receipt covered is not on the way any more, and its transaction did not commit: begin again there.
             flight.sent.clear()
         for sent in sorted(flight.sent, key=lambda s: s.first_seq):
-            if sent.due_ms > now_ms:
+            if sent.due_ms > now_ms or not self._fits(stream, outbox, max(sent.first_seq, stream.proven + 1)):
                 continue
             if flight.arrived(sent):
                 sent.due_ms = now_ms + self._pace.resend_after_ms  # there already; the gap before it goes first
@@ -340,8 +355,31 @@ class BoxSession:
         moving = flight.moving
         if unsent <= 0 or len(moving) >= self._pace.window or (moving and unsent < full):
             return None
+        if not self._fits(stream, outbox, first_seq) or (unsent < full and self._gathers(stream.lane, now_ms)):
+            return None
         flight.sent.append(_Sent(first_seq, first_seq + min(full, unsent) - 1, self._ticket()))
         return flight.sent[-1]
+
+    def _goes(self, lane: Lane) -> bool:
+        """Whether a lane has a part in what the line may still carry this month."""
+        stops = {Lane.CROPS: Restraint.NO_CROPS, Lane.HEALTH: Restraint.RESULTS_FIRST}
+        return self.restraint < stops.get(lane, Restraint.SILENT)
+
+    def _fits(self, stream: Stream, outbox: Outbox, seq: int) -> bool:
+        """Whether a record is not too large for what the line may still carry."""
+        if stream.lane is not Lane.DOCUMENTS or self.restraint < Restraint.RESULTS_FIRST:
+            return True
+        (entry,) = outbox.records(stream, first_seq=seq, max_records=1)
+        return isinstance(entry, Erased) or len(entry) <= _SMALL_DOCUMENT_BYTES
+
+    def _gathers(self, lane: Lane, now_ms: float) -> bool:
+        """Whether what is not a whole envelope waits for more of its kind."""
+        if self.restraint < Restraint.SPARING:
+            return False
+        if now_ms < self._gathered_ms.get(lane, -math.inf) + _SPARING_EVERY_MS:
+            return True
+        self._gathered_ms[lane] = now_ms
+        return False
 
     def _ticket(self) -> int:
         self._tickets += 1
@@ -351,8 +389,11 @@ class BoxSession:
         first_seq = max(sent.first_seq, stream.proven + 1)
         before = outbox.chain_at(stream.lane, first_seq - 1, epoch=stream.epoch)
         assert before is not None
-        pace = self._pace
-        most = min(pace.max_crop_bytes, pace.max_bytes) if stream.lane is Lane.CROPS else pace.max_bytes
+        most = self._pace.max_bytes
+        if stream.lane is Lane.CROPS:
+            most = min(most, self._pace.max_crop_bytes)
+        if stream.lane is Lane.DOCUMENTS and self.restraint >= Restraint.RESULTS_FIRST:
+            most = min(most, _SMALL_DOCUMENT_BYTES)
         entries = outbox.records(
             stream,
             first_seq=first_seq,

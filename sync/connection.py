@@ -74,6 +74,10 @@ class Connection:
         """Of MQTT: 5, or 4 for 3.1.1."""
         return self._line.version
 
+    def carried_bytes(self) -> int:
+        """What the line has carried both ways since it was opened, with the headers of TLS, TCP and IP."""
+        return self._line.carried_bytes()
+
     @property
     def largest_bytes(self) -> int:
         """The largest packet that the broker takes: payload, topic and some bytes."""

@@ -74,6 +74,8 @@ class DownwardSession:
         self._stalls = 0
         self._not_before_ms: dict[int, float] = {}
         self._trouble: dict[int, ClassboxError] = {}
+        self.largest_bytes: int | None = None
+        """Packed, of what is asked for while the line may carry little; None for no limit."""
         self._more = False
         """The log reaches further than this box was told."""
 
@@ -158,7 +160,10 @@ class DownwardSession:
         return [
             one
             for one in inbox.waiting()
-            if one.wanted and not one.whole and self._not_before_ms.get(one.entry.place, 0.0) <= now_ms
+            if one.wanted
+            and not one.whole
+            and self._not_before_ms.get(one.entry.place, 0.0) <= now_ms
+            and (self.largest_bytes is None or one.entry.size <= self.largest_bytes)
         ]
 
     def _look_at_the_clock(self, now_ms: float) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -30,6 +31,9 @@ _SOCKET_OPTIONS = (
     if hasattr(socket, "TCP_USER_TIMEOUT")  # Linux
     else []
 )
+_TCP_INFO_BYTES = 208
+"""Up to `tcpi_bytes_sent`, which Linux has had since 4.19."""
+_HEADERS_4_BYTES, _HEADERS_6_BYTES = 20 + 20 + 12, 40 + 20 + 12
 _ONE_ADDRESS_S = 10.0
 """How long one of several addresses of a name may take, so that the next has its turn: three SYNs, and a bit."""
 P = TypeVar("P", bound=asyncio.Protocol)
@@ -57,6 +61,25 @@ async def open_line(
         secure = {"ssl": tls, "server_hostname": host, "ssl_handshake_timeout": 3600, "ssl_shutdown_timeout": leave_s}
     _, made = await asyncio.get_running_loop().create_connection(protocol, sock=line, **secure)
     return made
+
+
+def carried_bytes(line: socket.socket) -> int:
+    """What TCP has carried over a connection both ways, with everything below TLS that a metered line counts.
+
+    Bytes and packets as the kernel counts them (`struct tcp_info`, linux/tcp.h), also those that were sent again;
+    IP's and TCP's headers with timestamps. 0 where the kernel does not say.
+    """
+    try:
+        info = line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+    except (AttributeError, OSError):  # not Linux; closed
+        return 0
+    if len(info) < _TCP_INFO_BYTES:
+        return 0
+    (received,) = struct.unpack_from("=Q", info, 128)
+    packets = sum(struct.unpack_from("=II", info, 136))
+    (sent,) = struct.unpack_from("=Q", info, 200)
+    headers = _HEADERS_6_BYTES if line.family == socket.AF_INET6 else _HEADERS_4_BYTES
+    return int(sent + received + packets * headers)
 
 
 async def _tcp(address: tuple[int, Any]) -> socket.socket:

@@ -19,6 +19,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from sync.line import carried_bytes
 from sync.reasons import LineBroken, OldBroker, failure, tls_trouble
 from sync.signed import MAX_MESSAGE_BYTES
 
@@ -133,6 +134,11 @@ class MqttLine(asyncio.Protocol):
             await self._news.wait()
         self._taken = [self._arrived.popleft() for _ in range(min(at_most, len(self._arrived)))]
         return self._taken
+
+    def carried_bytes(self) -> int:
+        """What the line has carried both ways, headers included; 0 where that is not known (any more)."""
+        line = self._transport.get_extra_info("socket") if self._transport is not None else None
+        return 0 if line is None else carried_bytes(line)
 
     def say_goodbye(self) -> None:
         """Send the DISCONNECT and close behind it, without waiting for anything."""

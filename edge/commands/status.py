@@ -11,6 +11,9 @@ from edge.config import load_config
 from edge.documents import Documents
 from edge.ledger import FILE_NAME, Counts, Ledger
 from provisioning.identity import read_identity
+from sync.allowance import month_of, restraint_of, spent_so_far
+from sync.clock import SystemClock
+from sync.known_time import KnownTime
 from sync.lanes import Lane
 from ui.language import terminal_language, translator
 
@@ -30,8 +33,8 @@ from ui.language import terminal_language, translator
 def command(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     """Print the counts."""
     _ = translator(terminal_language()).gettext
-    where = load_config(config, data=data).data_dir
-    status = read_status(where)
+    settings = load_config(config, data=data)
+    status = read_status(settings.data_dir) | read_month(settings.data_dir, settings.sync.monthly_mb)
     if as_json:
         print(msgspec.json.encode(status).decode())
         return
@@ -43,6 +46,25 @@ def command(config: Path | None, data: Path | None, *, as_json: bool) -> None:
     )
     if status["enrolled"]:
         print(_("At the school {receipted}, waiting {waiting}.").format(**status))
+    if "monthly_mb" in status:
+        print(_("Over the line this month: {used_mb} of {monthly_mb} MB.").format(**status))
+
+
+def read_month(data: Path, monthly_mb: float | None) -> dict[str, float | str]:
+    """What the line has carried this month, where that is limited: `month`, `used_mb`, `monthly_mb`, `restraint`."""
+    if monthly_mb is None:
+        return {}
+    month = month_of(KnownTime(data, SystemClock()).surely_ms())
+    used = 0
+    if (data / FILE_NAME).exists():
+        ledger = Ledger(data)
+        try:
+            with ledger.outbox() as outbox:
+                used = spent_so_far(outbox).of(month)
+        finally:
+            ledger.close()
+    restraint = restraint_of(used, round(monthly_mb * 1_000_000)).name.lower().replace("_", "-")
+    return {"month": month, "used_mb": round(used / 1_000_000, 2), "monthly_mb": monthly_mb, "restraint": restraint}
 
 
 def read_status(data: Path) -> dict[str, int | bool]:

@@ -14,7 +14,11 @@ from hypothesis import strategies as st
 
 from edge.commands.export import CSV_COLUMNS, safe_cell, to_csv
 from edge.config import load_config
+from edge.ledger import Ledger
 from homework.errors import ClassboxError
+from sync.allowance import Allowance
+from sync.clock import SystemClock
+from sync.known_time import KnownTime
 
 CLASSBOX = str(Path(sys.executable).parent / "classbox")
 
@@ -107,3 +111,18 @@ def test_a_wrong_configuration_is_an_error_with_a_remedy(tmp_path: Path, text: s
     with pytest.raises(ClassboxError) as error:
         load_config(tmp_path / "box.toml")
     assert error.value.remedy
+
+
+def test_status_tells_how_much_of_a_metered_month_is_used(tmp_path: Path) -> None:
+    (tmp_path / "box.toml").write_text('data = "data"\n[sync]\nmonthly_mb = 20\n')
+    ledger = Ledger(tmp_path / "data")
+    with ledger.outbox() as outbox:
+        surely_ms = KnownTime(tmp_path / "data", SystemClock()).surely_ms
+        used = Allowance(20_000_000, surely_ms=surely_ms, is_set=lambda: False)
+        used.count(14_500_000)
+        used.save(outbox)
+    ledger.close()
+    said = json.loads(classbox("status", "--config", tmp_path / "box.toml", "--json").stdout)
+    assert (said["used_mb"], said["monthly_mb"], said["restraint"]) == (14.5, 20.0, "no-crops")
+    assert b"14.5 of 20" in classbox("status", "--config", tmp_path / "box.toml").stdout
+    assert "monthly_mb" not in json.loads(classbox("status", "--data", tmp_path / "data", "--json").stdout)

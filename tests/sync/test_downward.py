@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homework.errors import ClassboxError
+from sync.allowance import Restraint
 from sync.box_session import BoxSession
 from sync.down_bodies import content_of
 from sync.down_messages import MAX_INLINE_BYTES, PART_BYTES
@@ -510,3 +511,19 @@ def test_any_bytes_on_the_way_down_are_refused_or_change_nothing(rubbish: bytes)
             school.box.receive(outbox, message)
         school.settle()
     assert school.waiting() == 0
+
+
+def test_while_the_line_may_carry_little_a_large_document_is_not_asked_for():
+    """A metered line counts both ways; what is small, and results need, comes all the same."""
+    school = School()
+    school.log.append("assignment", "small", large(1, MAX_INLINE_BYTES + 100))
+    school.log.append("assignment", "large", large(2, 40_000))
+    school.box.restraint = Restraint.RESULTS_FIRST
+    school.calm()
+    assert (school.waiting(), school.shelf.content("assignment", "small") is None) == (1, False)
+    given = school.log.given
+    school.calm()
+    assert school.log.given == given
+    school.box.restraint = Restraint.NONE
+    school.calm()
+    assert arrived(school)
