@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import GatewayConfig, load_config
@@ -36,6 +38,7 @@ class Several:
         self._gateways: dict[int, subprocess.Popen[str]] = {}
         self._boxes: subprocess.Popen[str] | None = None
         self._keys: list[bytes] = []
+        self._urls: dict[int, str] = {}
         self._names = [f"box-{number}" for number in range(1, boxes + 1)]
         self.told: set[bytes] = set()
         """Every sheet of which a box said, after its commit, that it has it."""
@@ -74,7 +77,15 @@ class Several:
         process = self._start(f"gateway-{number}", words)
         assert process.stdout is not None
         self._gateways[number] = process
-        assert process.stdout.readline().startswith("ready"), self.log(f"gateway-{number}")
+        said = process.stdout.readline()
+        assert said.startswith("ready"), self.log(f"gateway-{number}")
+        self._urls[number] = said.split()[1]
+
+    def health(self, number: int) -> dict[str, Any]:
+        """What a gateway says of itself."""
+        with urllib.request.urlopen(f"{self._urls[number]}health", timeout=10) as answer:
+            health: dict[str, Any] = json.load(answer)
+            return health
 
     def signal_gateway(self, number: int, what: signal.Signals) -> None:
         """Kill (SIGKILL), freeze (SIGSTOP), thaw (SIGCONT) or end (SIGTERM) a gateway."""

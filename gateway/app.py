@@ -21,9 +21,11 @@ from aiohttp import web
 from gateway.config import GatewayConfig
 from gateway.downlink import StoreDownLog
 from gateway.held import look_again
-from gateway.ingest import StoreIngest
+from gateway.ingest import Changed, StoreIngest
 from gateway.stick import StickWatch
+from gateway.store.news import Place
 from gateway.store.store import Store, open_store
+from gateway.turn import LeasedTurn, LockedTurn
 from gateway.web.changes import Changes
 from gateway.web.site import Status, make_site
 from homework.errors import ClassboxError
@@ -54,12 +56,16 @@ async def run_gateway(config: GatewayConfig) -> None:
         await look_again(store)
         changes = Changes()
         ingest = StoreIngest(store, on_change=changes.tell)
-        watcher = _BrokerWatcher(config.broker.url)
+        watcher = _BrokerWatcher(broker.without_secrets())
+        server = store.on_a_server  # SQLite has one writer: to share would gain nothing
+        turn = LeasedTurn(store) if server else LockedTurn(config.data)
         link = GatewayLink(
             ingest=ingest,
             broker=broker,
             software=version("classbox"),
             down_log=StoreDownLog(store),
+            group=store.vault.derived("share group") if server else None,
+            turn=turn,
             on_change=watcher.wake,
         )
         status = _status_of(link, ingest)
@@ -68,11 +74,21 @@ async def run_gateway(config: GatewayConfig) -> None:
         sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
         async with (
             _serving(config, store, changes, status) as url,
-            _running(link.run(), watcher.watch(link), sticks.run()),
+            _running(link.run(), turn.run(), watcher.watch(link), sticks.run(), store.hear_others(_tell(changes))),
         ):
             print(f"ready {url}", flush=True)
             await stop.wait()
             _log.info("stopping")
+
+
+def _tell(changes: Changes) -> Callable[[list[Place] | None], None]:
+    def tell(places: list[Place] | None) -> None:
+        if places is None:
+            changes.tell_all()
+        else:
+            changes.tell([Changed(*place) for place in places])
+
+    return tell
 
 
 class _StoreWatcher:
@@ -95,7 +111,7 @@ class _BrokerWatcher:
     """Says on stderr when the broker is away for longer than a moment, and when it is back."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.rpartition("@")[2] if "@" in url else url  # a password in the address is not for the log
+        self._url = url
         self._changed = asyncio.Event()
 
     def wake(self) -> None:
@@ -129,7 +145,12 @@ class _BrokerWatcher:
 
 
 def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:
-    return lambda: Status(broker_connected=link.connected, counts={**ingest.counts, **link.counts})
+    return lambda: Status(
+        broker_connected=link.connected,
+        counts={**ingest.counts, **link.counts},
+        broker_shares=link.shares,
+        listens=link.listens,
+    )
 
 
 @asynccontextmanager

@@ -41,16 +41,27 @@ def open_authority(data: Path, *, now: datetime) -> Authority:
 
 
 def set_up(data: Path, plan: BrokerPlan, *, now: datetime) -> GatewayFiles:
-    """Write all that the broker needs into its folder, and the gateway's certificate into the data folder.
+    """Write all that the broker needs into its folder, and the gateways' certificates into the data folder.
 
+    Returns where the first gateway's lies; of the second `gateway-2.crt` and `gateway-2-certificate.key`, and so on.
     Raises `UsageError` for an address that is none, `ClassboxError` when something cannot be written.
     """
     authority = open_authority(data, now=now)
-    broker, gateway = authority.for_broker(plan.addresses, now=now), authority.for_gateway(now=now)
+    broker = authority.for_broker(plan.addresses, now=now)
     public = {CONFIGURATION: configuration(plan), "ca.crt": authority.certificate, "broker.crt": broker.certificate}
-    _put(plan.folder, {**public, "broker.key": _key(broker), **_who_may_come_in(authority, now=now)}, group=_group())
-    mine = GatewayFiles(data / "broker-ca.crt", data / "gateway.crt", data / "gateway-certificate.key")
-    _put(data, {mine.ca.name: authority.certificate, mine.key.name: _key(gateway), mine.cert.name: gateway.certificate})
+    _put(
+        plan.folder,
+        {**public, "broker.key": _key(broker), **_who_may_come_in(authority, plan, now=now)},
+        group=_group(),
+    )
+    _put(data, {"broker-ca.crt": authority.certificate})
+    for number in range(plan.gateways, 0, -1):
+        again = "" if number == 1 else f"-{number}"
+        mine = GatewayFiles(
+            data / "broker-ca.crt", data / f"gateway{again}.crt", data / f"gateway{again}-certificate.key"
+        )
+        gateway = authority.for_gateway(number, now=now)
+        _put(data, {mine.key.name: _key(gateway), mine.cert.name: gateway.certificate})
     _put(data, {_PLAN: msgspec.json.encode(plan, enc_hook=str)})
     return mine
 
@@ -113,7 +124,7 @@ def _told(data: Path, authority: Authority, *, now: datetime) -> bool | None:
             path=data / _PLAN,
             reason=error,
         ) from error
-    _put(plan.folder, _who_may_come_in(authority, now=now), group=_group())
+    _put(plan.folder, _who_may_come_in(authority, plan, now=now), group=_group())
     told = False
     for process in _running(plan.folder / CONFIGURATION):
         with suppress(PermissionError, ProcessLookupError):
@@ -122,8 +133,8 @@ def _told(data: Path, authority: Authority, *, now: datetime) -> bool | None:
     return told
 
 
-def _who_may_come_in(authority: Authority, *, now: datetime) -> dict[str, bytes]:
-    return {"acl": access_list(authority.denied()), "crl.pem": authority.revocations(now=now)}
+def _who_may_come_in(authority: Authority, plan: BrokerPlan, *, now: datetime) -> dict[str, bytes]:
+    return {"acl": access_list(authority.denied(), gateways=plan.gateways), "crl.pem": authority.revocations(now=now)}
 
 
 def _key(issued: Issued) -> bytes:

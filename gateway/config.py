@@ -33,7 +33,7 @@ class StoreConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The database, a SQLAlchemy URL; None is SQLite in the data folder. A server is given so many connections."""
 
     url: str | None = None
-    connections: Annotated[int, msgspec.Meta(ge=2, le=500)] = 10
+    connections: Annotated[int, msgspec.Meta(ge=4, le=500)] = 10
 
 
 class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -137,6 +137,7 @@ class StoreIngest:
                 answers, news = await self._take_school(connection, school, mine, incarnation)
                 receipts.update(zip(by_school[school], answers, strict=True))
                 changed |= news
+            await self._store.tell_others(connection, changed)
         self.counts["envelopes"] += len(envelopes)
         for envelope in envelopes:
             self._failures.pop(_place(envelope), None)
@@ -187,6 +188,7 @@ class StoreIngest:
                     placed_anew.add(Changed(school, None, None))
                 epochs = {epoch for state in mine for epoch in state.epochs}
                 known |= await load_lanes(connection, school, {state.box for state in mine}, epochs)
+            await self._store.tell_others(connection, placed_anew)
         if placed_anew:
             self._on_change(frozenset(placed_anew))
         return [self._receipts(state, known, incarnation) if state.online else [] for state in states]

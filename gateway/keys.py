@@ -6,6 +6,7 @@ owner only; without it the sealed columns cannot be opened again, so a backup ne
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -36,6 +37,10 @@ class Vault:
                 "The gateway's key file does not fit its database.",
                 remedy="Put the gateway.key that belongs to this database back into the data folder.",
             ) from error
+
+    def derived(self, purpose: str) -> str:
+        """32 hexadecimal digits that only who has the key can know; the same for all who have it."""
+        return hmac.digest(self._key, f"classbox {purpose}".encode(), "sha256")[:16].hex()
 
 
 def open_vault(data: Path) -> Vault:

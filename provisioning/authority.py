@@ -39,6 +39,11 @@ _LASTS = timedelta(days=10 * 365)
 _HOST = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)(\.(?!-)[A-Za-z0-9-]{1,63}(?<!-))*")
 
 
+def gateway_name(number: int) -> str:
+    """What the first, the second … of several gateways is called: the broker lets nobody in twice under one name."""
+    return GATEWAY if number == 1 else f"{GATEWAY}-{number}"
+
+
 class Issued(msgspec.Struct, frozen=True, kw_only=True):
     """A certificate and, unless its owner made it, its private key. Both PEM. Valid `until`."""
 
@@ -96,9 +101,9 @@ class Authority:
         """
         return self._issue(client_id(school, box), ExtendedKeyUsageOID.CLIENT_AUTH, now=now, request=request)
 
-    def for_gateway(self, *, now: datetime) -> Issued:
-        """The gateway's own certificate, called `GATEWAY`."""
-        return self._issue(GATEWAY, ExtendedKeyUsageOID.CLIENT_AUTH, now=now)
+    def for_gateway(self, number: int = 1, *, now: datetime) -> Issued:
+        """The certificate of a gateway, called `gateway_name(number)`."""
+        return self._issue(gateway_name(number), ExtendedKeyUsageOID.CLIENT_AUTH, now=now)
 
     def for_broker(self, addresses: Sequence[str], *, now: datetime) -> Issued:
         """The broker's certificate for the names and IP addresses under which boxes reach it.

@@ -12,9 +12,9 @@ from pathlib import Path
 import msgspec
 
 from homework.errors import UsageError
-from provisioning.authority import GATEWAY
+from provisioning.authority import gateway_name
 from sync.signed import MAX_MESSAGE_BYTES
-from sync.topics import EVERY_STATE, EVERY_UP, client_id
+from sync.topics import EVERY_STATE, EVERY_UP, PROBE, client_id
 
 _HEAD = "# Written by `classgate broker write`, which writes it anew.\n"
 _HEADER_BYTES = 256
@@ -29,6 +29,7 @@ class BrokerPlan(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path
     addresses: tuple[str, ...]
     port: int
+    gateways: int = 1
 
 
 def configuration(plan: BrokerPlan) -> bytes:
@@ -65,17 +66,23 @@ def configuration(plan: BrokerPlan) -> bytes:
     return (_HEAD + "\n".join(lines) + "\n").encode()
 
 
-def access_list(denied: Collection[tuple[str, str]]) -> bytes:
-    """`acl`. `denied` are boxes (school, box) that may do nothing any more, on the connection that they have too.
+def access_list(denied: Collection[tuple[str, str]], *, gateways: int = 1) -> bytes:
+    """`acl`, with so many gateways. `denied` are boxes (school, box) that may do nothing any more.
+
+    Nor may they on the connection that they have.
 
     Raises `BadTopic` for names that cannot stand in a topic.
     """
-    lines = [
-        f"user {GATEWAY}",
-        f"topic read {EVERY_UP}",
-        f"topic read {EVERY_STATE}",
-        "topic write classbox/1/+/+/down",
-    ]
+    lines = []
+    for number in range(1, gateways + 1):
+        # What they share under a secret name (docs/scale.md) mosquitto allows like the topics themselves.
+        lines += [
+            f"user {gateway_name(number)}",
+            f"topic read {EVERY_UP}",
+            f"topic read {EVERY_STATE}",
+            "topic write classbox/1/+/+/down",
+            f"topic readwrite {PROBE}/+",
+        ]
     for school, box in sorted(denied):
         # The list of revoked certificates stops who comes; only this stops who is there already.
         lines += [f"user {client_id(school, box)}", "topic deny #"]

@@ -126,6 +126,7 @@ class BoxLink:
         self._on_progress, self._on_trouble, self._on_misfit = on_progress, on_trouble, on_misfit
         self._on_documents, self._shelf = on_documents, shelf
         self._seen_bytes = 0
+        self._attempt = random.randrange(1 << 16)  # noqa: S311 - spreads boxes over a cluster's nodes
         self._connected = False
         self._heard: bool | None = None
         self._standing_trouble: ClassboxError | None = None
@@ -171,7 +172,8 @@ class BoxLink:
 
     async def _converse(self) -> None:
         await self._look_at_allowance()
-        arguments = await asyncio.to_thread(self._broker.connect_arguments)
+        self._attempt += 1  # of a cluster the next node
+        arguments = await asyncio.to_thread(self._broker.connect_arguments, self._attempt)
         will = (self._state, self._session.farewell())
         async with connected(
             arguments, identifier=self._client_id, keepalive_s=self._keepalive_s, will=will

@@ -3,6 +3,7 @@
 classbox/1/{school}/{box}/up       box → gateway
 classbox/1/{school}/{box}/down     gateway → box
 classbox/1/{school}/{box}/state    retained, with a will
+classbox/probe/{random}            gateway → itself
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ EVERY_UP = "classbox/1/+/+/up"
 """The filter of a gateway for what boxes send."""
 EVERY_STATE = "classbox/1/+/+/state"
 """The filter of a gateway for who is there."""
+PROBE = "classbox/probe"
+"""Below it gateways try what a broker can do."""
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 

@@ -26,19 +26,26 @@ def command() -> None:
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--address", "addresses", multiple=True, required=True, help="Where boxes find it; may be repeated.")
 @click.option("--port", default=8883, show_default=True, type=click.IntRange(1, 65535), help="Where it listens.")
+@click.option("--gateways", default=1, show_default=True, type=click.IntRange(1, 64), help="That share one database.")
 @config_option
-def write(folder: Path, addresses: tuple[str, ...], port: int, config_path: Path | None) -> None:
+def write(folder: Path, addresses: tuple[str, ...], port: int, gateways: int, config_path: Path | None) -> None:
     """Write mosquitto's configuration, access list and certificate into FOLDER, and a certificate for the gateway.
 
     \b
     Example: classgate broker write /etc/classgate/broker --address broker.school.example --address 192.168.1.10
     """  # noqa: D301 - \b is click's
     _ = translator(terminal_language()).gettext
-    plan = BrokerPlan(folder=folder.absolute(), addresses=addresses, port=port)
+    plan = BrokerPlan(folder=folder.absolute(), addresses=addresses, port=port, gateways=gateways)
     mine = set_up(load_config(config_path).data, plan, now=datetime.now(UTC))
     print(_("Start the broker: mosquitto -c {path}").format(path=plan.folder / CONFIGURATION))
     if not readable(plan):
         print(_("The user that mosquitto runs under has to be able to read {folder}.").format(folder=plan.folder))
+    if gateways > 1:
+        print(
+            _(
+                "Each gateway needs gateway.key, broker-ca.crt and its own files (gateway-2.crt …) from {folder}."
+            ).format(folder=mine.ca.parent)
+        )
     print(_("Put this into the gateway's configuration:"))
     print(f'[broker]\nurl = "mqtts://{_in_url(addresses[0])}:{port}"')
     print(f'ca = "{mine.ca}"\ncert = "{mine.cert}"\nkey = "{mine.key}"')

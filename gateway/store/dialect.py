@@ -24,14 +24,14 @@ def batched(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield values[start : start + _CHUNK]
 
 
-def _insert(connection: AsyncConnection, table: Table) -> Any:
-    """Both dialects' INSERT has the same `on_conflict_…`, but no common type."""
+def insert_into(connection: AsyncConnection, table: Table) -> Any:
+    """INSERT. Both dialects' INSERT has the same `on_conflict_…`, but no common type."""
     return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
 
 
 def add_or_ignore(connection: AsyncConnection, table: Table) -> Insert:
     """INSERT that leaves a row of the same primary key as it is."""
-    statement: Insert = _insert(connection, table).on_conflict_do_nothing(
+    statement: Insert = insert_into(connection, table).on_conflict_do_nothing(
         index_elements=list(table.primary_key.columns)
     )
     return statement
@@ -50,7 +50,7 @@ def add_or_sum(connection: AsyncConnection, table: Table) -> Insert:
 def _on_conflict(
     connection: AsyncConnection, table: Table, merge: Callable[[Any, Any], Any], only: Collection[str] | None = None
 ) -> Insert:
-    statement = _insert(connection, table)
+    statement = insert_into(connection, table)
     rest = [c for c in table.columns if not c.primary_key and (only is None or c.name in only)]
     changes: Mapping[str, Any] = {c.name: merge(c, statement.excluded[c.name]) for c in rest}
     result: Insert = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)

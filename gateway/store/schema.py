@@ -64,6 +64,14 @@ gateway_identity = Table(
     Column("place", String, nullable=False, server_default=""),  # where the server keeps this table; "" on SQLite
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),  # of what only one gateway does at a time
+    Column("holder", String(32), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),  # by the database's clock
+)
+
 schools = Table(
     "schools",
     metadata,

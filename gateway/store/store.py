@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from gateway.config import GatewayConfig
 from gateway.keys import Vault, open_vault
 from gateway.store.engine import open_engine
 from gateway.store.generation import GenerationFile, Identity
+from gateway.store.news import Place, hear_others, tell_others
 from gateway.store.schools import school_ids, school_key
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import ClassboxError
@@ -37,8 +39,15 @@ class Store:
         self._now_s = now_s
         self._moved_s: float | None = None
         self.vault = vault
+        self.name = secrets.token_hex(8)
+        """Of this gateway, among those on one server."""
         self.incarnation = b""
         self.on_trouble: Callable[[StoreTrouble | None], None] = lambda _: None
+
+    @property
+    def on_a_server(self) -> bool:
+        """Whether several gateways can write at once."""
+        return self._engine.dialect.name != "sqlite"
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
@@ -99,6 +108,14 @@ class Store:
         else:
             if clears:
                 self.on_trouble(None)
+
+    async def tell_others(self, connection: AsyncConnection, places: Collection[Place]) -> None:
+        """With the commit, let the pages of other gateways know which reports have changed."""
+        await tell_others(connection, places, sender=self.name)
+
+    async def hear_others(self, tell: Callable[[list[Place] | None], None]) -> None:
+        """Tell what other gateways have changed until cancelled; None when it may be anything."""
+        await hear_others(self._engine, tell, me=self.name)
 
     async def close(self) -> None:
         """Let go of the database."""

@@ -22,6 +22,10 @@ class Subscription:
         if any(self._concerns(change) for change in changed):
             self._event.set()
 
+    def wake(self) -> None:
+        """Wake the page."""
+        self._event.set()
+
     def close(self) -> None:
         """Wake the page for good."""
         self._closed = True
@@ -53,6 +57,11 @@ class Changes:
         happened = frozenset(changed)
         for subscription in self._open:
             subscription.tell(happened)
+
+    def tell_all(self) -> None:
+        """Tell every open page that it may have changed."""
+        for subscription in self._open:
+            subscription.wake()
 
     def close(self) -> None:
         """Let every page go: the program is stopping."""

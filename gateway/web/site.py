@@ -37,6 +37,10 @@ class Status(NamedTuple):
 
     broker_connected: bool
     counts: dict[str, int]
+    broker_shares: bool = False
+    """Among several gateways."""
+    listens: bool = False
+    """Whether it is this one of several that hears the hellos."""
 
 
 def report_address(school: str, class_name: str, assignment: str) -> str:
@@ -161,11 +165,8 @@ class _Site:
             async with self._store.reading() as connection:
                 schools = len(await school_ids(connection))
         except StoreTrouble as trouble:
-            said = {"ok": False, "store": str(trouble), "broker": status.broker_connected, "counts": status.counts}
-            return web.json_response(said, status=503)
-        return web.json_response(
-            {"ok": True, "schools": schools, "broker": status.broker_connected, "counts": status.counts}
-        )
+            return web.json_response({"ok": False, "store": str(trouble), **_said(status)}, status=503)
+        return web.json_response({"ok": True, "schools": schools, **_said(status)})
 
     async def _overview(self) -> Overview:
         async with self._store.reading() as connection:
@@ -191,3 +192,12 @@ def _place(request: web.Request) -> tuple[str, str, str]:
     """School, class and assignment of an address; `-` is the class of pages whose class nobody knows."""
     info = request.match_info
     return info["school"], "" if info["class_name"] == "-" else info["class_name"], info["assignment"]
+
+
+def _said(status: Status) -> dict[str, object]:
+    return {
+        "broker": status.broker_connected,
+        "shares": status.broker_shares,
+        "listens": status.listens,
+        "counts": status.counts,
+    }

@@ -29,6 +29,9 @@ LIMIT_S = 20.0
 class GuardedBroker:
     """A broker process with a gateway's data folder beside it. A context manager."""
 
+    def __init__(self, *, gateways: int = 1) -> None:
+        self._gateways = gateways
+
     def __enter__(self) -> Self:
         # Not pytest's folder: mosquitto does not stay root, and could not enter it.
         self._folder = tempfile.TemporaryDirectory(prefix="classbox-guarded-")
@@ -36,7 +39,7 @@ class GuardedBroker:
         root.chmod(0o755)
         self.data, self.folder, self._boxes = root / "data", root / "broker", root / "boxes"
         self.port = free_port()
-        plan = BrokerPlan(folder=self.folder, addresses=("127.0.0.1",), port=self.port)
+        plan = BrokerPlan(folder=self.folder, addresses=("127.0.0.1",), port=self.port, gateways=self._gateways)
         self.gateway = set_up(self.data, plan, now=datetime.now(UTC))
         self.log = root / "log"
         self.start()

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "database" in metafunc.fixturenames and getattr(metafunc.module, "ON_BOTH", False):
+    chosen = any("database" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "database" in metafunc.fixturenames and getattr(metafunc.module, "ON_BOTH", False) and not chosen:
         metafunc.parametrize("database", [SQLITE, POSTGRESQL], indirect=True)
 
 

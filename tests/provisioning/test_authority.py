@@ -238,7 +238,7 @@ def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path):
 
 def test_the_access_list_denies_before_it_allows():
     lines = access_list([("no-2", "b"), ("no-1", "a")]).decode().splitlines()
-    assert lines[5:9] == ["user no-1/a", "topic deny #", "user no-2/b", "topic deny #"]
+    assert lines[6:10] == ["user no-1/a", "topic deny #", "user no-2/b", "topic deny #"]
     with pytest.raises(BadTopic):
         access_list([("no-1\nuser classgate", "a")])
 

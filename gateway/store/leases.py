@@ -1,0 +1,37 @@
+"""Who of several gateways does what only one does at a time, until when. The database's clock decides, and only it."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, ColumnElement, literal_column, or_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.dialect import insert_into
+from gateway.store.schema import leases
+
+
+async def take_lease(connection: AsyncConnection, name: str, holder: str, *, lasts_ms: int) -> bool:
+    """Take a lease that is free, or keep one that is the holder's own, from now on so long. False for another's."""
+    until = _now_ms(connection) + lasts_ms
+    row = {"name": name, "holder": holder, "until_ms": until}
+    taken = (
+        insert_into(connection, leases)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=[leases.c.name],
+            set_={"holder": holder, "until_ms": until},
+            where=or_(leases.c.holder == holder, leases.c.until_ms <= _now_ms(connection)),
+        )
+    )
+    return (await connection.execute(taken.returning(leases.c.holder))).first() is not None
+
+
+async def give_lease_back(connection: AsyncConnection, name: str, holder: str) -> None:
+    """Let another take it at once; nothing for who does not hold it."""
+    mine = (leases.c.name == name, leases.c.holder == holder)
+    await connection.execute(update(leases).where(*mine).values(until_ms=0))
+
+
+def _now_ms(connection: AsyncConnection) -> ColumnElement[int]:
+    if connection.dialect.name == "sqlite":
+        return literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", BigInteger)
+    return literal_column("(extract(epoch FROM clock_timestamp()) * 1000)::bigint", BigInteger)
