@@ -69,8 +69,12 @@ class Documents:
             msgspec.json.Decoder(kind)
 
     def stamp(self) -> object:
-        """Differs from an earlier stamp when any process has written since."""
-        return self._file.stamp()
+        """Differs from an earlier stamp when any process has written since, be it only the picture of a layout."""
+        try:
+            pictures = self._references.stat().st_mtime_ns
+        except OSError:
+            pictures = 0
+        return (self._file.stamp(), pictures)
 
     def assignment(self, assignment_id: str) -> Assignment | None:
         """The assignment of that id, or None."""

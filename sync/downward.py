@@ -142,7 +142,8 @@ class DownwardSession:
         there = {one.entry.place for one in waiting}
         self._trouble = {place: error for place, error in self._trouble.items() if place in there}
         self._not_before_ms = {place: due for place, due in self._not_before_ms.items() if place in there}
-        say_hello = self._more and done > 0 and len(waiting) <= MAX_WAITING
+        # With the last one in its place the gateway is told, so that who looks there sees it.
+        say_hello = done > 0 and (not waiting or (self._more and len(waiting) <= MAX_WAITING))
         trouble = next(iter(self._trouble.values()), _cannot_use(refused) if refused else None)
         return Settled(done, say_hello, trouble)
 

@@ -16,7 +16,7 @@ from homework.errors import ClassboxError
 from sync.allowance import Restraint
 from sync.box_session import BoxSession
 from sync.down_bodies import content_of
-from sync.down_messages import MAX_INLINE_BYTES, PART_BYTES
+from sync.down_messages import MAX_INLINE_BYTES, MAX_OFFERED, PART_BYTES, Part
 from sync.downward import UnusableError
 from sync.gateway_session import GatewaySession, Message
 from sync.inbox import MAX_WAITING, Inbox
@@ -307,7 +307,82 @@ def test_a_log_of_thousands_comes_page_by_page_and_waits_within_its_limit():
         most = max(most, school.waiting())
     assert arrived(school)
     assert school.shelf.taken == 700
-    assert most <= MAX_WAITING + 64
+    assert most <= MAX_WAITING + MAX_OFFERED
+
+
+def test_while_the_disk_takes_nothing_only_so_many_entries_wait():
+    """D11, D14: a log of any length cannot fill the card."""
+    school = School()
+    for n in range(700):
+        school.log.append("correction", f"c{n}", b"%d" % n)
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    school.shelf.before = full
+    school.hello()
+    school.all_carried()
+    assert MAX_WAITING < school.waiting() <= MAX_WAITING + MAX_OFFERED
+    school.calm()
+    assert arrived(school)
+
+
+def test_a_part_that_nobody_waits_for_is_not_kept():
+    """D14."""
+    school = School()
+    school.log.append("reference", "p.png", large(1, 3 * PART_BYTES))
+    school.hello()
+    school.carry(school.line.pop(0))
+    school.carry(school.line.pop())
+    (one,) = school.log.standing()
+    parts = [
+        Part(one.place, b"d" * 16, 0, bytes(PART_BYTES)),
+        Part(one.place + 1, one.digest, 0, bytes(PART_BYTES)),
+        Part(one.place, one.digest, 0, bytes(PART_BYTES - 1)),
+        Part(one.place, one.digest, 64 * PART_BYTES, bytes(PART_BYTES)),
+    ]
+    with school.inbox() as inbox:
+        assert len(inbox.waiting()) == 1
+        assert not any(inbox.keep(part) for part in parts)
+        assert inbox.stored_bytes() == 0
+
+
+def test_a_gateway_put_back_in_the_middle_of_a_document_does_not_begin_it_anew():
+    """D11."""
+    school = School()
+    body = large(1, 20 * PART_BYTES)
+    school.log.append("setting", "report", b"1")
+    school.log.append("reference", "p.png", body)
+    school.hello()
+    while school.log.given < 10 * PART_BYTES:
+        school.carry(school.line.pop(0))
+    school.log = school.log.copy()
+    school.log.incarnation = b"another!"
+    school.gateway = school.gateway_started()
+    school.calm()
+    assert arrived(school)
+    assert school.log.given <= len(body) + 64 + 8 * PART_BYTES
+
+
+def test_what_was_said_before_the_box_was_turned_back_does_not_count_any_more():
+    """D7, D11."""
+    school = School()
+    for n in range(2):
+        school.log.append("setting", f"s{n}", b"1")
+    school.calm()
+    school.log.append("setting", "s2", b"1")
+    school.hello()
+    old = now(school.gateway.handle([school.line.pop()]))[-1]
+    shorter = MemoryDownLog(school.log.incarnation)
+    for n in range(2):
+        shorter.append("setting", f"s{n}", b"2")
+    school.log = shorter
+    school.gateway = school.gateway_started()
+    school.calm()
+    with school.outbox() as outbox:
+        told = outbox.inbox.told()
+        school.box.receive(outbox, old.payload)
+        assert outbox.inbox.told() == told
 
 
 def test_old_news_and_old_offers_change_nothing():
@@ -356,6 +431,25 @@ def test_an_offer_that_was_never_heard_does_not_turn_the_box_back_later():
         received = school.box.receive(outbox, never_heard.payload)
         assert received.say_hello
         assert outbox.inbox.told() == place
+
+
+def test_a_part_that_is_lost_on_a_line_that_stands_is_asked_for_again():
+    """D11."""
+    school = School()
+    school.log.append("reference", "p.png", large(1, 9 * PART_BYTES))
+    school.hello()
+    school.carry(school.line.pop(0))
+    school.carry(school.line.pop())
+    school.line.clear()  # the wishes
+    school.settle()
+    assert school.line == []
+    waits_ms = school.box.downward.wake_at_ms()
+    assert waits_ms is not None
+    school.now_ms = waits_ms
+    school.settle()
+    assert len(school.line) == 1, "one at first, and the others when it comes"
+    school.all_carried()
+    assert arrived(school)
 
 
 def test_what_is_replaced_while_it_is_fetched_is_given_up_for_the_newer():
