@@ -180,3 +180,59 @@ def test_envelopes_grow_with_the_backlog_up_to_five_times_and_stop_at_their_byte
 def test_one_record_beyond_the_bytes_of_an_envelope_goes_alone(box: Box):
     box.capture(2, size=300_000, lane=Lane.DOCUMENTS)
     assert numbers(box.all(0)) == [(1, 1)]
+
+
+def test_what_nobody_heard_has_time_until_somebody_is_heard(box: Box):
+    """The broker says that nobody has subscribed: no use in asking again every few seconds."""
+    gateway = Gateway(box)
+    box.capture(1)
+    (lost,) = box.all(0)
+    box.session.acknowledged(lost.ticket, 0, heard=False)
+    assert box.all(90_000) == []
+    box.hear(gateway.says(box))
+    (again,) = box.all(90_001)
+    assert again.envelope == lost.envelope
+
+
+def test_a_broker_that_wants_less_is_left_alone_ever_longer_and_no_longer_once_it_takes_again(box: Box):
+    def wait_ms(now_ms: float) -> float:
+        outgoing = box.next(now_ms)
+        assert outgoing is not None
+        box.session.overloaded(outgoing.ticket, now_ms)
+        due_ms = box.session.wake_at_ms()
+        assert due_ms is not None
+        assert box.next(due_ms - 1) is None
+        return due_ms - now_ms
+
+    box.capture(5)
+    box.capture(5, lane=Lane.HEALTH)  # goes out neither
+    now_ms, waits = 0.0, []
+    for _ in range(7):
+        waits.append(wait_ms(now_ms))
+        now_ms += waits[-1]
+    assert waits == [5_000, 10_000, 20_000, 40_000, 80_000, 120_000, 120_000]
+    outgoing = box.next(now_ms)
+    assert outgoing is not None
+    box.session.acknowledged(outgoing.ticket, now_ms)
+    assert wait_ms(now_ms) == 5_000
+
+
+def test_what_is_set_aside_holds_nothing_up_and_goes_out_over_the_next_line(box: Box):
+    box.capture(5)
+    (refused,) = box.all(0)
+    box.session.refused(refused.ticket, 0)
+    box.capture(5)
+    assert [o.envelope.first_seq for o in box.all(1)] == [6]
+    assert box.all(10**9) == []
+    box.session.reconnected(10**9)
+    assert 1 in [o.envelope.first_seq for o in box.all(2 * 10**9)]
+
+
+def test_envelopes_are_cut_anew_for_a_broker_that_takes_less(box: Box):
+    box.capture(4, size=4_000)
+    (large,) = box.all(0)
+    assert len(large.envelope.entries) == 4
+    box.session.reconnected(0, largest_bytes=10_000)
+    cut = box.all(1)
+    assert [len(o.envelope.entries) for o in cut] == [1]
+    box.session.acknowledged(cut[0].ticket, 1)
