@@ -318,6 +318,8 @@ class Box:
         clock = Job("clock", _CLOCK_S, self._look_at_clock)
         if identity is None:
             return Caretaker([Job("room", 60.0, room.look), clock], on_trouble=self._on_trouble)
+        if not self._config.sync.crops:
+            self._ledger.take_back_crops()
         crops = SchoolCrops(
             self._ledger,
             self._documents,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from edge.booking import Standing
@@ -60,20 +60,18 @@ class LedgerCrops:
             Outbox(db).append(Lane.CROPS, encode_record(crop), subject=subject)
         return True
 
+    def take_back_crops(self) -> None:
+        """Take back every crop that is not at the school yet: the school wants none any more."""
+        with self._file.writing() as db:
+            _take_back(db, db.execute("SELECT capture, item, blank, subject FROM queued_crop").fetchall())
+
 
 def settle_crops(db: sqlite3.Connection, row: PageRow) -> None:
     """Take back the crops of a page that are not at the school yet and whose fields nobody has to look at any more."""
     record = row.record if row.standing is Standing.COUNTS else None
     wanted = {_name(item) for item in _in_review(record)} if record is not None else set()
-    queued = db.execute("SELECT item, blank, subject FROM queued_crop WHERE capture = ?", (row.capture,)).fetchall()
-    outbox = Outbox(db)
-    for crop in queued:
-        if (crop["item"], crop["blank"]) not in wanted and outbox.state_of(crop["subject"]) == "waiting":
-            outbox.erase(crop["subject"])
-            db.execute(
-                "DELETE FROM queued_crop WHERE (capture, item, blank) = (?, ?, ?)",
-                (row.capture, crop["item"], crop["blank"]),
-            )
+    queued = db.execute("SELECT capture, item, blank, subject FROM queued_crop WHERE capture = ?", (row.capture,))
+    _take_back(db, [crop for crop in queued.fetchall() if (crop["item"], crop["blank"]) not in wanted])
 
 
 def erase_crops(db: sqlite3.Connection, captures: Collection[int]) -> int:
@@ -84,6 +82,16 @@ def erase_crops(db: sqlite3.Connection, captures: Collection[int]) -> int:
         for crop in db.execute("SELECT subject FROM queued_crop WHERE capture = ?", (capture,)).fetchall():
             erased += outbox.erase(crop["subject"])
     return erased
+
+
+def _take_back(db: sqlite3.Connection, crops: Sequence[sqlite3.Row]) -> None:
+    """Of these crops, those that are not at the school: their pictures go, their numbers stay in the chain."""
+    outbox = Outbox(db)
+    for crop in crops:
+        if outbox.state_of(crop["subject"]) == "waiting":
+            outbox.erase(crop["subject"])
+            name = (crop["capture"], crop["item"], crop["blank"])
+            db.execute("DELETE FROM queued_crop WHERE (capture, item, blank) = (?, ?, ?)", name)
 
 
 def _in_review(record: PageRecord) -> list[ItemResult]:

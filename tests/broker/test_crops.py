@@ -121,7 +121,7 @@ async def test_an_answer_in_doubt_comes_as_a_picture_also_after_a_kill_and_a_set
         data.mkdir(parents=True)
         who = Identity(school="no-1", box="box-1", school_key=key, box_key=box_key, broker_url=broker.url)
         write_identity(data, who)
-        box = await asyncio.to_thread(RunningBox, tmp_path / "box", made)
+        box = await asyncio.to_thread(RunningBox, tmp_path / "box", made, more="[sync]\nmonthly_mb = 20\n")
         outbox = OutboxFile(data / "ledger.sqlite")
 
         def crops() -> tuple[int, int]:
@@ -145,6 +145,8 @@ async def test_an_answer_in_doubt_comes_as_a_picture_also_after_a_kill_and_a_set
                 await asyncio.sleep(4)  # longer than the box looks for more
         finally:
             await asyncio.to_thread(box.stop)
+        said = await asyncio.to_thread(run_classbox, "status", "--json", "--config", box.config)
+        assert 0 < json.loads(said)["used_mb"] < 1, "and the line is counted"
         (crop,) = await kept(store)
         assert crops() == (1, 1)
         assert (crop.name.capture.hex(), crop.name.item, crop.class_name) == (first, choice(layout(made)).item, "3-1")

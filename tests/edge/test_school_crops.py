@@ -67,6 +67,12 @@ class Box(NamedTuple):
         picture = bytes(cv2.imencode(".png", image)[1])
         self.pictures.keep(digest_of(picture), picture)
         page = graded(pupil, pending=pending)
+        assert page.record is not None
+        if pending:
+            (item,) = page.record.items
+            doubt = msgspec.structs.replace(item.reading, doubt=Doubt.UNSURE)
+            items = (msgspec.structs.replace(item, reading=doubt),)
+            page = replace(page, record=msgspec.structs.replace(page.record, items=items))
         page = replace(page, registered=replace(page.registered, mm_to_px=np.diag([PX_PER_MM, PX_PER_MM, 1.0])))
         filed = self.ledger.file(
             Capture(image, "t"), page, pupil=pupil, digest=digest_of(picture), has_picture=True, clock=CLOCK
@@ -223,3 +229,23 @@ def test_what_is_erased_of_a_capture_takes_its_pictures_along(box: Box):
     with box.ledger._file.writing() as db:
         assert erase_crops(db, [page.capture]) == 1
     assert isinstance(box.queued()[0], Erased)
+
+
+def test_a_school_that_wants_none_any_more_gets_none_that_were_queued(box: Box):
+    box.slide("92", "S001")
+    box.look()
+    box.ledger.take_back_crops()
+    assert isinstance(box.queued()[0], Erased)
+    box.slide("93", "S002")
+    box.look()
+    assert [isinstance(crop, CropRecord) for crop in box.queued()] == [False, True, True], "wanted again, both go"
+
+
+def test_an_answer_whose_correction_is_taken_back_goes_again(box: Box):
+    page = box.slide("92", "S001")
+    box.look()
+    box.settle(page)
+    deed = box.ledger.newest_deeds(limit=1)[0]
+    assert box.ledger.undo(deed.number, by=By("teacher", CLOCK)) is not None
+    box.look()
+    assert [isinstance(crop, CropRecord) for crop in box.queued()] == [False, True]

@@ -24,8 +24,10 @@ from sync.errors import FutureVersion, MalformedRecord
 from sync.pseudonym import PSEUDONYM_BYTES, pseudonym
 from sync.records import (
     DOUBT_CODES,
+    MAX_CROP_BYTES,
     MAX_READING,
     VERDICT_CODES,
+    CropRecord,
     DocumentRecord,
     HealthRecord,
     PageResult,
@@ -214,3 +216,10 @@ def test_a_tally_travels_whole_and_a_class_of_45_takes_less_than_200_bytes():
 def test_a_tally_outside_its_limits_is_malformed(spoilt: dict[str, object]):
     with pytest.raises(MalformedRecord):
         decode_record(encode_record(msgspec.structs.replace(TALLY, **spoilt)))
+
+
+def test_a_crop_comes_out_as_it_went_in_and_is_never_large():
+    crop = CropRecord(capture=b"c" * 16, item="7", blank=1, revision=2, sealed=bytes(MAX_CROP_BYTES))
+    assert decode_record(encode_record(crop)) == crop
+    with pytest.raises(MalformedRecord):
+        decode_record(encode_record(msgspec.structs.replace(crop, sealed=bytes(MAX_CROP_BYTES + 1))))
