@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks import fuzz
+from sync.down_bodies import MAX_BODY_BYTES, unpacked
+from sync.down_messages import PART_BYTES, Entry, Offer, Want, decode_downward, decode_want, encode_want
 from sync.envelope import MAX_FRAME_BYTES, MAX_RECORDS, Envelope, chain_after, decode_envelope, encode_envelope
 from sync.errors import MalformedEnvelope, MalformedRecord, WireError
 from sync.gateway_session import MAX_BATCH_BYTES, GatewaySession, Message
@@ -26,10 +28,12 @@ from sync.records import NEWEST, decode_record
 from sync.seldom import Seldom
 from sync.signed import MessageKind, sign
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
+from sync.simulation.documents import MemoryDownLog
 from sync.state import decode_box_state
 from sync.topics import Channel, topic
 
 EPOCH = b"epoch-01"
+ENTRIES = tuple(Entry(n, "setting", "report", bytes(16), bytes(16), 1, b"x") for n in (1, 2))
 START = first_link(EPOCH, Lane.RESULTS)
 DEPTHS = (100, 2_000, 200_000)
 UP = topic(SCHOOL, BOX, "up")
@@ -80,6 +84,19 @@ def test_nesting_of_any_depth_is_malformed_and_nothing_else(depth: int):
             lambda: decode_greeting(b"\x97" + msgspec.msgpack.encode([b"", "", 1, 1, [], []])[1:] + deep(depth)),
         ),
         (MalformedRecord, lambda: decode_record(b"\x93\x01\x01" + deep(depth))),
+        (
+            MalformedEnvelope,
+            lambda: decode_downward(MessageKind.NEWS, b"\x93\xc4\x08" + bytes(8) + b"\x01" + deep(depth)),
+        ),
+        (
+            MalformedEnvelope,
+            lambda: decode_want(
+                signed(MessageKind.WANT, b"\x94\x01\xc4\x10" + bytes(16) + b"\x00" + deep(depth), "up"),
+                school=SCHOOL,
+                box=BOX,
+                key=KEY,
+            ),
+        ),
     ]
     for error, read in readers:
         if depth == max(DEPTHS):
@@ -255,3 +272,74 @@ def test_a_hundred_thousand_mutated_messages_escape_nowhere():
     assert isinstance(grown := figures["grown_mb"], int)
     assert grown <= fuzz.LIMIT_MB
     assert MAX_RECORDS * 400 * 5 < MAX_FRAME_BYTES  # the costliest frame of `_many_items` is within the limits
+
+
+async def test_a_box_that_wants_without_end_is_given_a_few_parts_a_batch_and_its_neighbours_their_receipts():
+    """D14."""
+    log = MemoryDownLog(b"gateway1")
+    log.append("reference", "p.png", random.Random(1).randbytes(1 << 20))
+    (one,) = log.standing()
+    wishes = [encode_want(Want(1, one.digest, n * PART_BYTES), school=SCHOOL, box=BOX, key=KEY) for n in range(100)] * 2
+    good = encode_envelope(envelope(1, [page_record(b"c" * 16, 1.0)]), KEY)
+    session = GatewaySession(MemoryIngest(random.Random(1)), down_log=log)
+    answers = await session.handle([Message(UP, message) for message in [*wishes, good]])
+    assert len(answers) == 1 + 16
+    assert open_down(answers[0].payload, school=SCHOOL, box=BOX, key=KEY)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        Want(7, b"d" * 16, 0),
+        Want(1, b"d" * 16, 0),
+        Want(1, b"", 0),
+        Want(1, b"d" * 16, 5),
+        Want(-1, b"d" * 16, 1 << 40),
+    ],
+)
+async def test_a_wish_for_what_is_not_there_is_told_where_the_log_ends_or_dropped(wish: Want):
+    """D14."""
+    log = MemoryDownLog(b"gateway1")
+    log.append("setting", "report", b"1")
+    session = GatewaySession(MemoryIngest(random.Random(1)), down_log=log)
+    message = signed(MessageKind.WANT, msgspec.msgpack.encode(wish), "up")
+    answers = await session.handle([Message(UP, message)])
+    assert len(answers) <= 1
+    assert log.given == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"through": 0},
+        {"after": 5},
+        {"entries": ENTRIES[::-1]},
+        {"entries": ENTRIES * 40},
+        {"entries": (msgspec.structs.replace(ENTRIES[0], inline=b"xy"),)},
+        {"entries": (msgspec.structs.replace(ENTRIES[0], inline=bytes(2_000), size=2_000),)},
+        {"entries": (msgspec.structs.replace(ENTRIES[0], size=1 << 40),)},
+        {"entries": (msgspec.structs.replace(ENTRIES[0], key="k" * 65),)},
+    ],
+    ids=str,
+)
+def test_an_offer_that_contradicts_itself_or_a_limit_is_refused(changes: dict[str, object]):
+    """D14."""
+    offer = Offer(
+        incarnation=bytes(8), challenge=bytes(8), after=0, through=2, chain=bytes(16), last=2, anew=False,
+        entries=ENTRIES,
+    )  # fmt: skip
+    assert decode_downward(MessageKind.OFFER, msgspec.msgpack.encode(offer)) == offer
+    with pytest.raises(MalformedEnvelope):
+        decode_downward(MessageKind.OFFER, msgspec.msgpack.encode(msgspec.structs.replace(offer, **changes)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [zstandard.compress(bytes(MAX_BODY_BYTES + 1)), b"", b"rubbish", zstandard.compress(b"x") + b"more",
+     zstandard.ZstdCompressor(write_content_size=False).compress(b"x")],
+    ids=["too large", "nothing", "no frame", "two", "no size"],
+)  # fmt: skip
+def test_a_body_that_breaks_a_limit_is_not_unpacked(body: bytes):
+    """D14."""
+    with pytest.raises(MalformedRecord):
+        unpacked(body)
