@@ -333,6 +333,7 @@ class Box:
             self._ledger,
             identity,
             self._second_copy.sticks,
+            shelf=Downstream(document_takers(self._documents, identity.school_key)),
             on_done=self._on_stick,
             on_change=lambda: self._in_loop(self._bus.publish),
         )

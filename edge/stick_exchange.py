@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -19,6 +21,8 @@ from homework.errors import ClassboxError
 from provisioning.identity import Identity
 from sync.box_session import BoxSession, Pace
 from sync.clock import SystemClock
+from sync.downward import Shelf
+from sync.inbox import Inbox
 from sync.receipts import Accept
 from sync.stick import StickError, answers_file, is_registered, read_messages, write_messages
 
@@ -43,17 +47,19 @@ class Exchanged:
     size_bytes: int
 
 
-def take_answers(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, bool]:
-    """Read what the gateway answered. Raises `StickError`.
+def take_answers(ledger: Ledger, identity: Identity, stick: Path, shelf: Shelf | None = None) -> tuple[int, int, bool]:
+    """Read what the gateway answered, and put what it gives its boxes in its place. Raises `StickError`.
 
     Returns how many receipts proved something, how many messages were refused, and whether the file was torn.
     """
     kept = read_messages(stick, "down", school=identity.school, box=identity.box, key=identity.box_key)
-    session = _session(identity)
+    session = _session(identity, takes_documents=shelf is not None)
     proved = refused = 0
     for _channel, payload in kept.messages:
         with ledger.outbox() as outbox:
             received = session.receive(outbox, payload)
+        if received.downward and shelf is not None:
+            session.downward.settle(partial(_inbox, ledger), shelf, time.monotonic() * 1000)
         refused += received.refused is not None
         proved += sum(isinstance(judgement, Accept) for judgement in received.judgements)
     with ledger.outbox() as outbox:
@@ -61,9 +67,12 @@ def take_answers(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, 
     return proved, refused, kept.torn
 
 
-def put_out(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, int]:
-    """Write what the school is not known to have. Returns records, envelopes and bytes. Raises `StickError`."""
-    session = _session(identity)
+def put_out(ledger: Ledger, identity: Identity, stick: Path, *, takes_documents: bool = False) -> tuple[int, int, int]:
+    """Write what the school is not known to have, and which of its documents the box was told of.
+
+    Returns records, envelopes and bytes. Raises `StickError`.
+    """
+    session = _session(identity, takes_documents=takes_documents)
     with ledger.outbox() as outbox:
         messages = [("state", hello) for hello in session.hellos(outbox)]
     records = envelopes = 0
@@ -79,17 +88,17 @@ def put_out(ledger: Ledger, identity: Identity, stick: Path) -> tuple[int, int, 
     return records, envelopes, size
 
 
-def exchange(ledger: Ledger, identity: Identity, stick: Path) -> Exchanged:
+def exchange(ledger: Ledger, identity: Identity, stick: Path, shelf: Shelf | None = None) -> Exchanged:
     """First what came, then what is still to go. Raises `StickError` when that cannot be written.
 
     Answers that cannot be read keep nothing from going out: the gateway writes them anew.
     """
     try:
-        receipts, refused, torn = take_answers(ledger, identity, stick)
+        receipts, refused, torn = take_answers(ledger, identity, stick, shelf)
     except StickError as error:
         log.warning("stick: %s", error)
         receipts, refused, torn = 0, 0, True
-    records, envelopes, size = put_out(ledger, identity, stick)
+    records, envelopes, size = put_out(ledger, identity, stick, takes_documents=shelf is not None)
     return Exchanged(records, envelopes, receipts, refused, torn, size)
 
 
@@ -102,12 +111,13 @@ class StickWatch:
         identity: Identity,
         sticks: Callable[[], Sequence[Path]],
         *,
+        shelf: Shelf | None = None,
         on_done: Callable[[Exchanged], None] = lambda _: None,
         on_change: Callable[[], None] = lambda: None,
         quiet_s: float = _QUIET_S,
     ) -> None:
         """`on_done` hears of each exchange: the time for a tone; `on_change` when `may_be_pulled` has changed."""
-        self._ledger, self._identity, self._sticks = ledger, identity, sticks
+        self._ledger, self._identity, self._sticks, self._shelf = ledger, identity, sticks, shelf
         self._on_done, self._on_change, self._quiet_s = on_done, on_change, quiet_s
         self._may_be_pulled = False
         self._failed: dict[Path, tuple[float, ClassboxError]] = {}
@@ -135,7 +145,7 @@ class StickWatch:
             if stick in self._failed and time.monotonic() - self._failed[stick][0] < _AGAIN_S:
                 continue
             try:
-                done = exchange(self._ledger, self._identity, stick)
+                done = exchange(self._ledger, self._identity, stick, self._shelf)
             except ClassboxError as error:
                 log.warning("stick: %s", error)
                 self._failed[stick] = time.monotonic(), error
@@ -161,12 +171,19 @@ class StickWatch:
             return None
 
 
-def _session(identity: Identity) -> BoxSession:
+@contextmanager
+def _inbox(ledger: Ledger) -> Iterator[Inbox]:
+    with ledger.outbox() as outbox:
+        yield outbox.inbox
+
+
+def _session(identity: Identity, *, takes_documents: bool) -> BoxSession:
     return BoxSession(
         school=identity.school,
         box=identity.box,
         key=identity.box_key,
         software=version("classbox"),
+        takes_documents=takes_documents,
         pace=_EVERYTHING,
         clock=SystemClock(),
     )

@@ -9,17 +9,23 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from gateway.downlink import StoreDownLog
 from gateway.ingest import StoreIngest
 from gateway.store.schools import school_ids, school_key
 from gateway.store.store import Store
 from homework.errors import ClassboxError
+from sync.down_messages import encode_downward
+from sync.errors import WireError
 from sync.gateway_session import GatewaySession, Message
+from sync.state import decode_box_state
 from sync.stick import boxes_on, is_registered, read_messages, register, write_messages, written_file
-from sync.topics import parse_topic, topic
+from sync.topics import Channel, parse_topic, topic
 
 log = logging.getLogger(__name__)
 _AT_ONCE = 64
 _LOOK_S = 3.0
+_MOST_DOCUMENT_BYTES = 32 << 20
+"""Of one box on one stick; what is beyond goes with the next."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,16 @@ async def take_stick(store: Store, ingest: StoreIngest, stick: Path) -> list[Tak
     session = GatewaySession(ingest, software=version("classbox"))
     async with store.reading() as connection:
         schools = await school_ids(connection)
-    return [await _take(session, ingest, stick, school, box) for school in schools for box in boxes_on(stick, school)]
+    return [
+        await _take(store, session, ingest, stick, school=school, box=box)
+        for school in schools
+        for box in boxes_on(stick, school)
+    ]
 
 
-async def _take(session: GatewaySession, ingest: StoreIngest, stick: Path, school: str, box: str) -> Taken:
+async def _take(
+    store: Store, session: GatewaySession, ingest: StoreIngest, stick: Path, *, school: str, box: str
+) -> Taken:
     key = await ingest.box_key(school, box)
     if key is None:
         return Taken(school, box, 0, 0, trouble=_stranger(school, box))
@@ -57,12 +69,29 @@ async def _take(session: GatewaySession, ingest: StoreIngest, stick: Path, schoo
             for answer in answers
             if (place := parse_topic(answer.topic)) and (place.school, place.box) == (school, box)
         ]
+        mine += await _documents(StoreDownLog(store), kept.messages, school=school, box=box, key=key)
         write_messages(stick, "down", mine, school=school, box=box, key=key)
     except ClassboxError as error:
         log.warning("stick: %s/%s: %s", school, box, error)
         return Taken(school, box, 0, 0, trouble=error)
     log.info("stick: %s/%s: %d messages, %d answers", school, box, len(kept.messages), len(mine))
     return Taken(school, box, len(kept.messages), len(mine), torn=kept.torn)
+
+
+async def _documents(
+    down_log: StoreDownLog, messages: Sequence[tuple[str, bytes]], *, school: str, box: str, key: bytes
+) -> list[tuple[Channel, bytes]]:
+    """What the school gives its boxes and this one was not told of, by the last hello among its messages."""
+    for channel, payload in reversed(messages):
+        if channel == "state":
+            try:
+                state = decode_box_state(payload, school=school, box=box, key=key)
+            except WireError:
+                return []
+            await down_log.look(state)  # remembers how far the box is
+            found = await down_log.all_for(state, most_bytes=_MOST_DOCUMENT_BYTES)
+            return [("down", encode_downward(message, school=school, box=box, key=key)) for message in found]
+    return []
 
 
 class StickWatch:

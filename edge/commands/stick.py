@@ -43,7 +43,7 @@ def export(stick: Path, config: Path | None, data: Path | None) -> None:
     _ = translator(terminal_language()).gettext
     ledger, identity = _box(config, data)
     try:
-        records, _envelopes, size = put_out(ledger, identity, stick)
+        records, _envelopes, size = put_out(ledger, identity, stick, takes_documents=True)
     finally:
         ledger.close()
     print(_("On the stick: {records} records, {kb} kB.").format(records=records, kb=-(-size // 1000)))
@@ -63,12 +63,16 @@ def export(stick: Path, config: Path | None, data: Path | None) -> None:
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="The box's data folder.")
 def import_(stick: Path, config: Path | None, data: Path | None) -> None:
     """Read."""
+    from edge.documents import Documents  # noqa: PLC0415
+    from edge.downstream import Downstream, document_takers  # noqa: PLC0415
     from edge.stick_exchange import take_answers  # noqa: PLC0415
 
     _ = translator(terminal_language()).gettext
     ledger, identity = _box(config, data)
     try:
-        receipts, refused, torn = take_answers(ledger, identity, stick)
+        documents = Documents(load_config(config, data=data).data_dir)
+        shelf = Downstream(document_takers(documents, identity.school_key))
+        receipts, refused, torn = take_answers(ledger, identity, stick, shelf)
         waiting = sum(lane.waiting for lane in ledger.outbox_counts().values())
     finally:
         ledger.close()

@@ -9,20 +9,31 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from edge.documents import Documents
+from edge.downstream import Downstream, document_takers
 from edge.ledger import Ledger
 from edge.stick_exchange import Exchanged, StickWatch, exchange, put_out, take_answers
+from edge.web.summary import REPORT_SETTING
 from gateway.config import load_config
 from gateway.simulated_school import BOX, SimulatedSchool, make_school
 from gateway.stick import register_stick, schools_of, take_stick
+from gateway.store.documents import publish_settings
+from gateway.store.down_log import append, how_far
 from gateway.store.schools import enrol_box
 from gateway.store.store import Store, open_store
 from homework.assignment import parse_assignment
+from homework.print_run import named_by_digest
+from homework.report_settings import ReportSettings, settings_from_json
+from homework.statistics import Thresholds
 from provisioning.identity import Identity, write_identity
 from sync.box_session import BoxSession
+from sync.down_messages import PART_BYTES
 from sync.gateway_session import GatewaySession, Message
 from sync.stick import StickError, answers_file
 from sync.topics import topic
@@ -328,3 +339,26 @@ def _rests(data: Path) -> dict[str, int]:
         if (done["receipted"] and not done["waiting"]) or time.monotonic() > deadline_s:
             return done
         time.sleep(0.5)
+
+
+async def test_what_the_school_gives_its_boxes_comes_on_the_stick_too(site: Site) -> None:
+    """D11, D17: whole, because a box can ask for nothing on the way."""
+    documents = Documents(site.data)
+    shelf = Downstream(document_takers(documents, site.school.school_key))
+    settings = ReportSettings(thresholds=Thresholds(excellent=85))
+    picture = bytes(cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (297, 210), np.uint8))[1])
+    name = named_by_digest(picture, "blank.png")
+    assert len(picture) > 3 * PART_BYTES
+    async with site.store.writing() as connection:
+        await publish_settings(connection, site.school.school, settings)
+        await append(connection, site.school.school, "reference", name, picture)
+    exchange(site.ledger, site.identity, site.stick, shelf)
+    await site.at_gateway()
+    exchange(site.ledger, site.identity, site.stick, shelf)
+    assert settings_from_json(documents.setting(REPORT_SETTING)) == settings
+    assert documents.picture(name) == picture
+    await site.at_gateway()
+    size = answers_file(site.stick, site.school.school, BOX).stat().st_size
+    assert size < 2_000, "what it was told does not come again"
+    async with site.store.reading() as connection:
+        assert (await how_far(connection))[site.school.school, BOX] == (0, 0)
