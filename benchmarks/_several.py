@@ -105,6 +105,13 @@ class Several:
         )
         threading.Thread(target=self._hear, args=[self._boxes], daemon=True).start()
 
+    def stop_boxes(self) -> None:
+        """End the boxes; their cards stay, and `start_boxes` goes on with them."""
+        assert self._boxes is not None
+        self._boxes.kill()
+        self._boxes.wait()
+        self._boxes = None
+
     def show(self, sheets: int) -> None:
         """Show every box so many sheets."""
         assert self._boxes is not None

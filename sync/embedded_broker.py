@@ -67,7 +67,7 @@ class Broker:
 
     def restart(self) -> None:
         """Start the process (again) on the same port and wait until it accepts. Raises `BrokerError`."""
-        if _answers(self.host, self.port):
+        if answers_mqtt(self.host, self.port):
             raise BrokerError(
                 "Another broker is at port {port} already.",
                 remedy="Choose another port, or use that broker.",
@@ -81,7 +81,7 @@ class Broker:
                 self.process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603
         end_s = time.monotonic() + _START_S
         while time.monotonic() < end_s and self.process.poll() is None:
-            if _answers(self.host, self.port):
+            if answers_mqtt(self.host, self.port):
                 return
             time.sleep(0.02)
         self.stop()
@@ -134,7 +134,7 @@ class Broker:
         return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
 
 
-def _answers(host: str, port: int) -> bool:
+def answers_mqtt(host: str, port: int) -> bool:
     """Whether an MQTT broker accepts a CONNECT: an open port alone may be anybody, even the probe itself."""
     try:
         with socket.create_connection((host, port), timeout=2) as probe:
