@@ -295,6 +295,7 @@ class Box:
             supervisor=self._supervisor,
             second_copy=self._second_copy,
             heard=lambda: self._link.heard if self._link is not None else None,
+            restraint=lambda: self._link.restraint if self._link is not None else Restraint.NONE,
         )
 
     def _say_setup_code(self) -> None:

@@ -9,6 +9,7 @@ from edge.machine import HOT_NOW, HOT_WAS, UNDERVOLTAGE_NOW, UNDERVOLTAGE_WAS, M
 from edge.pulse import STALLED_S
 from edge.second_copy import CopyState
 from homework.errors import ClassboxError
+from sync.allowance import Restraint
 from sync.clock import ClockQuality
 
 MB = 1024**2
@@ -48,6 +49,8 @@ class Facts:
     """Records on their way to the school; None for a box of no school."""
     second_copy: CopyState
     captured: int
+    restraint: Restraint = Restraint.NONE
+    """What a metered line may still carry this month."""
     heard: bool | None = None
     """Whether somebody at the school listens, as far as the broker says; None where it says nothing."""
 
@@ -221,6 +224,14 @@ def _school(facts: Facts) -> Check:
     message = "{count} records wait for the school."
     if facts.heard is False:
         message = "{count} records wait for the school. Nobody listens there just now; it goes on by itself."
+    if facts.restraint is not Restraint.NONE:
+        return _check(
+            "school",
+            State.WARN,
+            "{count} records wait for the school. This month's data is used up, or soon.",
+            "Results go last of all. Set a larger monthly_mb, or carry them on a stick.",
+            count=facts.waiting,
+        )
     if facts.waiting > _MUCH_WAITING:
         return _check("school", State.WARN, message, "Bring the box to the network.", count=facts.waiting)
     return _check("school", State.OK, message, count=facts.waiting)

@@ -19,6 +19,7 @@ from edge.pulse import Pulse
 from edge.second_copy import CopyState, SecondCopy
 from homework.errors import ClassboxError
 from models.manifest import Manifest
+from sync.allowance import Restraint
 from sync.clock import Clock
 from sync.lanes import Lane
 
@@ -68,12 +69,13 @@ class Ward:
         supervisor: Supervisor,
         second_copy: SecondCopy,
         heard: Callable[[], bool | None] = lambda: None,
+        restraint: Callable[[], Restraint] = lambda: Restraint.NONE,
     ) -> None:
         self._data, self._ledger, self.pulse, self.figures, self._clock = data, ledger, pulse, figures, clock
         self._source, self.version, self.models = source, version, models
         self._belongs_to_school, self._trouble, self._sessions = belongs_to_school, trouble, sessions
         self.log_lines, self._supervisor, self.second_copy = log_lines, supervisor, second_copy
-        self._heard = heard
+        self._heard, self._restraint = heard, restraint
         self._started_s = time.monotonic()
         self._lag_s = 0.0
         self._asking = asyncio.Lock()
@@ -135,6 +137,7 @@ class Ward:
             second_copy=self._copy_state(),
             captured=captured,
             heard=self._heard(),
+            restraint=self._restraint(),
         )
         figures = {
             "captured_sheets": float(captured),

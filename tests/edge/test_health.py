@@ -15,6 +15,7 @@ from edge.machine import Machine, read_machine, why_not_writable
 from edge.pulse import STALLED_S, Pulse
 from edge.second_copy import CopyState
 from homework.errors import ClassboxError
+from sync.allowance import Restraint
 from sync.clock import ClockQuality
 from ui.language import translator
 
@@ -90,6 +91,7 @@ def test_a_box_that_is_well_says_so_in_every_check() -> None:
         (replace(WELL, waiting=None), "school", State.OK),
         (replace(WELL, waiting=5, heard=False), "school", State.OK),
         (replace(WELL, waiting=9000, heard=False), "school", State.WARN),
+        (replace(WELL, waiting=5, restraint=Restraint.NO_CROPS), "school", State.WARN),
         (replace(WELL, second_copy=CopyState()), "copy", State.OK),
         (replace(WELL, second_copy=CopyState(wanted=True)), "copy", State.WARN),
         (replace(WELL, second_copy=CopyState(wanted=True, stick="USB")), "copy", State.OK),
