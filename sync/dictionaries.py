@@ -13,7 +13,7 @@ from typing import Final
 
 import zstandard
 
-NEWEST_ID: Final = 51_713
+NEWEST_ID: Final = 51_714
 """Between 32,768 and 65,535, which a frame says in two bytes and which nobody registers."""
 IDS: Final = (NEWEST_ID,)
 """The dictionaries that are read here, the one to be used first."""
