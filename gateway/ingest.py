@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,13 +24,12 @@ from gateway.store.lanes import (
     HeldRecord,
     LaneName,
     hold,
-    load_lane,
     load_lanes,
-    note_box,
+    note_health,
     note_heard,
     save_lanes,
 )
-from gateway.store.schools import box_key
+from gateway.store.schools import box_keys
 from gateway.store.store import Store
 from gateway.store.trouble import in_trouble
 from sync.envelope import Envelope, Erased, digest_of
@@ -86,17 +85,28 @@ class StoreIngest:
 
     async def box_key(self, school: str, box: str) -> bytes | None:
         """The key of an enrolled box; None, counted, for any other."""
-        known = self._keys.get((school, box))
-        if known is not None and time.monotonic() - known[0] < KEY_LASTS_S:
-            return known[1]
-        async with self._store.reading() as connection:
-            key = await box_key(connection, self._store.vault, school, box)
-        if key is None:
-            self._keys.pop((school, box), None)
-            self.counts["unknown box"] += 1
-            return None
-        self._keys[(school, box)] = (time.monotonic(), key)
-        return key
+        return (await self.box_keys([(school, box)])).get((school, box))
+
+    async def box_keys(self, names: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
+        """The keys of those boxes (school, box) that are enrolled, in one look at the store: a batch may be of many.
+
+        The others are counted.
+        """
+        now_s = time.monotonic()
+        unknown: dict[str, set[str]] = defaultdict(set)
+        for school, box in names:
+            if (school, box) not in self._keys or now_s - self._keys[school, box][0] >= KEY_LASTS_S:
+                unknown[school].add(box)
+        if unknown:
+            async with self._store.reading() as connection:
+                for school, mine in unknown.items():
+                    found = await box_keys(connection, self._store.vault, school, mine)
+                    for box in mine:
+                        self._keys.pop((school, box), None)
+                    self._keys |= {(school, box): (now_s, key) for box, key in found.items()}
+        keys = {name: self._keys[name][1] for name in names if name in self._keys}
+        self.counts["unknown box"] += len(names) - len(keys)
+        return keys
 
     async def take(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt]:
         """Store a batch in one transaction and return a receipt for each envelope, in the order given.
@@ -214,17 +224,18 @@ class StoreIngest:
         receipts: list[Receipt] = []
         arrived: list[Arrived] = []
         held: list[HeldRecord] = []
-        health: dict[str, bytes | None] = {}
+        health: dict[str, bytes] = {}
+        names = {LaneName(school, one.envelope.box, one.envelope.epoch, one.envelope.lane) for one in batch}
+        known = await load_lanes(connection, school, {name.box for name in names}, {name.epoch for name in names})
         for one in batch:
             envelope = one.envelope
             lane = LaneName(school, envelope.box, envelope.epoch, envelope.lane)
             if lane not in states:
-                states[lane] = await load_lane(connection, lane) or new_lane_state(lane.epoch, lane.lane)
+                states[lane] = known.get(lane) or new_lane_state(lane.epoch, lane.lane)
             step = advance(states[lane], envelope, incarnation=incarnation, held=one.held.keys())
             states[lane] = step.state
             receipts.append(step.receipt)
             held += self._held(lane, one, step)
-            health.setdefault(envelope.box, None)
             for seq, entry in step.new:
                 record = one.records.get(seq)
                 if record is not None and isinstance(entry, bytes):
@@ -234,8 +245,9 @@ class StoreIngest:
         touched = await take_in(connection, school, arrived)
         await hold(connection, held, received_ms)
         await save_lanes(connection, states)
+        await note_heard(connection, school, {name.box for name in names}, heard_ms=received_ms)
         for box, body in health.items():
-            await note_box(connection, school, box, heard_ms=received_ms, health=body)
+            await note_health(connection, school, box, body)
         kinds = Counter(type(one.record) for one in arrived)
         self.counts.update({"pages": kinds[PageResult], "documents": kinds[DocumentRecord], "held": len(held)})
         return receipts, {Changed(school, *what) for what in touched}

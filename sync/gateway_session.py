@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from sync.offers import DownLog, offer_of, part_of
 from sync.receipts import MAX_RECEIPTS, Receipt, encode_receipts
 from sync.seldom import Seldom
 from sync.state import BoxState, decode_box_state
-from sync.topics import Topic, parse_topic, topic
+from sync.topics import parse_topic, topic
 
 _log = logging.getLogger(__name__)
 MAX_BATCH_BYTES = MAX_FRAME_BYTES
@@ -67,10 +68,10 @@ class GatewaySession:
         envelopes: list[Envelope] = []
         size = 0
         states: list[BoxState] = []
-        keys: dict[tuple[str, str], bytes] = {}
+        keys = await self._keys(messages)
         wants: defaultdict[tuple[str, str], set[Want]] = defaultdict(set)
         for message in messages:
-            opened = await self._opened(message, keys)
+            opened = self._opened(message, keys)
             if isinstance(opened, Wanted):
                 wants[opened.school, opened.box].add(opened.want)
             elif isinstance(opened, Envelope):
@@ -164,12 +165,10 @@ class GatewaySession:
             _log.exception("the store cannot give what %s/%s wants", *name)
         return found
 
-    async def _opened(
-        self, message: Message, keys: dict[tuple[str, str], bytes]
-    ) -> Envelope | BoxState | Wanted | None:
+    def _opened(self, message: Message, keys: Mapping[tuple[str, str], bytes]) -> Envelope | BoxState | Wanted | None:
         try:
             where = parse_topic(message.topic)
-            key = await self._key(where, keys)
+            key = keys.get((where.school, where.box))
             if key is None:
                 return None
             if where.channel == "up" and is_want(message.payload):
@@ -191,23 +190,33 @@ class GatewaySession:
                 _log.exception("%s: a message was dropped", message.topic)
         return None
 
-    async def _key(self, where: Topic, keys: dict[tuple[str, str], bytes]) -> bytes | None:
-        name = (where.school, where.box)
-        if name not in keys:
-            try:
-                key = await self._ingest.box_key(*name)
-            except StoreTrouble as trouble:
-                self._say(trouble)
-                return None
-            except Exception:  # noqa: BLE001 - as below: without a store nothing is taken in, and all comes again
-                _log.exception("the store cannot tell the key of %s/%s", *name)
-                return None
-            if key is None:
-                if self._worth_a_line(name):
-                    _log.warning("%s/%s is not enrolled here: its messages are dropped", *name)
-                return None
-            keys[name] = key
-        return keys[name]
+    async def _keys(self, messages: Sequence[Message]) -> Mapping[tuple[str, str], bytes]:
+        """The keys of the boxes that these messages say they are of."""
+        names: set[tuple[str, str]] = set()
+        for message in messages:
+            with contextlib.suppress(BadTopic):  # told when it is its turn
+                where = parse_topic(message.topic)
+                names.add((where.school, where.box))
+        return await self._keys_of(names)
+
+    async def _keys_of(self, names: set[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
+        """Their keys. None at all while the store cannot tell them: then nothing is taken in, and all comes again."""
+        if not names:
+            return {}
+        try:
+            keys = await self._ingest.box_keys(names)
+        except StoreTrouble as trouble:
+            self._say(trouble)
+            return {}
+        except Exception:  # noqa: BLE001 - as below: what is wrong with the key of one box costs the others nothing
+            if len(names) == 1:
+                _log.exception("the store cannot tell the key of %s/%s", *next(iter(names)))
+                return {}
+            return {name: key for one in names for name, key in (await self._keys_of({one})).items()}
+        for name in sorted(names - keys.keys()):
+            if self._worth_a_line(name):
+                _log.warning("%s/%s is not enrolled here: its messages are dropped", *name)
+        return keys
 
     def _greeting(self, state: BoxState, key: bytes) -> Message:
         greeting = own_greeting(state.challenge, self._software)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from sync.envelope import Envelope
@@ -20,6 +20,9 @@ class Ingest(Protocol):
 
     async def box_key(self, school: str, box: str) -> bytes | None:
         """The key of an enrolled box, None for one that is not (or no longer)."""
+
+    async def box_keys(self, names: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], bytes]:
+        """The keys of those boxes (school, box) that are enrolled, in one look at the store."""
 
     async def take(self, envelopes: Sequence[Envelope]) -> Sequence[Receipt]:
         """Store a batch in one transaction, in the order given, commit, and return a receipt for each.

@@ -164,9 +164,7 @@ async def note_heard(connection: AsyncConnection, school: str, boxes_of_it: Coll
     await connection.execute(update(boxes).where(*mine).values(heard_ms=heard_ms))
 
 
-async def note_box(
-    connection: AsyncConnection, school: str, box: str, *, heard_ms: int, health: bytes | None = None
-) -> None:
-    """Remember when a box was last heard, and how it said it was."""
-    values = {"heard_ms": heard_ms} | ({} if health is None else {"health": health})
-    await connection.execute(update(boxes).where(boxes.c.school_id == school, boxes.c.box_id == box).values(values))
+async def note_health(connection: AsyncConnection, school: str, box: str, health: bytes) -> None:
+    """Remember how a box said it was."""
+    mine = boxes.c.school_id == school, boxes.c.box_id == box
+    await connection.execute(update(boxes).where(*mine).values(health=health))

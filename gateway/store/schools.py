@@ -99,6 +99,17 @@ async def box_key(connection: AsyncConnection, vault: Vault, school: str, box: s
     return None if sealed is None else vault.open(sealed, purpose=f"box {school}/{box}")
 
 
+async def box_keys(connection: AsyncConnection, vault: Vault, school: str, names: Collection[str]) -> dict[str, bytes]:
+    """The keys of those of a school's boxes that are enrolled."""
+    keys: dict[str, bytes] = {}
+    for some in batched(sorted(names)):
+        found = await connection.execute(
+            select(boxes.c.box_id, boxes.c.key_sealed).where(boxes.c.school_id == school, boxes.c.box_id.in_(some))
+        )
+        keys |= {box: vault.open(sealed, purpose=f"box {school}/{box}") for box, sealed in found}
+    return keys
+
+
 async def void_box(connection: AsyncConnection, vault: Vault, school: str, box: str) -> None:
     """Take nothing more from a box until it is enrolled anew; what it sent before stays and counts.
 

@@ -5,12 +5,13 @@ from typing import Literal
 
 import msgspec
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks.fuzz import _mutated, payloads
 from gateway.config import GatewayConfig
 from gateway.held import held
+from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.schema import RowState, boxes, held_records, metadata, page_records
 from gateway.store.schools import enrol_box
@@ -296,6 +297,33 @@ async def test_boxes_that_say_hello_at_once_share_a_transaction_and_each_hears_i
         receipts = open_down(answer.payload, school="no-1", box=name, key=key) or ()
         assert [r.mark for r in receipts if r.lane is Lane.RESULTS] == ([12, 0] if name == "box-1" else [0, 0])
         assert len(receipts) == 8
+
+
+async def test_a_batch_of_many_boxes_asks_the_store_no_more_often_than_one_of_a_few(school: SimulatedSchool) -> None:
+    """D14: each question is a wait for the database, and a district comes back in one moment."""
+
+    async def statements(boxes: range) -> int:
+        up = []
+        async with school.store.writing() as connection:
+            keys = {n: await enrol_box(connection, school.store.vault, "no-1", f"many-{n}") for n in boxes}
+        for n, key in keys.items():
+            envelope = SimulatedBox("no-1", f"many-{n}").envelope(Lane.RESULTS, school.pupils.results()[:1])
+            up.append(Message(f"classbox/1/no-1/many-{n}/up", encode_envelope(envelope, key)))
+        asked = 0
+
+        def count(*_: object) -> None:
+            nonlocal asked
+            asked += 1
+
+        async with school.store.reading() as connection:
+            engine = connection.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", count)
+        answers = await GatewaySession(school.ingest).handle(up)
+        event.remove(engine, "before_cursor_execute", count)
+        assert len(answers) == len(boxes)
+        return asked
+
+    assert await statements(range(30)) <= await statements(range(30, 33)) + 2
 
 
 async def test_health_is_remembered_as_it_came(school: SimulatedSchool) -> None:
