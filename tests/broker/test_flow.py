@@ -18,8 +18,8 @@ from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
 from sync.line import THIN_LINEAR_TIMEOUTS
 from sync.outbox_file import OutboxFile
-from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.signed import MessageKind
+from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.state import BoxState, encode_box_state
 from sync.topics import topic
 from tests.broker.answering import AnsweringBroker, answering
