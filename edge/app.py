@@ -32,6 +32,7 @@ from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.pulse import Pulse
 from edge.release import is_released
+from edge.school_corrections import CorrectionTaker
 from edge.school_crops import SchoolCrops
 from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
@@ -392,7 +393,12 @@ class Box:
             software=version("classbox"),
             clock=SystemClock(),
             allowance=allowance_of(self._config.sync.monthly_mb, known, SystemClock()),
-            shelf=Downstream(document_takers(self._documents, identity.school_key)),
+            shelf=Downstream(
+                {
+                    **document_takers(self._documents, identity.school_key),
+                    "correction": CorrectionTaker(self._ledger, self._on_change),
+                }
+            ),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
             on_misfit=partial(self._on_trouble, "versions"),

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from edge.ledger import Ledger
 from sync.down_bodies import content_of
-from sync.errors import MalformedRecord
+from sync.downward import UnusableError
+from sync.errors import FutureVersion, MalformedRecord
 from sync.records import CorrectionRecord, decode_record
 
 
@@ -27,9 +28,20 @@ class CorrectionTaker:
         return None if body is None else content_of(body)
 
     def take(self, key: str, body: bytes) -> None:
-        """Keep it, and let its sheet account for it. Raises `WireError` for what is no correction."""
-        record = decode_record(body)
+        """Keep it, and let its sheet account for it. Raises `UnusableError` for what is no correction to this version,
+        and `DatabaseError`.
+        """
+        try:
+            record = decode_record(body)
+        except (FutureVersion, MalformedRecord) as error:
+            raise _unusable(error.message) from error
         if not isinstance(record, CorrectionRecord) or record.id.hex() != key:
-            raise MalformedRecord("it is not the correction that it is called")
+            raise _unusable("it is not the one that it is called")
         if self._ledger.take_correction(record):
             self._on_change()
+
+
+def _unusable(reason: str) -> UnusableError:
+    return UnusableError(
+        "A correction from the school cannot be used: {reason}.", remedy="Update Classbox.", reason=reason
+    )

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import BookedRow, RowName, Slot, seat_key
 from gateway.store.boots import note_boots
 from gateway.store.corrections import Told as Correction
-from gateway.store.corrections import book, captures_judged_by, keep_corrections
+from gateway.store.corrections import book, captures_judged_by, keep_corrections, spread
 from gateway.store.crops import keep_crops
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
@@ -126,6 +126,7 @@ async def take_in(
     corrected = {one.record.capture for one in new}
     corrected |= await captures_judged_by(connection, school, [document for document, _ in documents])
     touched = await book(connection, school, [_page_row(one, page, seats) for one, page in pages], corrected)
+    await spread(connection, school, {one.record.capture for one in new} | {page.capture for _, page in pages})
     told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
     return frozenset(touched) | told | ({(None, None)} if documents or placed_anew else frozenset())
 

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import RowName
 from gateway.overlay import overlaid
 from gateway.store.dialect import add_or_ignore, batched
+from gateway.store.down_log import append
 from gateway.store.pages import PageRow, add_pages, content_of, with_content
 from gateway.store.reading import assignments_named, layouts_named
 from gateway.store.schema import corrections, page_records, raw_records
@@ -131,6 +132,30 @@ async def captures_judged_by(
         .distinct()
     )  # fmt: skip
     return frozenset(bytes(row.capture) for row in await connection.execute(query))
+
+
+async def spread(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> None:
+    """Tell the boxes what another box said of these captures, where they have to know it. The school is locked.
+
+    A sheet is on one box; but a card that was copied, or a picture that two boxes were given, is on several: then all
+    of them hear of each correction and of its place, the one that made it too. That one also hears that its clock was
+    not believed. What was told already is not told again.
+    """
+    if not captures or not await _has_any(connection, school):
+        return
+    known = await corrections_of(connection, school, captures)
+    boxes: dict[bytes, set[str]] = defaultdict(set)
+    for some in batched(sorted(known)):
+        query = select(page_records.c.capture, page_records.c.box_id).where(
+            page_records.c.school_id == school, page_records.c.capture.in_(some)
+        )
+        for row in await connection.execute(query.distinct()):
+            boxes[bytes(row.capture)].add(row.box_id)
+    for capture, found in known.items():
+        for kept in found:
+            doubted = kept.record.clock.wall_ms > kept.received_ms + STILL_TO_COME_MS
+            if kept.origin and (doubted or boxes[capture] - {kept.origin}):
+                await append(connection, school, "correction", kept.record.id.hex(), encode_record(kept.record))
 
 
 async def book(

@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
+from gateway.store.corrections import book, captures_judged_by
 from gateway.store.down_log import append
 from gateway.store.lanes import add_documents
 from gateway.store.rosters import bring_in
@@ -59,9 +60,10 @@ async def publish_settings(connection: AsyncConnection, school: str, settings: R
 async def _document(
     connection: AsyncConnection, school: str, document: Literal["assignment", "layout"], name: str, body: bytes
 ) -> int:
-    """For the boxes, and for the gateway's own reports."""
+    """For the boxes, and for the gateway's own reports: what corrections say is judged by it too."""
     record = DocumentRecord(document=document, id=name, digest=content_of(body), body=body)
     await add_documents(connection, school, [(record, time.time_ns() // 1_000_000)])
+    await book(connection, school, [], await captures_judged_by(connection, school, [record]))
     return await _add(connection, school, document, name, body)
 
 

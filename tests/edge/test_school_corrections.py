@@ -18,7 +18,7 @@ from homework.results import ItemResult, Reading, Stamp, Verdict, VerdictKind
 from sync.clock import ClockQuality, ClockReading
 from sync.corrections import correction_record, opened
 from sync.down_bodies import content_of
-from sync.errors import WireError
+from sync.downward import UnusableError
 from sync.lanes import Lane
 from sync.records import SETTLED_BYTES, CorrectionRecord, PageResult, Record, decode_record, encode_record
 from tests.edge.test_correcting import HARD_56, KEY, MISS, OTHER_KEY, change, now, page, slide, verdict
@@ -306,8 +306,13 @@ def test_the_taker_knows_what_the_box_has_and_refuses_what_is_no_correction(ledg
     taker.take(record.id.hex(), body)
     assert (taker.content(record.id.hex()), len(changes)) == (content_of(body), 1)
     assert verdict(ledger, sheet) is WRONG
-    for key, other in ((record.id.hex(), b"\xc1"), ("00" * 16, body), ("not hex", body)):
-        with pytest.raises(WireError):
+    for key, other in (
+        (record.id.hex(), b"\xc1"),
+        (record.id.hex(), b"\x92\x05\x02"),
+        ("00" * 16, body),
+        ("not hex", body),
+    ):
+        with pytest.raises(UnusableError):
             taker.take(key, other)
     assert taker.content("not hex") is None
 

@@ -22,18 +22,21 @@ from gateway.config import load_config
 from gateway.correcting import TAKEN_BACK, Done, Field, correct
 from gateway.intake import Arrived, take_in
 from gateway.overlay import Content, overlaid
-from gateway.simulated_class import plain_layout
+from gateway.simulated_class import SimulatedBox, plain_layout
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.corrections import all_corrections, corrections_of, field_names
 from gateway.store.dialect import lock_school
+from gateway.store.documents import publish
 from gateway.store.pages import PageRow, pages_where, unpack_items
 from gateway.store.schema import RowState, class_rollups, down_log, page_records
+from gateway.store.schools import enrol_box
 from gateway.store.store import Store, open_store
-from homework.assignment import parse_assignment
+from homework.assignment import assignment_to_toml, parse_assignment
 from homework.corrections import Word, corrected, said_after
 from homework.errors import ClassboxError
 from homework.grading import grade_page
 from homework.merging import Correction, Judgement, correction_between, said_after_all
+from homework.print_run import PrintRun
 from homework.results import MarkKind, PageRecord, Reading, Said, TeacherMark, VerdictKind, WhoWroteIt
 from sync.clock import ClockQuality, ClockReading
 from sync.corrections import correction_record, opened
@@ -255,6 +258,42 @@ async def test_a_correction_whose_page_or_key_has_not_come_waits_for_it(tiny: Si
     await send_documents(tiny)
     assert (await counted(tiny)).score_hundredths == 200
     assert (await tiny.check()).faults == ()
+
+
+async def test_a_key_that_is_loaded_at_the_school_judges_what_was_corrected_before(tiny: SimulatedSchool):
+    await send_documents(tiny)
+    first = right(1, 5, judgement=Judgement(text="3"))
+    await send(tiny, page_of(tiny, graded(tiny, "5")), from_box(tiny, first))
+    assert (await counted(tiny)).score_hundredths == 0
+    other = parse_assignment(assignment_to_toml(KEY).replace('answer = "2"', 'answer = "3"'))
+    assert other != KEY
+    run = PrintRun(layout=tiny.pupils.layout, assignment=other, roster=None)
+    async with tiny.store.writing() as connection:
+        await lock_school(connection, tiny.school)
+        await publish(connection, tiny.store.vault, tiny.school, run)
+    assert (await counted(tiny)).score_hundredths == 200
+    assert (await tiny.check()).faults == ()
+
+
+async def test_what_one_box_says_goes_to_another_that_has_the_same_sheet_and_to_nobody_else(tiny: SimulatedSchool):
+    await send_documents(tiny)
+    mine = from_box(tiny, right(1, 5))
+
+    async def told() -> list[tuple[str, int | None]]:
+        async with tiny.store.reading() as connection:
+            rows = await connection.execute(select(down_log.c.packed).where(down_log.c.kind == "correction"))
+            found = [decode_record(unpacked(bytes(row.packed))) for row in rows]
+        return [(one.origin or "", one.order) for one in found if isinstance(one, CorrectionRecord)]
+
+    await send(tiny, page_of(tiny, graded(tiny, "5")), mine)
+    assert await told() == []
+    async with tiny.store.writing() as connection:
+        await enrol_box(connection, tiny.store.vault, tiny.school, "box-2")
+    other = SimulatedBox(tiny.school, "box-2")
+    await tiny.ingest.take([other.envelope(Lane.RESULTS, [page_of(tiny, graded(tiny, "5"))])])
+    assert await told() == [("box-1", 1)]
+    await tiny.ingest.take([other.envelope(Lane.RESULTS, [page_of(tiny, graded(tiny, "5"), 2, (bytes([1]) * 16,))])])
+    assert await told() == [("box-1", 1)]
 
 
 async def test_the_page_that_accounts_for_a_correction_counts_as_it_came(tiny: SimulatedSchool):
