@@ -23,6 +23,9 @@ from sync.offers import offer_of
 from sync.records import DocumentRecord
 from sync.state import BoxState
 
+ON_BOTH = True
+"""SQLite and PostgreSQL."""
+
 
 async def added(school: SimulatedSchool, kind: Kind, key: str, body: bytes) -> int | None:
     async with school.store.writing() as connection:
