@@ -52,6 +52,8 @@ from sync.records import (
     page_result_from,
 )
 
+ON_BOTH = True
+
 KEY = parse_assignment("""
 [assignment]
 id = "tiny"

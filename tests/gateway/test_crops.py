@@ -19,6 +19,8 @@ from sync.lanes import Lane
 from sync.records import CropRecord, PageResult, crop_place
 from sync.sealing import SealError, seal
 
+ON_BOTH = True
+
 CAPTURE = b"c" * 16
 FIELD = CropName(CAPTURE, "7", 1)
 

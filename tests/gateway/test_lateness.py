@@ -23,6 +23,8 @@ from sync.state import BoxState, encode_box_state
 from ui.report_view import report_view
 
 ON_BOTH = True
+
+ON_BOTH = True
 DUE_MS = 1_796_083_200_000
 DUE = "2026-12-01T08:00:00+08:00"
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
