@@ -94,6 +94,7 @@ class LeasedTurn(_Turn):
                 await asyncio.sleep(self._renew_s)
         finally:
             if self._mine.is_set():
+                self._set(mine=False)
                 with suppress(StoreTrouble):
                     async with self._store.writing() as connection:
                         await give_lease_back(connection, _NAME, self._store.name)
