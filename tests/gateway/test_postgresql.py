@@ -21,6 +21,8 @@ from gateway.held import accept, held
 from gateway.ingest import StoreIngest
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store.dialect import lock_school
+from gateway.store.down_log import append
 from gateway.store.schema import metadata
 from gateway.store.store import Store, open_store
 from homework.assignment import parse_assignment
@@ -278,6 +280,21 @@ async def test_what_two_gateways_take_in_of_several_schools_at_once_never_waits_
     for one in schools:
         assert (await one.check()).faults == ()
     assert "deadlock" not in postgresql.log()
+
+
+@on_postgresql
+async def test_what_two_gateways_put_into_a_schools_log_at_once_has_places_without_gaps(
+    school: SimulatedSchool, config: GatewayConfig, tmp_path: Path
+) -> None:
+    async with open_store(with_the_key_of(config, at(config.store_url, tmp_path, "second"))) as other:
+
+        async def put(store: Store, number: int) -> int | None:
+            async with store.writing() as connection:
+                await lock_school(connection, "no-1")
+                return await append(connection, "no-1", "setting", f"key {number}", b"{}")
+
+        places = await asyncio.gather(*(put((school.store, other)[number % 2], number) for number in range(10)))
+    assert sorted(place or 0 for place in places) == list(range(1, 11))
 
 
 @on_postgresql
