@@ -21,7 +21,7 @@ from edge.camera.sources import open_source
 from edge.caretaker import Caretaker, Job
 from edge.config import BoxConfig
 from edge.documents import Documents
-from edge.downstream import Downstream, document_takers
+from edge.downstream import shelf_of
 from edge.figures import Figures
 from edge.frames import Capture
 from edge.housekeeping import RoomKeeper
@@ -32,7 +32,6 @@ from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.pulse import Pulse
 from edge.release import is_released
-from edge.school_corrections import CorrectionTaker
 from edge.school_crops import SchoolCrops
 from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
@@ -335,7 +334,7 @@ class Box:
             self._ledger,
             identity,
             self._second_copy.sticks,
-            shelf=Downstream(document_takers(self._documents, identity.school_key)),
+            shelf=shelf_of(self._documents, self._ledger, identity.school_key, on_change=self._on_change),
             on_done=self._on_stick,
             on_change=lambda: self._in_loop(self._bus.publish),
         )
@@ -393,12 +392,7 @@ class Box:
             software=version("classbox"),
             clock=SystemClock(),
             allowance=allowance_of(self._config.sync.monthly_mb, known, SystemClock()),
-            shelf=Downstream(
-                {
-                    **document_takers(self._documents, identity.school_key),
-                    "correction": CorrectionTaker(self._ledger, self._on_change),
-                }
-            ),
+            shelf=shelf_of(self._documents, self._ledger, identity.school_key, on_change=self._on_change),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
             on_misfit=partial(self._on_trouble, "versions"),

@@ -7,7 +7,7 @@ between): the second time changes nothing.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Protocol
 
@@ -15,6 +15,8 @@ from edge.database import DatabaseError
 from edge.decoding import Pictures
 from edge.document_file import DocumentsError
 from edge.documents import Documents
+from edge.ledger import Ledger
+from edge.school_corrections import CorrectionTaker
 from edge.web.summary import REPORT_SETTING
 from homework.assignment import assignment_to_toml, parse_assignment
 from homework.errors import BadFileError, ClassboxError
@@ -69,6 +71,13 @@ class Downstream:
                 kind=kind,
             )
         return self._takers[kind]
+
+
+def shelf_of(
+    documents: Documents, ledger: Ledger, school_key: bytes, *, on_change: Callable[[], None] = lambda: None
+) -> Downstream:
+    """A box's shelf, for whatever way things come down. `on_change`: a sheet may say something else than before."""
+    return Downstream({**document_takers(documents, school_key), "correction": CorrectionTaker(ledger, on_change)})
 
 
 def document_takers(documents: Documents, school_key: bytes) -> dict[Kind, Taker]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import msgspec
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from edge.documents import Documents
-from edge.downstream import Downstream, document_takers
+from edge.downstream import Downstream, document_takers, shelf_of
 from edge.ledger import Ledger
 from edge.upstream import queue_documents
 from edge.web.summary import REPORT_SETTING
@@ -21,7 +22,7 @@ from homework.report_settings import ReportSettings, settings_from_json, setting
 from homework.roster import Pupil, Roster, roster_to_csv
 from homework.statistics import Thresholds
 from sync.box_session import BoxSession
-from sync.down_bodies import content_of, digest_of_packed, packed, sealed_content_of, sealed_roster
+from sync.down_bodies import Kind, content_of, digest_of_packed, packed, sealed_content_of, sealed_roster
 from sync.down_messages import Entry, Offer, encode_downward
 from sync.downward import UnusableError
 from sync.inbox import Inbox
@@ -78,6 +79,14 @@ class School:
     def _inbox(self) -> Iterator[Inbox]:
         with self.ledger.outbox() as outbox:
             yield outbox.inbox
+
+
+def test_a_box_takes_every_kind_that_its_school_may_send(documents: Documents, ledger: Ledger):
+    """Over the line and on a stick alike."""
+    shelf = shelf_of(documents, ledger, SCHOOL_KEY)
+    for kind in set(get_args(Kind)) - {"setting"}:
+        assert shelf.content(kind, "00") is None
+    assert shelf.content("setting", "report") is None
 
 
 @pytest.fixture
