@@ -182,15 +182,37 @@ class Bookings(ABC):
         )
         numbers = {capture: attempt for attempt, capture in self._attempts(db, slot)}
         now = Look(row.record, row.ink, row.around)
+        restored = row.standing is Standing.WITHDRAWN
+        rested_on = self._rested_on(db, row.capture) if restored else frozenset()
         rivals = []
         for each in found:
             other = read_row(each["body"], each["ink"])
             if other.record is None:
                 continue
             look, attempt = Look(other.record, other.ink, other.around), numbers.get(other.capture)
-            after = attempt is not None and comes_before(now, look)
-            rivals.append(Rival(other.capture, attempt, likeness(look, now), after))
+            # Known since it was first booked. Looking anew says less: by now what was corrected may be right by itself,
+            # what was in doubt be settled, and a page with anything in doubt is no earlier one by its looks.
+            after = attempt is not None and (
+                row.capture in self._rested_on(db, other.capture) or comes_before(now, look)
+            )
+            alike = Likeness.CORRECTED if other.capture in rested_on else likeness(look, now)
+            rivals.append(Rival(other.capture, attempt, alike, after))
         return rivals
+
+    def _rested_on(self, db: sqlite3.Connection, capture: int) -> frozenset[int]:
+        """The captures after which it was booked as a later attempt, since it was last in question; and theirs."""
+        found: set[int] = set()
+        ahead = [capture]
+        while ahead:
+            query = "SELECT standing, linked FROM page WHERE capture = ? ORDER BY revision DESC"
+            for revision in db.execute(query, (ahead.pop(),)).fetchall():
+                if revision["standing"] in (Standing.ASK, Standing.DUPLICATE):
+                    break
+                linked = revision["linked"]
+                if revision["standing"] == Standing.COUNTS and linked is not None and linked not in found:
+                    found.add(linked)
+                    ahead.append(linked)
+        return frozenset(found)
 
     def _looks_like(self, db: sqlite3.Connection, look: Look, capture: int = 0) -> PageRow | None:
         """The page that counts of which this is a later look, the same or corrected. None: none, or several pupils'."""
