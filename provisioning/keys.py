@@ -51,7 +51,7 @@ def enrolment_code(identity: Identity) -> str:
     """
     checked_id(identity.school)
     checked_id(identity.box)
-    BrokerAddress(url=identity.broker_url).connect_arguments()
+    BrokerAddress(url=identity.broker_url).check()
     content = msgspec.msgpack.encode(
         _Content(identity.school, identity.box, identity.school_key, identity.box_key, identity.broker_url)
     )

@@ -130,3 +130,19 @@ def test_a_broker_address_has_the_ports_of_the_standard():
     assert BrokerAddress(url="mqtts://h").connect_arguments()["port"] == 8883
     with_user = BrokerAddress(url="mqtt://u:p@h:7").connect_arguments()
     assert (with_user["username"], with_user["password"], with_user["port"]) == ("u", "p", 7)
+
+
+def test_of_several_addresses_each_attempt_takes_the_next_and_none_shows_its_password():
+    cluster = BrokerAddress(url="mqtt://u:secret@a, mqtt://b:7,mqtts://c.example")
+    cluster.check()
+    found = [cluster.connect_arguments(attempt) for attempt in range(4)]
+    assert [(one["hostname"], one["port"]) for one in found] == [
+        ("a", 1883),
+        ("b", 7),
+        ("c.example", 8883),
+        ("a", 1883),
+    ]
+    assert [one["tls_context"] is not None for one in found] == [False, False, True, False]
+    assert cluster.without_secrets() == "a, mqtt://b:7, mqtts://c.example"
+    with pytest.raises(UsageError, match="`http://b`"):
+        BrokerAddress(url="mqtt://a,http://b").check()
