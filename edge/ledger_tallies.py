@@ -54,7 +54,7 @@ class LedgerTallies:
             row = db.execute("SELECT digest FROM queued_document WHERE (document, id) = (?, ?)", key).fetchone()
             if row is not None and row["digest"] == digest:
                 return False
-            db.execute("INSERT OR REPLACE INTO queued_document VALUES (?, ?, ?)", (*key, digest))
+            db.execute("INSERT OR REPLACE INTO queued_document (document, id, digest) VALUES (?, ?, ?)", (*key, digest))
             outbox = Outbox(db)
             outbox.erase(subject)  # what is not sent yet need not be: the newest says all
             outbox.append(Lane.HEALTH, encode_record(tally), subject=subject)
