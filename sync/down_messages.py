@@ -58,7 +58,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Offer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """What stands in the log after place `after`, up to `through`, where its chain is `chain`; its last is `last`.
+    """What stands in the log after place `after`, where its chain is `before`, up to `through`, where it is `chain`.
+
+    `last` is the last place of all.
 
     `anew`: the box was told of another log than this (another gateway's, or from before it was put back), and begins
     again. `challenge` repeats that of the hello.
@@ -67,6 +69,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     incarnation: Incarnation
     challenge: Challenge
     after: Seq
+    before: Digest
     through: Seq
     chain: Digest
     last: Seq

@@ -44,6 +44,8 @@ class Heard(Enum):
     """All that it was told before counts no more: say hello for the rest."""
     ASK_AFRESH = auto()
     """It may be an echo of the past: say hello with the new challenge."""
+    ELSEWHERE = auto()
+    """It does not begin where the box is, and there is more: say hello for what does."""
     IGNORED = auto()
 
 
@@ -121,7 +123,10 @@ class Inbox:
                 self._challenges.renew()
             return Heard.ASK_AFRESH
         after = 0 if again else state["place"]
-        if offer.after > after or (not again and offer.through <= after) or self._full(again=again):
+        if not again and (offer.after, offer.before) != (after, state["chain"]):
+            # It answers an older hello, perhaps out of another log than the one that the box was told of since.
+            return Heard.ELSEWHERE if offer.last > after else Heard.IGNORED
+        if (again and offer.after) or (not again and offer.through <= after) or self._full(again=again):
             return Heard.IGNORED
         if again:
             self._db.execute("DELETE FROM inbox_entries")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from sync.down_bodies import FIRST_CHAIN
 from sync.down_messages import MAX_OFFER_BYTES, MAX_OFFERED, PART_BYTES, Entry, Offer, Part, Want
 from sync.state import BoxState
 
@@ -68,6 +69,7 @@ def offer_of(look: Look, state: BoxState) -> Offer | None:
         incarnation=head.incarnation,
         challenge=state.challenge,
         after=having.place if look.continues else 0,
+        before=having.chain if look.continues else FIRST_CHAIN,
         through=head.place if whole else entries[-1].entry.place,
         chain=head.chain if whole else entries[-1].chain,
         last=head.place,

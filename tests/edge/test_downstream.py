@@ -65,7 +65,8 @@ class School:
         entry = Entry(self.place + 1, kind, key, content_of(body), digest_of_packed(frame), len(frame), frame)
         with self.ledger.outbox() as outbox:
             offer = Offer(
-                incarnation=b"gateway1", challenge=outbox.challenge, after=self.place, through=self.place + 1,
+                incarnation=b"gateway1", challenge=outbox.challenge, after=self.place, before=bytes(16),
+                through=self.place + 1,
                 chain=bytes(16), last=self.place + 1, anew=False, entries=(entry,),
             )  # fmt: skip
             self.box.receive(outbox, encode_downward(offer, school="s", box="b", key=KEY))

@@ -325,7 +325,8 @@ async def test_a_wish_for_what_is_not_there_is_told_where_the_log_ends_or_droppe
 def test_an_offer_that_contradicts_itself_or_a_limit_is_refused(changes: dict[str, object]):
     """D14."""
     offer = Offer(
-        incarnation=bytes(8), challenge=bytes(8), after=0, through=2, chain=bytes(16), last=2, anew=False,
+        incarnation=bytes(8), challenge=bytes(8), after=0, before=bytes(16), through=2,
+        chain=bytes(16), last=2, anew=False,
         entries=ENTRIES,
     )  # fmt: skip
     assert decode_downward(MessageKind.OFFER, msgspec.msgpack.encode(offer)) == offer
