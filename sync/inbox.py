@@ -95,7 +95,6 @@ class Inbox:
         state = self._state()
         if state["reader"] != reader and self.refused():
             self._db.execute("DELETE FROM inbox_refused")
-            self._db.execute("DELETE FROM inbox_entries")
             self._set(place=0, chain=FIRST_CHAIN, again_until=max(state["place"], state["again_until"]))
         if state["reader"] != reader:
             self._set(reader=reader)
@@ -227,10 +226,12 @@ class Inbox:
 
     def _add(self, entry: Entry, *, again: bool) -> None:
         name = (entry.kind, entry.key)
+        replaced = 0
         if entry.kind not in EACH_COUNTS:
-            self._db.execute("DELETE FROM inbox_entries WHERE (kind, key) = (?, ?)", name)
+            replaced = self._db.execute("DELETE FROM inbox_entries WHERE (kind, key) = (?, ?)", name).rowcount
         newest = self.newest(*name)
-        if newest is not None and newest.content == entry.content:
+        # One that waited may have been put in its place just before the power went: then only a look can tell.
+        if newest is not None and newest.content == entry.content and not replaced:
             self._db.execute("DELETE FROM inbox_refused WHERE (kind, key) = (?, ?)", name)
             return
         if (
@@ -241,7 +242,7 @@ class Inbox:
         ):
             return  # older than what the box had of it: the gateway has forgotten the rest
         self._db.execute(
-            "INSERT INTO inbox_entries (place, kind, key, content, digest, size) VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO inbox_entries (place, kind, key, content, digest, size) VALUES (?, ?, ?, ?, ?, ?)",
             (entry.place, *name, entry.content, entry.digest, entry.size),
         )
         if entry.inline is not None:

@@ -578,6 +578,7 @@ class Misfortunes:
 
 @settings(max_examples=120, deadline=None)
 @given(st.integers(0, 1 << 32))
+@example(11_770)  # killed after a document was in its place, and the next one was again the one before
 @example(10_495)  # an older hello, answered out of another log of the same incarnation, skipped what stood between
 def test_whatever_goes_wrong_in_the_end_the_box_has_the_newest_of_each(seed: int):
     """D11."""
