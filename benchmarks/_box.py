@@ -7,15 +7,53 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import IO, Protocol
 from urllib.parse import urlsplit
 
 from edge.commands.load import command as load_worksheets
 
 CLASSBOX = str(Path(sys.executable).parent / "classbox")
 ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+
+
+class Program(Protocol):
+    """A program that was started, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int:
+        """Its number, as long as it runs."""
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """What it prints."""
+
+    def send_signal(self, number: signal.Signals, /) -> None:
+        """Send it, unless the program has ended."""
+
+    def poll(self) -> int | None:
+        """Its exit status; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end. Raises `subprocess.TimeoutExpired`."""
+
+
+class Start(Protocol):
+    """How `classbox` is started."""
+
+    def __call__(self, words: Sequence[str], *, errors: Path, environment: Mapping[str, str]) -> Program:
+        """Start it with these words; what it complains of is appended to `errors`."""
+
+
+def start_fresh(words: Sequence[str], *, errors: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start `classbox` as its users do."""
+    with errors.open("a") as complaints:
+        return subprocess.Popen(
+            [CLASSBOX, *words], stdout=subprocess.PIPE, stderr=complaints, text=True, env=environment
+        )
 
 
 def run_classbox(*words: str | Path) -> str:
@@ -37,18 +75,20 @@ class RunningBox:
         host: str = "127.0.0.1",
         web: str = "",
         path: str = ENVIRONMENT["PATH"],
+        starting: Start = start_fresh,
     ) -> None:
         """`more` is added to its box.toml, `web` to its table of that name; without `load` it knows no class.
 
         `path` is its PATH.
         """
+        self._starting = starting
         folder.mkdir(parents=True, exist_ok=True)
         self.made, self.scans, self.data = made, folder / "scans", folder / "data"
         self.scans.mkdir(exist_ok=True)
         self.config = folder / "box.toml"
         self._more, self._listen, self._web = more, f"{host}:0", web
         self._environment = {**ENVIRONMENT, "PATH": path}
-        self._errors = (folder / "errors.txt").open("a")
+        self._errors = folder / "errors.txt"
         if load:
             # The command itself, without a process of its own, which would take longer to start than to load.
             words = [str(made / "sheets"), "--roster", str(made / "roster.csv"), "--data", str(self.data)]
@@ -64,12 +104,8 @@ class RunningBox:
             encoding="utf-8",
         )
         begun_s = time.monotonic()
-        self.process = subprocess.Popen(
-            [CLASSBOX, "run", "--config", str(self.config)],
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env=self._environment,
+        self.process = self._starting(
+            ["run", "--config", str(self.config)], errors=self._errors, environment=self._environment
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -82,7 +118,7 @@ class RunningBox:
 
     def errors(self) -> str:
         """What it wrote to standard error, of all its starts."""
-        return Path(self._errors.name).read_text(encoding="utf-8")
+        return self._errors.read_text(encoding="utf-8")
 
     def slide(self, *numbers: int) -> None:
         """Lay the n-th scans under its camera."""

@@ -195,7 +195,7 @@ class RealRun:
         victim.kill()
         victim.start((point, self._rng.randint(1, often)))
         self._show()
-        if victim.process.wait(_DEATH_S):
+        if victim.process.ends_within(_DEATH_S):
             self.tally[f"at {point}"] += 1
             self._struck(f"{'box' if isinstance(victim, RealBox) else 'gateway'} killed at a step")
         else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -14,7 +13,7 @@ import cv2
 import numpy as np
 import psutil
 
-from benchmarks._box import RunningBox
+from benchmarks._box import Program, RunningBox
 from benchmarks._scans import make_scans
 
 PUPILS = 45
@@ -92,7 +91,7 @@ def _captured(box: RunningBox) -> int:
     return 0
 
 
-def _peak_mb(process: subprocess.Popen[str]) -> int:
+def _peak_mb(process: Program) -> int:
     words = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     return round(int(words.partition("VmHWM:")[2].split()[0]) / 1024)
 

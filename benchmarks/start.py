@@ -69,7 +69,7 @@ def one_start(folder: Path, made: Path, *, scan: bool) -> tuple[float, float | N
                 time.sleep(0.02)
         time.sleep(0 if scan else 1.0)
         if box.process.poll() is not None:
-            return ready_s, verdict_s, f"ended with {box.process.returncode}: {box.errors()[-2000:]}"
+            return ready_s, verdict_s, f"ended with {box.process.poll()}: {box.errors()[-2000:]}"
         health(box.url)
     except OSError as error:
         return ready_s, verdict_s, f"{error}; exit {box.process.poll()}: {box.errors()[-2000:]}"

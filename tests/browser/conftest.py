@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from benchmarks._box import RunningBox
 from tests.browser.chromium import CHROMIUM, OPTIONS
+from tests.forked import start_forked
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_MS = 30_000
@@ -72,7 +73,8 @@ def start_box(tmp_path: Path) -> Iterator[Callable[..., RunningBox]]:
     started: list[RunningBox] = []
 
     def start(made: Path, **more: object) -> RunningBox:
-        box = RunningBox(tmp_path / f"box-{len(started)}", made, **more)  # type: ignore[arg-type]
+        folder = tmp_path / f"box-{len(started)}"
+        box = RunningBox(folder, made, starting=start_forked, **more)  # type: ignore[arg-type]
         started.append(box)
         return box
 

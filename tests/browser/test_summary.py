@@ -17,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from benchmarks._box import RunningBox
 from homework.roster import parse_roster
+from tests.forked import start_forked
 
 PUPILS, SLID = 12, 10
 LEAST_PT = 9.0
@@ -44,7 +45,7 @@ def graded(running: RunningBox) -> RunningBox:
 @pytest.fixture(scope="module")
 def box(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningBox]:
     """A box for those who only look at it."""
-    running = RunningBox(tmp_path_factory.mktemp("summary"), made)
+    running = RunningBox(tmp_path_factory.mktemp("summary"), made, starting=start_forked)
     yield graded(running)
     running.stop()
 

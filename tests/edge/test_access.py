@@ -26,6 +26,7 @@ from edge.access.rooms import close_room, open_room
 from edge.documents import Documents
 from edge.web.site import make_site
 from sync.clock import SystemClock
+from tests.forked import start_forked
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW")
 TEACHER, PIN = "王老师", "502718"
@@ -109,7 +110,7 @@ def box(scanned_class: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A box that a whole school could reach, with six graded sheets on it and one teacher."""
     if not own_addresses():
         pytest.skip("this machine has only loopback addresses")
-    running = RunningBox(tmp_path_factory.mktemp("locked"), scanned_class, host="0.0.0.0")
+    running = RunningBox(tmp_path_factory.mktemp("locked"), scanned_class, host="0.0.0.0", starting=start_forked)
     book = AccessBook(running.data, SystemClock())
     book.add(TEACHER, PIN)
     book.close()
@@ -395,7 +396,7 @@ def test_an_open_page_is_cut_off_when_its_person_loses_access(box: RunningBox, s
 
 
 def test_a_cookie_of_another_box_opens_nothing(stranger: Visitor, scanned_class: Path, tmp_path: Path) -> None:
-    other = RunningBox(tmp_path / "other", scanned_class, host="0.0.0.0")
+    other = RunningBox(tmp_path / "other", scanned_class, host="0.0.0.0", starting=start_forked)
     try:
         run_classbox("teacher", "add", TEACHER, "--random", "--data", other.data)
         book = AccessBook(other.data, SystemClock())
@@ -528,7 +529,7 @@ def test_one_address_cannot_take_every_connection(stranger: Visitor) -> None:
 def test_a_box_of_ones_own_computer_is_open_but_answers_to_its_own_names_only(
     scanned_class: Path, tmp_path: Path
 ) -> None:
-    own = RunningBox(tmp_path / "own", scanned_class)
+    own = RunningBox(tmp_path / "own", scanned_class, starting=start_forked)
     try:
         assert own.url.startswith("http://127.0.0.1:")
         visitor = Visitor(own.url)
@@ -557,7 +558,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RunningBox]]:
 
     def begin(made: Path, *, web: str, more: str = "") -> RunningBox:
         # `[web]` is the table that RunningBox opens last but one; TOML has no second one of a name.
-        box = RunningBox(tmp_path / f"box-{len(started)}", made, more=more, web=web)
+        box = RunningBox(tmp_path / f"box-{len(started)}", made, more=more, web=web, starting=start_forked)
         started.append(box)
         return box
 

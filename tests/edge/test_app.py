@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -16,10 +15,10 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks._box import CLASSBOX, ENVIRONMENT, Program, Start, start_fresh
 from edge.commands.status import read_status
+from tests.forked import start_forked
 
-CLASSBOX = str(Path(sys.executable).parent / "classbox")
-ENVIRONMENT = {"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
 PATIENCE_S = 60
 
 
@@ -35,16 +34,12 @@ class Box:
         self.config.write_text(
             f'data = "{self.data}"\n[web]\nlisten = "127.0.0.1:0"\n[camera]\nsource = "{source}"\n', encoding="utf-8"
         )
-        self.process: subprocess.Popen[str] | None = None
+        self.process: Program | None = None
         self.url = ""
 
-    def start(self) -> "Box":
-        self.process = subprocess.Popen(
-            [CLASSBOX, "run", "--config", str(self.config)],
-            stdout=subprocess.PIPE,
-            stderr=(self.data / "log").open("a"),
-            text=True,
-            env=ENVIRONMENT,
+    def start(self, starting: Start = start_forked) -> "Box":
+        self.process = starting(
+            ["run", "--config", str(self.config)], errors=self.data / "log", environment=ENVIRONMENT
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -92,14 +87,14 @@ def box(tmp_path: Path) -> Iterator[Box]:
     made = Box(tmp_path)
     yield made
     if made.process is not None and made.process.poll() is None:
-        made.process.kill()
+        made.process.send_signal(signal.SIGKILL)
         made.process.wait()
 
 
 def test_a_class_is_graded_counted_and_exported(box: Box, scanned_class: Path) -> None:
     box.load(scanned_class)
     shutil.copytree(scanned_class / "scans", box.scans, dirs_exist_ok=True)
-    box.start()
+    box.start(start_fresh)
     status = box.until(captured=6)
     assert (status["graded"], status["duplicates"], status["asked"]) == (6, 0, 0)
     assert box.stop() == 0
