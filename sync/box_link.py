@@ -8,7 +8,7 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import partial
@@ -16,11 +16,12 @@ from typing import TypeGuard, TypeVar
 
 from homework.errors import ClassboxError
 from sync.allowance import Allowance, Restraint
-from sync.box_session import BoxSession, Pace
+from sync.box_session import BoxSession, Pace, Received
 from sync.broker_address import BrokerAddress
 from sync.clock import Clock
 from sync.connection import (
     LINE_ERRORS,
+    Arrived,
     Connection,
     Meaning,
     Overloaded,
@@ -50,6 +51,8 @@ _WRITE_DOWN_S, _WRITE_DOWN_BYTES = 300.0, 64 << 10
 _ON_THE_LINE_BYTES = 128 << 10
 """Beyond so many bytes without a PUBACK the next envelope waits: what is new and urgent must not queue for minutes
 behind them. 16 s of a line of 64 kbit/s; a line of 2 Mbit/s is kept full up to half a second of round trip."""
+_TAKEN_AT_ONCE = 32
+"""Messages from the school in a transaction; a sheet that is booked meanwhile waits for no more than these."""
 _AROUND_MESSAGE_BYTES = 128
 """What MQTT puts round a message: topic, lengths."""
 _HELLO_NOT_BEFORE_S = 0.5
@@ -253,8 +256,9 @@ class BoxLink:
 
     async def _listen(self, connection: Connection) -> None:
         while True:
-            for message in await connection.arrived():
-                received = await self._in_outbox(partial(self._session.receive, message=message.payload))
+            # What has come meanwhile shares a transaction: each costs the card a write that is waited for.
+            messages = await connection.arrived(_TAKEN_AT_ONCE)
+            for received in await self._in_outbox(partial(self._receive, messages)):
                 if received.refused is not None:
                     _log.warning("dropped an answer: %s", received.refused)
                 if isinstance(received.refused, FutureVersion):
@@ -270,6 +274,9 @@ class BoxLink:
                         self._set_heard(True)
                     self._work.set()
                     self._on_progress()
+
+    def _receive(self, messages: Sequence[Arrived], outbox: Outbox) -> list[Received]:
+        return [self._session.receive(outbox, message.payload) for message in messages]
 
     async def _send(self, connection: Connection, tasks: asyncio.TaskGroup) -> None:
         """Envelopes follow one another without waiting for PUBACKs, as far as window and `_ON_THE_LINE_BYTES` go."""

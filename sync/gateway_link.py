@@ -34,8 +34,9 @@ _log = logging.getLogger(__name__)
 _ROOM_BYTES = 32 << 20
 """Of messages that came and are not committed yet, so many bytes are held; then the line is not read from, and the
 broker keeps the rest: sixteen of the largest, a hundred thousand of a sheet."""
-_ANSWERS = 2000
-"""Receipts held in memory at most; what comes beyond is dropped, and the box asks again."""
+_ANSWERS, _ANSWERS_BYTES = 2000, 32 << 20
+"""Answers held in memory at most; what comes beyond is dropped, and the box asks again. A part of a document has up to
+8 KiB, receipts of a box with much held some more."""
 _KEEPALIVE_S = 30
 _PROBE_S = 2.0
 """How long a broker may take to deliver a message to a shared subscription before it counts as one that cannot."""
@@ -98,6 +99,7 @@ class GatewayLink:
         self._trouble: ClassboxError | None = None
         self._worth_a_line = Seldom()
         self._answers: asyncio.Queue[Message] = asyncio.Queue(_ANSWERS)
+        self._answers_bytes = 0
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -160,8 +162,11 @@ class GatewayLink:
 
     def _queue(self, answers: Sequence[Message]) -> None:
         for answer in answers:
+            if self._answers_bytes + len(answer.payload) > _ANSWERS_BYTES:
+                continue
             with contextlib.suppress(asyncio.QueueFull):  # the box asks again
                 self._answers.put_nowait(answer)
+                self._answers_bytes += len(answer.payload)
 
     async def _tell_news(self) -> None:
         """Look for what any process has put into the schools' logs."""
@@ -217,6 +222,7 @@ class GatewayLink:
         """Publish answers apart from taking in: a broker that dies before its PUBACK must not hold up the rest."""
         while True:
             answer = await self._answers.get()
+            self._answers_bytes -= len(answer.payload)
             try:
                 await connection.publish(answer.topic, answer.payload)
             except Overloaded as error:

@@ -25,6 +25,7 @@ from sync.connection import LineBroken, connected
 from sync.embedded_broker import mosquitto_path
 from sync.envelope import Envelope
 from sync.gateway_link import _ROOM_BYTES, GatewayLink
+from sync.gateway_session import Message
 from sync.lanes import Lane
 from sync.outbox import Outbox
 from sync.outbox_file import OutboxFile
@@ -168,6 +169,34 @@ async def test_a_box_whose_broker_stands_still_in_the_middle_of_tls_ends_within_
             os.kill(broker.process.pid, signal.SIGCONT)
 
 
+async def test_a_line_whose_other_end_takes_nothing_any_more_is_let_go_of_within_its_limit(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(connection, "_LEAVE_S", 0.3)
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+
+        async def welcome() -> socket.socket:
+            line, _ = await loop.sock_accept(server)
+            await loop.sock_recv(line, 4096)
+            await loop.sock_sendall(line, b"\x20\x03\0\0\0")
+            return line
+
+        welcoming = asyncio.create_task(welcome())
+        arguments = BrokerAddress(url=f"mqtt://127.0.0.1:{server.getsockname()[1]}").connect_arguments()
+        async with connected(arguments, identifier="x", keepalive_s=90) as link:
+            transport = link._line._transport
+            assert transport is not None
+            opened = transport.get_extra_info("socket")
+            sending = asyncio.create_task(link.publish("a", bytes(32 * MIB)))
+            await until(lambda: transport.get_write_buffer_size() > 0)
+        await until(lambda: opened.fileno() == -1, limit_s=SOON_S)
+        with pytest.raises(LineBroken):
+            await sending
+        (await welcoming).close()
+
+
 class Halting(MemoryIngest):
     """A store that stands still until it is told to go on."""
 
@@ -207,6 +236,64 @@ async def test_a_gateway_acknowledges_what_it_has_dealt_with_in_order_and_not_be
             await until(lambda: broker.acknowledged == list(range(1, 11)))
             assert bool(ingest.store.rows) is not fails
             assert broker.connections == 1
+
+
+async def test_answers_that_wait_are_bounded_by_their_bytes_and_room_comes_back(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("sync.gateway_link._ANSWERS_BYTES", 10_000)
+    async with answering() as broker:
+        gateway = GatewayLink(ingest=MemoryIngest(random.Random(1)), broker=BrokerAddress(url=broker.url))
+        many = [Message(topic(SCHOOL, BOX, "down"), bytes(1_000))] * 100
+        gateway._queue(many)
+        async with running(gateway):
+            await until(lambda: len(broker.payloads("down")) == 10)
+            gateway._queue(many)
+            await until(lambda: len(broker.payloads("down")) == 20)
+            await asyncio.sleep(0.2)
+            assert len(broker.payloads("down")) == 20
+
+
+async def test_receipts_that_come_together_share_a_transaction(tmp_path: Path):
+    file = OutboxFile(tmp_path / "ledger.sqlite")
+    with file.open() as outbox:
+        epoch = outbox.epoch
+    go_on, opened = threading.Event(), 0
+    go_on.set()
+
+    def open_outbox() -> AbstractContextManager[Outbox]:
+        nonlocal opened
+        opened += 1
+        go_on.wait()
+        return file.open()
+
+    async with answering() as broker:
+        link = BoxLink(
+            outbox=open_outbox,
+            broker=BrokerAddress(url=broker.url),
+            school=SCHOOL,
+            box=BOX,
+            key=KEY,
+            software="test",
+            spread_s=0.0,
+            poll_s=60.0,
+        )
+        async with running(link):
+            await until(lambda: link.heard is True)
+            receipt = standing(
+                new_lane_state(epoch, Lane.RESULTS),
+                epoch=epoch,
+                lane=Lane.RESULTS,
+                incarnation=b"i" * 8,
+                challenge=b"c" * 8,
+            )
+            message = encode_receipts([receipt], school=SCHOOL, box=BOX, key=KEY)
+            go_on.clear()
+            before = opened
+            for _ in range(20):
+                broker.send(topic(SCHOOL, BOX, "down"), message, qos=1)
+            await asyncio.sleep(0.3)
+            go_on.set()
+            await until(lambda: broker.acknowledged == list(range(1, 21)))
+            assert opened - before <= 6, "the first, the others together, and what is looked up because of them"
 
 
 async def test_a_box_acknowledges_a_receipt_once_it_is_in_its_ledger(tmp_path: Path):
