@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 from homework.errors import ClassboxError
+from sync.broker_memory import BrokerMemory
 from sync.line import open_line
 from sync.mqtt import MQTT_5, MQTT_311, Answer, MqttLine
 from sync.reasons import LineBroken, Meaning, OldBroker, Overloaded, Refused, failure, meaning_of, tls_trouble
@@ -32,11 +34,12 @@ __all__ = [
 LINE_ERRORS: tuple[type[Exception], ...] = (LineBroken, OSError)
 """What a line does all the time, and what needs nobody's attention."""
 _ANSWER_S = 30.0
-"""How long it may take until a line is open and its broker has accepted us, and how long the answer to a SUBSCRIBE,
-which nothing large goes before."""
-_SILENCE_S = 3.0
-"""How long a broker may say nothing to a CONNECT of MQTT 5 before 3.1.1 is tried: amqtt does not refuse, it is silent.
-Where only the line was slow, reason codes are missed until the program starts anew, and nothing else."""
+"""How long it may take until a line is open and its broker has accepted us, in each of two versions of MQTT, and how
+long the answer to a SUBSCRIBE, which nothing large goes before."""
+_SILENCE_S = 15.0
+"""How long a broker may say nothing to a CONNECT of MQTT 5 before 3.1.1 is tried: some do not refuse, they are silent.
+On a line of 600 ms that loses three packets in ten, TCP sends an answer again after about 1.8, 5.4 and 12.6 s: one in a
+hundred is later than this, one in five later than 3 s."""
 _PUBACK_S = 600.0
 """How long for a PUBLISH. While bytes move, a thin line needs its time, and a dead one is noticed by the kernel and by
 its PINGs; this is for a broker that answers PINGs and never this."""
@@ -48,8 +51,8 @@ _HEADER_BYTES = 12
 """Of a PUBLISH with QoS 1 and no properties: MQTT 5.0, section 3.3."""
 
 _log = logging.getLogger(__name__)
-_old_brokers: set[tuple[str, int]] = set()
-"""Host and port of brokers that were seen to speak MQTT 3.1.1 after they had refused 5, until this process ends."""
+_brokers: defaultdict[tuple[str, int], BrokerMemory] = defaultdict(partial(BrokerMemory, time.monotonic))
+"""By host and port."""
 
 
 class Arrived(NamedTuple):
@@ -65,9 +68,10 @@ class Connection:
     `Refused` is raised when the broker said no in a way that only a person can change.
     """
 
-    def __init__(self, line: MqttLine) -> None:
+    def __init__(self, line: MqttLine, memory: BrokerMemory) -> None:
         """Use `connected`, which opens and closes the line."""
-        self._line = line
+        self._line, self._memory = line, memory
+        self._unanswered: dict[object, int] = {}
 
     @property
     def version(self) -> int:
@@ -80,8 +84,17 @@ class Connection:
 
     @property
     def largest_bytes(self) -> int:
-        """The largest packet that the broker takes: payload, topic and some bytes."""
-        return self._line.largest_bytes
+        """What a packet should not exceed: payload, topic and some bytes.
+
+        The broker's own word, or half of what is known to be too much: where between them its limit lies is not known.
+        """
+        refused = self._memory.refused_bytes
+        return self._line.largest_bytes if refused is None else min(self._line.largest_bytes, refused // 2)
+
+    @property
+    def unanswered_bytes(self) -> int:
+        """The largest packet that went out and had no PUBACK, 0 when all have one."""
+        return max(self._unanswered.values(), default=0)
 
     async def subscribe(self, *topics: str) -> None:
         """Ask for these topics with QoS 1, and wait for the broker's word. Raises `Refused` when it refuses one."""
@@ -96,10 +109,17 @@ class Connection:
         `Overloaded`, one of `LINE_ERRORS`, when the broker wants less for a while, and `Refused`.
         """
         size = len(payload) + len(topic.encode()) + _HEADER_BYTES
-        if size > self._line.largest_bytes:
-            raise Refused(Meaning.TOO_LARGE, f"{size:,} > {self._line.largest_bytes:,} bytes")
+        refused = self._memory.refused_bytes
+        most = self._line.largest_bytes if refused is None else min(self._line.largest_bytes, refused - 1)
+        if size > most:
+            raise Refused(Meaning.TOO_LARGE, f"{size:,} > {most:,} bytes")
+        this = object()
+        self._unanswered[this] = size  # and stays there when the line breaks
         async with _within(_PUBACK_S, "PUBLISH"):
-            return _judge(await self._line.publish(topic, payload, retain=retain)) is not Meaning.NOBODY
+            answer = await self._line.publish(topic, payload, retain=retain)
+        del self._unanswered[this]
+        self._memory.took(size)
+        return _judge(answer) is not Meaning.NOBODY
 
     async def arrived(self, at_most: int = 1) -> list[Arrived]:
         """Wait for a message, and take with it those that are here already: 1 to `at_most` of them.
@@ -137,45 +157,48 @@ async def connected(
         username=arguments["username"],
         password=arguments["password"],
     )
-    async with _within(_ANSWER_S, "CONNECT"):
-        line = await _reached(arguments, make)
+    memory = _brokers[arguments["hostname"], arguments["port"]]
+    line = await _reached(arguments, make, memory)
+    connection = Connection(line, memory)
     try:
-        yield Connection(line)
+        yield connection
     finally:
+        if line.hung_up:
+            memory.closed(connection.unanswered_bytes)
         await line.leave(_LEAVE_S)
 
 
-async def _reached(arguments: Mapping[str, Any], make: Callable[[int], MqttLine]) -> MqttLine:
+async def _reached(arguments: Mapping[str, Any], make: Callable[[int], MqttLine], memory: BrokerMemory) -> MqttLine:
     """A line whose broker has accepted us, in the version that it speaks."""
-    where = (arguments["hostname"], arguments["port"])
-    if where not in _old_brokers:
+    if not memory.is_old:
         try:
             return await _opened(arguments, partial(make, MQTT_5), patience_s=_SILENCE_S)
         except OldBroker as error:
             _log.info("the broker does not speak MQTT 5: %s", error)
     line = await _opened(arguments, partial(make, MQTT_311))
     # Only now: a broker that was just starting or ending may have closed the line as well.
-    _old_brokers.add(where)
+    memory.spoke_old()
     return line
 
 
 async def _opened(
     arguments: Mapping[str, Any], make: Callable[[], MqttLine], *, patience_s: float | None = None
 ) -> MqttLine:
-    line = await open_line(
-        make, arguments["hostname"], arguments["port"], tls=arguments["tls_context"], leave_s=_LEAVE_S
-    )
-    try:
-        async with asyncio.timeout(patience_s):
-            await line.reached()
-    except BaseException as error:
-        # Also when cancelled or too late. Without the DISCONNECT a ghost would stay at the broker under the name of
-        # the next connection; nobody waits for it.
-        line.say_goodbye()
-        asyncio.get_running_loop().call_later(_LEAVE_S, line.cut_off)
-        if isinstance(error, TimeoutError):
-            raise OldBroker("the broker says nothing") from error
-        raise
+    async with _within(_ANSWER_S, "CONNECT"):
+        line = await open_line(
+            make, arguments["hostname"], arguments["port"], tls=arguments["tls_context"], leave_s=_LEAVE_S
+        )
+        try:
+            async with asyncio.timeout(patience_s):
+                await line.reached()
+        except BaseException as error:
+            # Also when cancelled or too late. Without the DISCONNECT a ghost would stay at the broker under the name of
+            # the next connection; nobody waits for it.
+            line.say_goodbye()
+            asyncio.get_running_loop().call_later(_LEAVE_S, line.cut_off)
+            if isinstance(error, TimeoutError):
+                raise OldBroker("the broker says nothing") from error
+            raise
     return line
 
 

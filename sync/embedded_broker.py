@@ -117,21 +117,14 @@ class Broker:
         self._folder.cleanup()
 
     def _command(self) -> list[str]:
-        folder = Path(self._folder.name)
         mosquitto = mosquitto_path()
         if self.kind == "mosquitto" and mosquitto is not None:
-            config = folder / "mosquitto.conf"
+            config = Path(self._folder.name) / "mosquitto.conf"
             config.write_text(
                 f"listener {self.port} {self.host}\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n"
             )
             return [mosquitto, "-c", str(config)]
-        config = folder / "amqtt.yaml"
-        config.write_text(
-            "listeners:\n"
-            f"  default:\n    type: tcp\n    bind: {self.host}:{self.port}\n    max_connections: 500\n"
-            "plugins:\n  amqtt.plugins.authentication.AnonymousAuthPlugin:\n    allow_anonymous: true\n"
-        )
-        return [sys.executable, "-m", "amqtt.scripts.broker_script", "-c", str(config)]
+        return [sys.executable, "-m", "sync.embedded_amqtt", self.host, str(self.port)]
 
 
 def answers_mqtt(host: str, port: int) -> bool:

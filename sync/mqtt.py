@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from sync.line import carried_bytes
-from sync.reasons import LineBroken, OldBroker, failure, tls_trouble
+from sync.reasons import LineBroken, Meaning, OldBroker, failure, meaning_of, tls_trouble
 from sync.signed import MAX_MESSAGE_BYTES
 
 _log = logging.getLogger(__name__)
@@ -100,6 +100,8 @@ class MqttLine(asyncio.Protocol):
         self._ticking: asyncio.TimerHandle | None = None
         self.largest_bytes = _MOST_BYTES
         """The largest packet that the broker takes."""
+        self.hung_up = False
+        """Whether the broker has closed the line, without a reason or because something was too large."""
 
     # --- for the caller ----------------------------------------------------------------------------------
 
@@ -184,6 +186,8 @@ class MqttLine(asyncio.Protocol):
         """The line is gone. Without a word before the CONNACK that is how some brokers refuse a version of MQTT."""
         if not self._reached.done() and (error is None or isinstance(error, ConnectionResetError)):
             self._end(OldBroker("the broker closed the connection instead of answering"))
+        if self._ended is None and (error is None or isinstance(error, ConnectionResetError | BrokenPipeError)):
+            self.hung_up = True
         self._end(tls_trouble(error) or error or LineBroken("the broker closed the connection"))
         if self._pipe is not None:
             self._pipe.ended = True
@@ -210,6 +214,7 @@ class MqttLine(asyncio.Protocol):
         self, _client: Any, _data: Any, flags: Any, reason: ReasonCode, properties: Properties | None
     ) -> None:
         if flags.is_disconnect_packet_from_server and reason.value >= 0x80:
+            self.hung_up = self._ended is None and meaning_of(reason.value) is Meaning.TOO_LARGE
             self._end(failure(reason.value, _said(reason, properties)))
         elif self._reached.done():
             self._end(LineBroken(str(reason)))

@@ -79,7 +79,7 @@ _WORDS = {
     ),
     Meaning.TOO_LARGE: (
         "The broker takes no message as large as one that waits here: {reason}.",
-        "Let the broker take messages of 2 MiB. All else is sent meanwhile.",
+        "Let the broker take messages of 2 MiB. All else is sent meanwhile, this one again the next day at the latest.",
     ),
     Meaning.NEVER: (
         "The broker does not take a message that waits here: {reason}.",

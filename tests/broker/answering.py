@@ -23,6 +23,11 @@ class Script:
     versions: tuple[int, ...] = (MQTT_311, MQTT_5)
     hangs_up: bool = False
     """Refuses a version by closing the connection, as some do."""
+    silent: bool = False
+    """Refuses a version by saying nothing, as some do."""
+    connack_after_s: float = 0.0
+    closes_above: int | None = None
+    """Closes the connection when a PUBLISH has more bytes than this."""
     connack: int = 0
     limits: bytes = b""
     """Properties of the CONNACK of MQTT 5, packed: `limit_bytes`, `limit_count`."""
@@ -124,6 +129,11 @@ class AnsweringBroker:
                     self.versions.append(body[6])
                     if body[6] not in self.script.versions and self.script.hangs_up:
                         break
+                    if body[6] not in self.script.versions and self.script.silent:
+                        continue
+                    await asyncio.sleep(self.script.connack_after_s)
+                if kind == PUBLISH and self.script.closes_above is not None and len(body) > self.script.closes_above:
+                    break
                 answer = self._answer(client, kind, flags, body)
                 if self._holding and kind != CONNECT:
                     self._held.append((client, answer))

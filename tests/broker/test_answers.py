@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from sync import connection
 from sync.box_link import BoxLink
 from sync.box_session import Pace
 from sync.broker_address import BrokerAddress
+from sync.broker_memory import BrokerMemory
 from sync.connection import LineBroken, Meaning, Overloaded, Refused, connected
 from sync.embedded_broker import Broker, mosquitto_path
 from sync.envelope import decode_envelope
@@ -41,7 +46,7 @@ real = pytest.mark.skipif(mosquitto_path() is None, reason="mosquitto is not ins
 
 @pytest.fixture(autouse=True)
 def _no_memory_of_other_brokers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "_old_brokers", set())
+    monkeypatch.setattr(connection, "_brokers", defaultdict(partial(BrokerMemory, time.monotonic)))
 
 
 @pytest.fixture
@@ -112,6 +117,38 @@ async def test_a_broker_that_closed_the_line_because_it_was_starting_is_asked_fo
             async with open_at(broker):
                 pass
         broker.script = Script()
+        async with open_at(broker) as link:
+            assert link.version == MQTT_5
+
+
+async def test_a_broker_that_says_nothing_to_mqtt_5_is_spoken_to_in_3_1_1(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(connection, "_SILENCE_S", 0.2)
+    async with answering(script=Script(versions=(MQTT_311,), silent=True)) as broker:
+        for _ in range(2):
+            async with open_at(broker) as link:
+                assert link.version == MQTT_311
+        assert broker.versions == [MQTT_5, MQTT_311, MQTT_311]
+
+
+async def test_a_broker_whose_answer_was_lost_on_the_way_is_spoken_to_in_mqtt_5_all_the_same():
+    """On a bad line TCP sends it again after about 1.8, 5.4 and 12.6 s."""
+    async with answering(script=Script(connack_after_s=4.0)) as broker, open_at(broker) as link:
+        assert link.version == MQTT_5
+        assert broker.connections == 1
+
+
+async def test_a_broker_that_was_old_is_asked_again_once_it_may_be_newer():
+    now_s = 0.0
+    memory = BrokerMemory(lambda: now_s)
+    async with answering(script=Script(versions=(MQTT_311,))) as broker:
+        arguments = at(broker)
+        connection._brokers[arguments["hostname"], arguments["port"]] = memory
+        async with open_at(broker) as link:
+            assert link.version == MQTT_311
+        broker.script = Script()
+        async with open_at(broker) as link:
+            assert link.version == MQTT_311
+        now_s += 3_601
         async with open_at(broker) as link:
             assert link.version == MQTT_5
 
@@ -304,6 +341,63 @@ async def test_records_are_cut_to_what_the_broker_takes_and_one_that_is_larger_b
             assert again.troubles[-1] is None
 
 
+@pytest.mark.parametrize("version", [MQTT_311, MQTT_5])
+async def test_a_message_that_costs_the_line_again_and_again_is_set_aside_told_and_what_follows_goes_out(
+    outbox: OutboxFile, version: int
+):
+    """Brokers of 3.1.1 have no other word for it; 128 KiB is a large cloud's limit."""
+    with outbox.open() as open_outbox:
+        for size in (3_000, 300_000, 3_000, 100_000, 3_000):
+            open_outbox.append(Lane.DOCUMENTS, random.randbytes(size))
+    ingest = MemoryIngest(random.Random(1))
+    async with (
+        answering(script=Script(versions=(version,), closes_above=128 << 10)) as broker,
+        heard_by(broker, ingest),
+    ):
+        told = Told(outbox, broker.url)
+        async with running(told.link):
+            await until(lambda: {seq for _, _, seq in ingest.store.rows} == {1, 3, 4, 5})
+            assert told.meaning is Meaning.TOO_LARGE
+            lines = broker.connections
+            capture(outbox, 3)
+            await until(lambda: len(ingest.store.counted) == 3)
+            assert told.link.connected
+            assert broker.connections == lines, "it costs no line any more"
+
+
+async def test_many_records_that_are_too_large_together_go_in_smaller_parts(outbox: OutboxFile):
+    with outbox.open() as open_outbox:
+        for _ in range(10):
+            open_outbox.append(Lane.DOCUMENTS, random.randbytes(12_000))
+    ingest = MemoryIngest(random.Random(1))
+    async with (
+        answering(script=Script(versions=(MQTT_311,), closes_above=80_000)) as broker,
+        heard_by(broker, ingest),
+    ):
+        told = Told(outbox, broker.url)
+        async with running(told.link):
+            await until(lambda: len(ingest.store.rows) == 10)
+            assert told.troubles[-1] is None
+
+
+@real
+async def test_mosquitto_closes_the_line_of_3_1_1_and_all_but_what_is_too_large_arrives(outbox: OutboxFile):
+    with outbox.open() as open_outbox:
+        for size in (3_000, 300_000, 3_000):
+            open_outbox.append(Lane.DOCUMENTS, random.randbytes(size))
+    ingest = MemoryIngest(random.Random(1))
+    with Configured.start(kind="mosquitto") as broker:
+        broker.stop()
+        broker.lines = ("max_packet_size 131072",)
+        broker.restart()
+        connection._brokers[at(broker)["hostname"], broker.port].spoke_old()
+        told = Told(outbox, broker.url)
+        gateway = GatewayLink(ingest=ingest, broker=BrokerAddress(url=broker.url))
+        async with running(gateway), running(told.link):
+            await until(lambda: {seq for _, _, seq in ingest.store.rows} == {1, 3})
+            await until(lambda: told.meaning is Meaning.TOO_LARGE)
+
+
 async def test_no_more_is_in_flight_than_the_broker_can_hold():
     async with answering(script=Script(limits=limit_count(3))) as broker, open_at(broker) as link:
         broker.hold()
@@ -370,6 +464,26 @@ class Configured(Broker):
         configuration = Path(words[-1])
         configuration.write_text(configuration.read_text() + "\n".join(self.lines) + "\n")
         return words
+
+
+@asynccontextmanager
+async def heard_by(broker: AnsweringBroker, ingest: MemoryIngest) -> AsyncIterator[None]:
+    """A gateway takes in all that the broker takes, and its answers come back."""
+
+    async def hear() -> None:
+        session, heard = GatewaySession(ingest), 0
+        while True:
+            new = broker.published[heard:]
+            heard += len(new)
+            for message in await session.handle([Message(*one) for one in new]):
+                broker.send(message.topic, message.payload)
+            await asyncio.sleep(0.02)
+
+    hearing = asyncio.create_task(hear())
+    try:
+        yield
+    finally:
+        hearing.cancel()
 
 
 async def answer(broker: AnsweringBroker, ingest: MemoryIngest) -> None:
