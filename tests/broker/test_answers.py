@@ -154,7 +154,10 @@ async def test_a_broker_that_was_old_is_asked_again_once_it_may_be_newer():
 
 
 @pytest.mark.parametrize("kind", ["amqtt", pytest.param("mosquitto", marks=real)])
-async def test_real_brokers_are_spoken_to_in_the_best_version_that_they_know(kind: Any):
+async def test_real_brokers_are_spoken_to_in_the_best_version_that_they_know(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connection, "_SILENCE_S", 60.0)  # nobody waits for it: ours say at once what they do not speak
     with Broker.start(kind=kind) as broker:
         async with open_at(broker) as link:
             assert link.version == (MQTT_5 if kind == "mosquitto" else MQTT_311)
@@ -363,6 +366,25 @@ async def test_a_message_that_costs_the_line_again_and_again_is_set_aside_told_a
             await until(lambda: len(ingest.store.counted) == 3)
             assert told.link.connected
             assert broker.connections == lines, "it costs no line any more"
+
+
+@pytest.mark.parametrize("ends", ["we leave", "nothing is heard"])
+async def test_a_line_that_the_broker_did_not_close_says_nothing_of_what_is_too_large(ends: str):
+    async with answering() as broker:
+        broker.hold()
+        for _ in range(3):
+            async with connected(at(broker), identifier="x", keepalive_s=1) as link:
+                sending = asyncio.create_task(link.publish("a", bytes(200_000)))
+                await until(lambda: broker.held_count == 1)
+                if ends == "nothing is heard":
+                    with pytest.raises(LineBroken):
+                        await sending
+            await asyncio.gather(sending, return_exceptions=True)
+            broker.release()
+            broker.hold()
+        broker.release()
+        async with open_at(broker) as link:
+            assert await link.publish("a", bytes(200_000))
 
 
 async def test_many_records_that_are_too_large_together_go_in_smaller_parts(outbox: OutboxFile):
