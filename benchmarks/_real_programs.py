@@ -146,6 +146,10 @@ class RealGateway:
             process.kill()
             process.close()
 
+    def give_room_back(self) -> None:
+        """Let the next batch need room on the disk."""
+        self._store.give_room_back(load_config(self._config))
+
     def back_up(self, copy: Path) -> None:
         """Copy the database while it runs."""
         self._store.back_up(load_config(self._config), copy)

@@ -39,6 +39,9 @@ class RealStore(Protocol):
     def counted(self, config: GatewayConfig) -> Counter[bytes]:
         """In how many places of a report each sheet counts."""
 
+    def give_room_back(self, config: GatewayConfig) -> None:
+        """Leave no room in files that are there already, so that a full disk is met by the next batch."""
+
     def back_up(self, config: GatewayConfig, copy: Path) -> None:
         """Copy it while it is written to."""
 
@@ -54,6 +57,10 @@ class OnDisk:
     def counted(self, config: GatewayConfig) -> Counter[bytes]:
         with closing(sqlite3.connect(config.data / _DATABASE)) as db:
             return Counter(bytes(capture) for (capture,) in db.execute(_COUNTING))
+
+    def give_room_back(self, config: GatewayConfig) -> None:
+        with closing(sqlite3.connect(config.data / _DATABASE)) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def back_up(self, config: GatewayConfig, copy: Path) -> None:
         back_up(config, copy)
@@ -77,6 +84,9 @@ class OnServer:
     def counted(self, _config: GatewayConfig) -> Counter[bytes]:
         rows = self._server.sql(_COUNTING, database=self._database).splitlines()
         return Counter(bytes.fromhex(row.removeprefix("\\x")) for row in rows)
+
+    def give_room_back(self, _config: GatewayConfig) -> None:
+        """A server's disk is not filled up here."""
 
     def back_up(self, _config: GatewayConfig, copy: Path) -> None:
         dump = self._server.program("pg_dump", "-h", self._server.folder, "-U", "classgate", self._database)

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore
 from gateway.store.schema import gateway_identity
-from homework.errors import ClassboxError
+from sync.errors import StoreTrouble
 from sync.lanes import INCARNATION_BYTES
 from sync.whole_files import write_whole
 
@@ -56,7 +56,7 @@ class GenerationFile:
             raise _unusable(self._path, error) from error
 
     def write(self, generation: int) -> None:
-        """Keep the number durably. Raises `ClassboxError` when the disk does not take it."""
+        """Keep the number durably. Raises `StoreTrouble` when the disk does not take it."""
         try:
             write_whole(self._path, f"{generation}\n".encode(), mode=0o600)
         except OSError as error:
@@ -74,7 +74,7 @@ class Identity:
     async def of(self, connection: AsyncConnection) -> bytes:
         """The incarnation: 8 bytes, made when there are none, and made anew for a database that was put back.
 
-        Call it in a transaction that writes. Raises `ClassboxError` when the file cannot be read or written.
+        Call it in a transaction that writes. Raises `StoreTrouble` when the file cannot be read or written.
         """
         if self._known is None:
             self._known = self._file.read()
@@ -132,8 +132,8 @@ def _place(connection: AsyncConnection) -> ColumnElement[str]:
     return literal("") if connection.dialect.name == "sqlite" else _SERVERS_PLACE
 
 
-def _unusable(path: Path, error: OSError) -> ClassboxError:
-    return ClassboxError(
+def _unusable(path: Path, error: OSError) -> StoreTrouble:
+    return StoreTrouble(
         "{path} cannot be used: {reason}.",
         remedy="Check that the disk has room and that the data folder is yours.",
         path=path,

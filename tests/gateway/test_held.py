@@ -1,6 +1,7 @@
 """A record that cannot be read when it comes is not lost: a newer version or a person takes it in (D5)."""
 
 import asyncio
+import errno
 import json
 import logging
 import sqlite3
@@ -23,7 +24,7 @@ from gateway.store.store import open_store
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession
 from sync.envelope import encode_envelope
-from sync.errors import FutureVersion
+from sync.errors import FutureVersion, StoreTrouble
 from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane, first_link, record_digest
 from sync.outbox import LaneCounts, Outbox, create_tables
@@ -172,6 +173,10 @@ class Card:
         self.outbox = Outbox(db)
         self._session = BoxSession(school="no-1", box="box-1", key=school.box_key, software="t")
         self._gateway = GatewaySession(school.ingest)
+
+    def forget_what_is_on_the_way(self) -> None:
+        """As after so long a silence that everything goes again."""
+        self._session.reconnected(-1e9)
 
     async def talk(self) -> LaneCounts:
         """Hello, all that is to be sent, all answers; how the results stand then."""
@@ -387,6 +392,31 @@ async def test_a_store_in_trouble_holds_nothing_however_long_it_lasts(
                 await school.ingest.take([envelope])
     (receipt,) = await school.ingest.take([envelope])
     assert (receipt.mark, receipt.held) == (12, ())
+
+
+async def test_a_data_folder_without_room_is_told_in_one_line_and_then_all_comes_in(
+    school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """D3: and the log does not take what room there is."""
+    card = Card(school)
+    for record in school.pupils.results():
+        card.outbox.append(Lane.RESULTS, encode_record(record))
+    told: list[StoreTrouble | None] = []
+    school.store.on_trouble = told.append
+
+    def no_room(*_: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gateway.store.generation.write_whole", no_room)
+        school.store._moved_s = None
+        for _ in range(3):
+            assert (await card.talk()).receipted == 0
+    assert [one.exc_info for one in caplog.records] == [None]
+    assert {one.remedy != "" for one in told if one is not None} == {True}
+    card.forget_what_is_on_the_way()
+    assert (await card.talk()).receipted == 12
+    assert told[-1] is None
 
 
 async def test_a_fault_that_no_record_alone_is_to_blame_for_stays_a_fault(
