@@ -9,6 +9,7 @@ from homework.class_report import ClassReport, PupilNote
 from homework.grades import GRADE_WORDS, grade_counts, grade_of_pupil
 from homework.lateness import Timing
 from homework.report_settings import ReportSettings
+from homework.results import VerdictKind
 from homework.statistics import ItemFigures, PupilFigures, SubmissionStatus
 
 Translate = Callable[[str], str]
@@ -20,6 +21,14 @@ STATUS_WORDS: dict[SubmissionStatus, str] = {
     "exempt": "exempt",
 }
 """Message ids: 已交, 补交, 未交, 请假, 免做."""
+VERDICT_SIGNS = {
+    VerdictKind.CORRECT: "✓",
+    VerdictKind.WRONG: "✗",
+    VerdictKind.REVIEW: "?",
+    VerdictKind.BLANK: "–",
+    VerdictKind.READ: "·",
+}
+"""The same in every language."""
 
 
 def points_text(hundredths: float | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 SUSPECT_BYTES = 64 << 10
-"""Only a larger message is suspected of having cost a line. AWS IoT Core, which takes least of all known ones, takes 128 KB."""
+"""Only a larger message is suspected of having cost a line. AWS IoT Core takes least of all known brokers: 128 KB."""
 _STRIKES = 3
 _OLD_FOR_S = 3_600.0
 """For so long one that did not speak MQTT 5 is not asked for it again: it may only have been slow, or be newer now."""

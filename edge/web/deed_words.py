@@ -8,8 +8,8 @@ from collections.abc import Callable
 from edge.deeds import About, Absence, Deed, DeedKind
 from edge.documents import Documents
 from edge.ledger_corrections import SCHOOL
-from edge.web.words import MARK_SIGNS
 from homework.results import VerdictKind, points
+from homework.wording import VERDICT_SIGNS
 from sync.clock import ClockQuality, ClockReading
 
 Words = Callable[[str], str]
@@ -68,12 +68,12 @@ def _corrected(about: About, words: Words, documents: Documents) -> str:
     elif text is not None:
         what = words("%(count)s read as %(text)s") % {"count": count, "text": text}
     elif after is not None and about.get("points_hundredths") is not None:
-        sign = MARK_SIGNS[VerdictKind(str(after))]
+        sign = VERDICT_SIGNS[VerdictKind(str(after))]
         what = words("%(count)s × %(sign)s, %(points)s points") % {
             "count": count, "sign": sign, "points": points(int(about["points_hundredths"] or 0))
         }  # fmt: skip
     elif after is not None:
-        signs = [MARK_SIGNS[VerdictKind(str(kind))] for kind in (before, after) if kind is not None]
+        signs = [VERDICT_SIGNS[VerdictKind(str(kind))] for kind in (before, after) if kind is not None]
         what = " → ".join(signs) if count == 1 else f"{count} × {signs[-1]}"
     else:
         what = words(_PLAIN[DeedKind.CORRECTED]) % {"fields": count}

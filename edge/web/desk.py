@@ -22,9 +22,10 @@ from edge.stack import chosen_class
 from edge.web.bus import Bus
 from edge.web.live import LiveView, live_view
 from edge.web.sheet_pictures import DecodedPicture, LastSheets
-from edge.web.words import MARK_SIGNS, SEAT_WORDS
+from edge.web.words import SEAT_WORDS
 from edge.worker import CLASS_SETTING
 from homework.errors import ClassboxError
+from homework.wording import VERDICT_SIGNS
 from sync.clock import SystemClock
 from ui.language import translator
 from ui.pages import language_of
@@ -95,7 +96,7 @@ async def page_values(request: web.Request) -> dict[str, Any]:
         "public": request.query.get("screen") == "class",
         "words": words,
         "seat_words": {state: words(text) for state, text in SEAT_WORDS.items()},
-        "marks": MARK_SIGNS,
+        "marks": VERDICT_SIGNS,
         "own": static_address,
         "one": False,
     }

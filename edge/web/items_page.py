@@ -13,7 +13,8 @@ from edge.ledger import FiledPage
 from edge.web.deed_words import deed_line
 from edge.web.desk import SITE, Site, acting, refuse_strangers
 from edge.web.items import change_of, item_rows
-from edge.web.words import MARK_SIGNS, STAMP_WORDS
+from edge.web.words import STAMP_WORDS
+from homework.wording import VERDICT_SIGNS
 from ui.language import translator
 from ui.pages import language_of
 
@@ -36,7 +37,7 @@ async def item_values(request: web.Request, filed: FiledPage) -> dict[str, Any]:
         "revision": filed.revision,
         "last_said": last,
         "last_line": deed_line(last, words, site.documents, site.ledger.deed) if last is not None else None,
-        "mark_signs": MARK_SIGNS,
+        "mark_signs": VERDICT_SIGNS,
         "stamps": {stamp: words(text) for stamp, text in STAMP_WORDS.items()},
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.stack import SeatState
-from homework.results import Doubt, Stamp, VerdictKind
+from homework.results import Doubt, Stamp
 
 SEAT_WORDS = {
     SeatState.MISSING: "missing",
@@ -12,13 +12,6 @@ SEAT_WORDS = {
     SeatState.PART: "some pages are missing",
     SeatState.REVIEW: "handed in, something to look at",
     SeatState.DONE: "handed in",
-}
-MARK_SIGNS = {
-    VerdictKind.CORRECT: "✓",
-    VerdictKind.WRONG: "✗",
-    VerdictKind.REVIEW: "?",
-    VerdictKind.BLANK: "–",
-    VerdictKind.READ: "·",
 }
 DOUBT_WORDS = {
     Doubt.UNSURE: "Hard to read",

@@ -14,6 +14,7 @@ from gateway.store.store import Store
 from homework.corrections import LONGEST_COMMENT, Word
 from homework.errors import UsageError
 from homework.results import ItemResult, Stamp, points
+from homework.wording import VERDICT_SIGNS
 from sync.clock import SystemClock
 from ui.language import terminal_language, translator
 
@@ -106,5 +107,5 @@ def _hundredths(given: str) -> int:
 
 
 def _line(item: ItemResult) -> str:
-    worth = points(item.verdict.score_hundredths)
-    return item.verdict.kind.value if worth is None else f"{item.verdict.kind.value} ({worth})"
+    sign, worth = VERDICT_SIGNS[item.verdict.kind], points(item.verdict.score_hundredths)
+    return sign if worth is None else f"{sign} ({worth})"

@@ -232,7 +232,7 @@ async def test_a_word_said_at_the_school_while_the_box_is_away_counts_at_once_an
             await until(box.told)
         before = await school.report()
         said = await school.correct("--points", "0.5")
-        assert said.strip().endswith("wrong (0.5)")
+        assert said.strip().endswith("✗ (0.5)")
         away = await school.report()
         assert away != before
         assert box.score() == before
