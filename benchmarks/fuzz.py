@@ -140,13 +140,36 @@ def payloads(rng: random.Random) -> list[bytes]:
     ]
 
 
-def _signed(kind: MessageKind, body: bytes, channel: Channel | None = None) -> bytes:
+def signed_by_its_box(kind: MessageKind, body: bytes, channel: Channel | None = None) -> bytes:
+    """The message as whoever has the box's key says it."""
     own: dict[MessageKind, Channel] = {MessageKind.ENVELOPE: "up", MessageKind.STATE: "state"}
     return sign(kind, body, key=KEY, school=SCHOOL, box=BOX, channel=channel or own.get(kind, "down"))
 
 
 def _body(frame: bytes) -> bytes:
     return _pack([EPOCH, Lane.RESULTS, 1, first_link(EPOCH, Lane.RESULTS), CHALLENGE, frame])
+
+
+def body_around(entries: bytes) -> bytes:
+    """The body of an envelope whose frame unpacks to these bytes."""
+    return _body(_fast.compress(entries))
+
+
+def entries_of(record: bytes) -> bytes:
+    """The entries of a frame with one record alone."""
+    return _pack([record])
+
+
+def beginnings(rng: random.Random, kinds: int) -> Iterator[bytes]:
+    """Inputs that are in order, for `benchmarks.guided_fuzz`: one byte that says what it is, and that."""
+    for at, kind in enumerate(MessageKind):
+        if kind in BODIES:
+            yield bytes([at]) + _pack(made_up(rng, BODIES[kind], known=(EPOCH, CHALLENGE, b"gateway1")))
+    yield bytes([list(MessageKind).index(MessageKind.RECEIPTS)]) + _receipts(rng)
+    for payload in payloads(rng):
+        yield bytes([kinds]) + _pack([payload])
+        yield bytes([kinds + 1]) + payload
+    yield bytes([list(MessageKind).index(MessageKind.ENVELOPE)]) + body_around(_pack(payloads(rng)))
 
 
 def _receipts(rng: random.Random) -> bytes:
@@ -194,9 +217,9 @@ def message(rng: random.Random) -> tuple[MessageKind, bytes]:
             body = _pack(made_up(rng, BODIES[kind], known=(EPOCH, CHALLENGE, b"gateway1")))
             if rng.random() < 0.8:
                 body = _mutated(rng, body)
-            return kind, _signed(kind, body, "up" if kind in DECODERS else None)
+            return kind, signed_by_its_box(kind, body, "up" if kind in DECODERS else None)
         case "receipts":
-            return MessageKind.RECEIPTS, _signed(MessageKind.RECEIPTS, _mutated(rng, _receipts(rng)))
+            return MessageKind.RECEIPTS, signed_by_its_box(MessageKind.RECEIPTS, _mutated(rng, _receipts(rng)))
         case "record":
             at = rng.randrange(len(entries))
             record = entries[at]
@@ -219,7 +242,7 @@ def message(rng: random.Random) -> tuple[MessageKind, bytes]:
     body = _body(frame)
     if what == "envelope":
         body = _mutated(rng, body)
-    signed = _signed(MessageKind.ENVELOPE, body)
+    signed = signed_by_its_box(MessageKind.ENVELOPE, body)
     return MessageKind.ENVELOPE, _mutated(rng, signed) if what == "after" else signed
 
 

@@ -8,6 +8,7 @@ import random
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 import msgspec
 import pytest
@@ -15,7 +16,7 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import fuzz
+from benchmarks import fuzz, guided_fuzz
 from sync.down_bodies import MAX_BODY_BYTES, unpacked
 from sync.down_messages import PART_BYTES, Entry, Offer, Want, decode_downward, decode_want, encode_want
 from sync.envelope import MAX_FRAME_BYTES, MAX_RECORDS, Envelope, chain_after, decode_envelope, encode_envelope
@@ -254,6 +255,14 @@ def test_the_fuzzer_makes_up_records_of_every_kind_and_they_are_read():
             read[decode_record(payload).kind] += 1
     assert read.keys() == NEWEST.keys()
     assert min(read.values()) >= 15
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not on every platform")
+def test_a_fuzzer_that_sees_which_branches_it_reaches_lets_nothing_out():
+    """D14."""
+    found = guided_fuzz.measure(5_000)
+    assert found["escaped"] == 0
+    assert found["branches_reached"] > 100
 
 
 @pytest.mark.parametrize("module", ["envelope", "state", "records", "receipts", "greeting"])
