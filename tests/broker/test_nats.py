@@ -42,7 +42,8 @@ def test_a_node_that_dies_under_load_costs_nothing_and_boxes_and_gateways_go_to_
         site.show(10)
         site.rest(30)
         assert [site.health(number)["shares"] for number in (0, 1)] == [False, False]
-        assert sum(bool(site.health(number)["listens"]) for number in (0, 1)) == 1
+        # Not at every moment: whose turn it is may just have lost its line, and its turn with it.
+        until(lambda: sum(bool(site.health(number)["listens"]) for number in (0, 1)) == 1)
         for node in range(3):
             site.show(30)
             until(lambda node=node: len(site.counted()) > 30 + 120 * node + 20)  # type: ignore[misc]
