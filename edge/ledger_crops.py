@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from edge.booking import Standing
@@ -72,16 +72,6 @@ def settle_crops(db: sqlite3.Connection, row: PageRow) -> None:
     wanted = {_name(item) for item in _in_review(record)} if record is not None else set()
     queued = db.execute("SELECT capture, item, blank, subject FROM queued_crop WHERE capture = ?", (row.capture,))
     _take_back(db, [crop for crop in queued.fetchall() if (crop["item"], crop["blank"]) not in wanted])
-
-
-def erase_crops(db: sqlite3.Connection, captures: Collection[int]) -> int:
-    """Drop every crop of these captures that is still here, whether it was sent or not; returns how many."""
-    outbox = Outbox(db)
-    erased = 0
-    for capture in captures:
-        for crop in db.execute("SELECT subject FROM queued_crop WHERE capture = ?", (capture,)).fetchall():
-            erased += outbox.erase(crop["subject"])
-    return erased
 
 
 def _take_back(db: sqlite3.Connection, crops: Sequence[sqlite3.Row]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
@@ -89,12 +89,6 @@ async def open_crop(connection: AsyncConnection, vault: Vault, school: str, name
     if sealed is None:
         return None
     return open_sealed(await school_key(connection, vault, school), bytes(sealed), crop_place(*name))
-
-
-async def erase_crops(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> int:
-    """Remove every crop of these captures. Returns how many there were."""
-    gone = await connection.execute(delete(crops).where(crops.c.school_id == school, crops.c.capture.in_(captures)))
-    return gone.rowcount
 
 
 async def _revision(connection: AsyncConnection, school: str, name: CropName) -> int | None:

@@ -18,7 +18,6 @@ from edge.documents import Documents
 from edge.filed import FiledPage
 from edge.frames import Capture
 from edge.ledger import Ledger
-from edge.ledger_crops import erase_crops
 from edge.pictures import Pictures, digest_of
 from edge.school_crops import SchoolCrops
 from homework.assignment import parse_assignment
@@ -220,15 +219,6 @@ def test_a_page_whose_picture_is_gone_is_not_tried_again_and_again(box: Box, mon
     box.slide("93", "S002")
     box.look()
     assert asked.count(page.digest) == 1
-
-
-def test_what_is_erased_of_a_capture_takes_its_pictures_along(box: Box):
-    """D9."""
-    page = box.slide("92", "S001")
-    box.look()
-    with box.ledger._file.writing() as db:
-        assert erase_crops(db, [page.capture]) == 1
-    assert isinstance(box.queued()[0], Erased)
 
 
 def test_a_school_that_wants_none_any_more_gets_none_that_were_queued(box: Box):

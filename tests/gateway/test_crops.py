@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from gateway.cli import main
 from gateway.config import GatewayConfig
 from gateway.simulated_school import SimulatedSchool, make_school
-from gateway.store.crops import CropName, erase_crops, list_crops, open_crop
+from gateway.store.crops import CropName, open_crop
 from gateway.store.schema import crops
 from gateway.store.store import open_store
 from homework.assignment import parse_assignment
@@ -68,15 +68,6 @@ async def test_a_picture_moved_to_another_field_or_school_does_not_open(school: 
     with pytest.raises(SealError):
         await seen(neighbours)
     assert await seen(school) is None, "what one school has is not looked for in another"
-
-
-async def test_what_belongs_to_a_page_is_erased_with_it(school: SimulatedSchool) -> None:
-    """D9."""
-    await told(school, crop(school, b"a"), crop(school, b"b", name=CropName(b"d" * 16, "1", 1)))
-    async with school.store.writing() as connection:
-        assert await erase_crops(connection, school.school, [CAPTURE]) == 1
-    async with school.store.reading() as connection:
-        assert [one.name.capture for one in await list_crops(connection, school.school)] == [b"d" * 16]
 
 
 def test_a_person_lists_and_opens_them(config: GatewayConfig, tmp_path: Path) -> None:
