@@ -84,7 +84,7 @@ fi
 [ -x .venv/bin/python ] || { echo "setup: makes .venv with $("$python" --version)"; "$python" -m venv "${options[@]}" .venv; }
 
 extras="edge,gateway"
-[ "$purpose" = tests ] && extras="edge,gateway,dev"
+[ "$purpose" = tests ] && extras="edge,gateway,district,dev"
 stamp=".venv/setup-$purpose"
 want="$(cat pyproject.toml "$constraints" | sha256sum | cut -c1-16)"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$want" ]; then
