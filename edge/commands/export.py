@@ -19,6 +19,7 @@ from edge.ledger import FILE_NAME, FiledPage, Ledger
 from edge.stack import owner_of
 from homework.errors import BadFileError, UsageError
 from homework.results import points
+from homework.tables import safe_cell
 from sync.placing import NEVER_MS, BoxTimes
 from ui.language import terminal_language, translator
 
@@ -38,7 +39,6 @@ CSV_COLUMNS = (
     "score",
     "confidence",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @click.command(
@@ -161,15 +161,3 @@ def _rows(page: dict[str, Any]) -> Iterator[list[object]]:
     for item in page["items"]:
         both = {**page, **item}
         yield [both[name] for name in CSV_COLUMNS]
-
-
-def safe_cell(value: object) -> object:
-    """The value, with an apostrophe before what a spreadsheet would compute. Numbers stay numbers."""
-    if not isinstance(value, str):
-        return value
-    dangerous = value.startswith(_FORMULA_STARTS) and not _is_number(value)
-    return f"'{value}" if dangerous else value
-
-
-def _is_number(text: str) -> bool:
-    return text.removeprefix("-").replace(".", "", 1).isascii() and text.removeprefix("-").replace(".", "", 1).isdigit()

@@ -18,12 +18,12 @@ from edge.web.classes import (
 )
 from edge.web.desk import SITE, refuse_strangers, static_address
 from edge.web.forms import sent_fields, sent_file
-from edge.workbooks import as_pasted, rows_of
 from homework.errors import ClassboxError, UsageError
 from homework.pasted_roster import pasted_roster, without_national
 from homework.roster import MAX_SEAT, MAX_TEXT, Pupil, Roster, roster_to_csv
 from ui.language import translator
 from ui.pages import language_of, render
+from ui.workbooks import as_pasted, rows_of
 
 
 def add_classes_page(app: web.Application) -> None:

@@ -16,7 +16,6 @@ from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields, sent_file
 from edge.web.words import KIND_WORDS
-from edge.workbooks import questions_workbook, rows_of
 from homework.assignment import Assignment, parse_assignment
 from homework.drafts import Head, draft_of, items_of_table
 from homework.errors import BadFileError, ClassboxError, UsageError
@@ -24,6 +23,7 @@ from homework.roster import Pupil
 from homework.typed_items import TypedItem, checked, typed_items
 from ui.language import translator
 from ui.pages import language_of, render
+from ui.workbooks import questions_workbook, rows_of
 
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _ONE = r"/homework/{assignment:[A-Za-z0-9_-]{1,40}}"

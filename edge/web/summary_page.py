@@ -13,12 +13,12 @@ from edge.release import is_released
 from edge.web.again import STATE_WORDS
 from edge.web.desk import SITE, Site, static_address
 from edge.web.summary import Summary, summary_of
-from edge.web.summary_files import summary_csv, summary_xlsx
 from homework.errors import ClassboxError
 from homework.wording import Translate, report_text, report_text_by_name, untimed_notice
 from sync.lanes import Lane
 from ui.language import translator
 from ui.pages import language_of, render
+from ui.report_files import summary_csv, summary_xlsx
 from ui.report_view import report_view
 
 _LISTED = 60

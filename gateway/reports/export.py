@@ -10,8 +10,7 @@ import msgspec
 
 from gateway.reports.class_report import SchoolReport
 from homework.results import points
-
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from homework.tables import safe_text
 
 
 def report_to_json(report: SchoolReport) -> dict[str, Any]:
@@ -82,22 +81,17 @@ def report_to_csv(report: SchoolReport) -> str:
     for p in report.figures.pupils:
         writer.writerow(
             [
-                safe_cell(report.class_name),
+                safe_text(report.class_name),
                 p.seat,
-                safe_cell(p.name),
-                safe_cell(p.pupil),
+                safe_text(p.name),
+                safe_text(p.pupil),
                 p.status,
                 points(p.score_hundredths),
                 points(p.max_score_hundredths),
                 p.pending,
-                safe_cell(" ".join(p.wrong_items)),
-                safe_cell(" ".join(p.blank_items)),
+                safe_text(" ".join(p.wrong_items)),
+                safe_text(" ".join(p.blank_items)),
                 report.notes[p.pupil].timing or "",
             ]
         )
     return "\ufeff" + out.getvalue()
-
-
-def safe_cell(text: str) -> str:
-    """`text`, with an apostrophe before what a spreadsheet would take for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text

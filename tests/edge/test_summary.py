@@ -18,7 +18,6 @@ from edge.frames import Capture, RegisteredPage
 from edge.ledger import Ledger
 from edge.pipeline import GradedPage
 from edge.web.summary import REPORT_SETTING, Summary, summary_of
-from edge.web.summary_files import item_rows, mistake_rows, pupil_rows, summary_csv, summary_xlsx
 from gateway.config import load_config
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import make_school
@@ -35,6 +34,7 @@ from sync.lanes import Lane
 from sync.records import page_result_from
 from tests.edge.filing import IMAGE, ink
 from ui.language import translator
+from ui.report_files import item_rows, mistake_rows, pupil_rows, summary_csv, summary_xlsx
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT = parse_assignment((ROOT / "examples" / "g3-mul-2x1.toml").read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@ import io
 
 import msgspec
 
-from gateway.reports.export import report_to_csv, report_to_json, safe_cell
+from gateway.reports.export import report_to_csv, report_to_json
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.rosters import bring_in
 from homework.results import VerdictKind
@@ -95,10 +95,6 @@ async def test_the_table_is_safe_in_a_spreadsheet_and_opens_in_chinese(school: S
     assert [row[2] for row in rows[1:]] == ['\'=HYPERLINK("http://x","y")', "'@SUM(A1)"]
     assert rows[2][3] == "'-2"
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows[1:] for cell in row)
-
-
-def test_a_cell_that_is_no_formula_stays_as_it_is():
-    assert safe_cell("学生01") == "学生01"
 
 
 async def test_sheets_that_came_before_the_roster_find_their_pupils_with_it(school: SimulatedSchool):

@@ -6,10 +6,10 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from edge.commands.export import safe_cell
 from homework.class_report import ClassReport
 from homework.results import points
 from homework.statistics import PupilFigures
+from homework.tables import safe_cell
 from homework.wording import STATUS_WORDS, Translate, called, details, headline, item_label, score_text, timing_text
 
 Cell = str | int | float | None
@@ -96,7 +96,7 @@ def summary_csv(report: ClassReport, _: Translate) -> bytes:
 
 def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
     """A workbook: the class in words, pupils, items, mistakes. Text is text, whatever it begins with."""
-    from openpyxl import Workbook  # noqa: PLC0415 - 6 MB that a box keeps from then on
+    from openpyxl import Workbook  # noqa: PLC0415 - 6 MB that a program keeps from then on
     from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415
     from openpyxl.styles import Font  # noqa: PLC0415

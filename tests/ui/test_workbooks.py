@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
-from edge.workbooks import MOST_ROWS, as_pasted, questions_workbook, rows_of
 from homework.drafts import Head, assignment_of, items_of_table
 from homework.errors import BadFileError
 from homework.pasted_roster import pasted_roster
+from ui.workbooks import MOST_ROWS, as_pasted, questions_workbook, rows_of
 
 
 def workbook(*rows: tuple[object, ...]) -> bytes:
