@@ -27,7 +27,8 @@ from gateway.store.news import Place
 from gateway.store.store import Store, open_store
 from gateway.turn import LeasedTurn, LockedTurn
 from gateway.web.changes import Changes
-from gateway.web.site import Status, make_site
+from gateway.web.rooms import Status
+from gateway.web.site import make_site
 from homework.errors import ClassboxError
 from sync.broker_address import BrokerAddress
 from sync.gateway_link import GatewayLink

@@ -75,10 +75,10 @@ def test_no_link_of_the_documentation_leads_nowhere(page: Path) -> None:
 def test_every_message_on_a_page_has_a_chinese_translation() -> None:
     """Message ids that templates show must stand in the catalogue, translated."""
     from babel.messages.extract import extract_from_dir
-    from babel.messages.pofile import read_po
 
-    with (ROOT / "ui" / "locale" / "zh-CN" / "classbox.po").open("rb") as lines:
-        catalogue = read_po(lines, locale="zh_CN")
+    from ui.language import catalogue
+
+    translated = catalogue("zh-CN")
     missing = []
     for package in ("ui", "edge", "gateway"):
         found = extract_from_dir(
@@ -88,7 +88,26 @@ def test_every_message_on_a_page_has_a_chinese_translation() -> None:
         )
         for file, line, message, _comments, _context in found:
             text = message[0] if isinstance(message, tuple) else message
-            entry = catalogue.get(text)
+            entry = translated.get(text)
             if entry is None or not entry.string:
                 missing.append(f"{package}/{file}:{line} {text!r}")
     assert not missing
+
+
+def test_no_message_is_translated_in_two_ways() -> None:
+    """Each part of the house has its own catalogue; together they are one."""
+    from babel.messages.pofile import read_po
+
+    from ui.language import catalogue_files
+
+    seen: dict[object, tuple[str, object]] = {}
+    twice = []
+    for file in catalogue_files("zh-CN"):
+        with file.open("rb") as lines:
+            for message in read_po(lines, locale="zh_CN"):
+                if not message.id:
+                    continue
+                place, before = seen.setdefault(message.id, (file.name, message.string))
+                if before != message.string:
+                    twice.append(f"{message.id!r}: {place} says {before!r}, {file.name} says {message.string!r}")
+    assert not twice

@@ -1,7 +1,7 @@
 """Language catalogues (gettext), shared by both programs' pages and terminals.
 
-Message ids are English. `ui/locale/<language>/classbox.po` holds the translations and is compiled in memory at
-the first use, so that no binary catalogue is kept beside it.
+Message ids are English. The files `ui/locale/<language>/*.po` hold the translations, a file for each part of the
+house; they are compiled in memory at the first use, so that no binary catalogue is kept beside them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import io
 import os
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -19,16 +21,30 @@ LANGUAGES = ("zh-CN", "en")
 DEFAULT_LANGUAGE = "zh-CN"
 
 
+def catalogue(language: str) -> Catalog:
+    """All that is translated into `language`. Whatever stands in two files says the same in both (a test looks)."""
+    whole = Catalog(locale=language.replace("-", "_"))
+    for part in catalogue_files(language):
+        with part.open("rb") as lines:
+            for message in read_po(lines, locale=language.replace("-", "_")):
+                if message.id:
+                    whole[message.id] = message
+    return whole
+
+
+def catalogue_files(language: str) -> list[Traversable]:
+    """The catalogues of a language, in order of their names."""
+    folder = files("ui") / "locale" / language
+    return sorted((file for file in folder.iterdir() if file.name.endswith(".po")), key=lambda file: file.name)
+
+
 @cache
 def translator(language: str) -> gettext.NullTranslations:
     """The catalogue of `language`; English (the ids themselves) for any that we do not have."""
     if language not in LANGUAGES or language == "en":
         return gettext.NullTranslations()
-    source = files("ui") / "locale" / language / "classbox.po"
-    with source.open("rb") as lines:
-        catalogue = read_po(lines, locale=language.replace("-", "_"))
     compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, catalogue(language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 

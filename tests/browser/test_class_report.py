@@ -17,7 +17,8 @@ from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.rosters import bring_in
 from gateway.store.store import open_store
 from gateway.web.changes import Changes
-from gateway.web.site import Status, make_site, report_address
+from gateway.web.rooms import Status, report_address
+from gateway.web.site import make_site
 from homework.assignment import Assignment, parse_assignment
 from homework.roster import Pupil, Roster
 from sync.clock import ClockQuality, ClockReading

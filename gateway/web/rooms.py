@@ -1,0 +1,134 @@
+"""The rooms of the gateway's web site: the only way to register a page, and with it what the page does and to what.
+
+A route that is not a room is closed (`Rooms.room_of` is None, and whoever comes is refused), so that no page can be
+forgotten by the rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+from aiohttp import web
+from aiohttp_sse import sse_response
+
+from gateway.access.deeds import Deed, Thing
+from gateway.ingest import Changed
+from gateway.store.store import Store
+from gateway.web.changes import Changes
+from ui.pages import SECURITY_HEADERS, Handler
+
+REPORT = "/schools/{school}/classes/{class_name}/assignments/{assignment}"
+"""The address of a class report. `-` is the class of pages whose class nobody knows."""
+_SHORT_PAUSE_S = 0.25
+"""The least time between two messages to one page: a stack of 45 is many small changes, a page needs few."""
+
+
+class Status(NamedTuple):
+    """What the program says of itself beside the store."""
+
+    broker_connected: bool
+    counts: dict[str, int]
+    broker_shares: bool = False
+    """Among several gateways."""
+    listens: bool = False
+    """Whether it is this one of several that hears the hellos."""
+
+
+class Room(NamedTuple):
+    """A route: how it is asked, and what it does."""
+
+    method: str
+    path: str
+    """As aiohttp writes it, `/schools/{school}`."""
+    deed: Deed
+    thing: Callable[[web.Request], Thing]
+
+
+def thing_of_address(request: web.Request) -> Thing:
+    """School, class, assignment and pupil as the address names them. Raises `HTTPNotFound` for a pupil that is none."""
+    info = request.match_info
+    class_name = info.get("class_name")
+    try:
+        pupil = bytes.fromhex(info["pupil"]) if "pupil" in info else None
+    except ValueError as error:
+        raise web.HTTPNotFound from error
+    return Thing(
+        school=info.get("school"),
+        class_name="" if class_name == "-" else class_name,
+        assignment=info.get("assignment"),
+        pupil=pupil,
+    )
+
+
+def place_of(request: web.Request) -> tuple[str, str, str]:
+    """School, class and assignment of a report's address."""
+    thing = thing_of_address(request)
+    assert thing.school is not None
+    assert thing.class_name is not None
+    assert thing.assignment is not None
+    return thing.school, thing.class_name, thing.assignment
+
+
+def report_address(school: str, class_name: str, assignment: str) -> str:
+    """The address of a class report's page."""
+    return f"/schools/{quote(school, '')}/classes/{quote(class_name, '') or '-'}/assignments/{quote(assignment, '')}"
+
+
+@dataclass
+class Rooms:
+    """Registers pages with an application, and hands them what they need."""
+
+    app: web.Application
+    store: Store
+    changes: Changes
+    status: Callable[[], Status]
+    rooms: list[Room] = field(default_factory=list)
+    _by_route: dict[tuple[str, str], Room] = field(default_factory=dict)
+    _open: set[str] = field(default_factory=lambda: {"/ui/{name}"})
+
+    def page(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        deed: Deed,
+        thing: Callable[[web.Request], Thing] = thing_of_address,
+    ) -> None:
+        """Register a page. `deed` and `thing` are what the rules are asked about before `handler` runs."""
+        resource = self.app.router.add_route(method, path, handler).resource
+        assert resource is not None
+        room = Room(method, resource.canonical, deed, thing)
+        self.rooms.append(room)
+        for each in (method, "HEAD") if method == "GET" else (method,):
+            self._by_route[each, resource.canonical] = room
+        if method == "GET":
+            self.app.router.add_route("HEAD", path, handler)
+
+    def files(self, prefix: str, folder: Path) -> None:
+        """Register a folder of files that say nothing of anybody: scripts, styles."""
+        self._open.add(self.app.router.add_static(prefix, folder).canonical)
+
+    def room_of(self, request: web.Request) -> Room | None:
+        """The room that a request was led to; None where there is none."""
+        resource = request.match_info.route.resource
+        return None if resource is None else self._by_route.get((request.method, resource.canonical))
+
+    def is_open_file(self, request: web.Request) -> bool:
+        """Whether the request was led to a shared file."""
+        resource = request.match_info.route.resource
+        return resource is not None and resource.canonical in self._open
+
+    async def stream(self, request: web.Request, watched: Changed | None) -> web.StreamResponse:
+        """Says `changed` whenever `watched` has, or with None whenever anything has."""
+        async with sse_response(request, headers=SECURITY_HEADERS) as response:
+            with self.changes.watching(watched) as subscription:
+                while await subscription.wait() and response.is_connected():
+                    await response.send("now", event="changed")
+                    await asyncio.sleep(_SHORT_PAUSE_S)
+        return response
