@@ -1,9 +1,15 @@
-"""The gateway's configuration: a TOML file, or defaults with which one command works."""
+"""The gateway's configuration: a TOML file, the environment over it, or defaults with which one command works.
+
+Each setting has its name in the environment: `[store] url` is `CLASSGATE_STORE_URL`, `data` is `CLASSGATE_DATA`. With
+`_FILE` behind it the value is read from a file, so that a secret need not stand in the environment.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from platformdirs import user_data_path
@@ -66,13 +72,22 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     stick: StickConfig = StickConfig()
 
 
-def load_config(path: Path | None) -> GatewayConfig:
-    """The configuration of a file, or the defaults for None. Relative paths start at the file's folder.
+PREFIX = "CLASSGATE_"
+_NOT_SETTINGS = frozenset({"CLASSGATE_CONFIG"})
+"""Names that the command line reads itself."""
 
-    Raises `BadFileError` when the file is missing, is not TOML, or says something that we don't know.
+
+def load_config(path: Path | None, environment: Mapping[str, str] | None = None) -> GatewayConfig:
+    """The configuration of a file, or the defaults for None, with what `environment` says over it.
+
+    Relative paths start at the file's folder, or here. `environment` is this process's own unless one is given.
+
+    Raises `BadFileError` when the file is missing, is not TOML, or when it or the environment says something that we
+    don't know.
     """
     base = Path.cwd() if path is None else path.resolve().parent
-    file = _File() if path is None else _read(path)
+    values: dict[str, Any] = {} if path is None else _read(path)
+    file = _with_environment(values, os.environ if environment is None else environment)
     data = user_data_path("classgate") if file.data is None else base / Path(file.data).expanduser()
     host, port = _listen(file.web.listen)
     return GatewayConfig(
@@ -86,9 +101,10 @@ def load_config(path: Path | None) -> GatewayConfig:
     )
 
 
-def _read(path: Path) -> _File:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=_File)
+        values: dict[str, Any] = msgspec.toml.decode(path.read_bytes())
+        msgspec.convert(values, _File)
     except OSError as error:
         raise BadFileError(
             "The configuration {path} cannot be read: {reason}.",
@@ -100,6 +116,62 @@ def _read(path: Path) -> _File:
         raise BadFileError(
             "The configuration {path} has a mistake: {reason}.",
             remedy="See docs/gateway.md for what it may say.",
+            path=path,
+            reason=error,
+        ) from error
+    return values
+
+
+def _with_environment(values: dict[str, Any], environment: Mapping[str, str]) -> _File:
+    """What the file says, with each setting that the environment names put in its place."""
+    known = dict(_settings())
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
+            continue
+        place = known.get(name) or known.get(name.removesuffix("_FILE"))
+        if place is None:
+            raise BadFileError(
+                "The environment sets {name}, which is no setting.",
+                remedy="Unset it, or correct it: [store] url is CLASSGATE_STORE_URL. See docs/operations.md.",
+                name=name,
+            )
+        section, key, listed = place
+        text = environment[name] if name in known else _secret(name, environment[name])
+        value: Any = [part for part in text.split(",") if part] if listed else text
+        target = values if section is None else values.setdefault(section, {})
+        target[key] = value
+    try:
+        return msgspec.convert(values, _File, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadFileError(
+            "The environment has a mistake: {reason}.",
+            remedy="The names CLASSGATE_… stand for the settings of gateway.toml. See docs/operations.md.",
+            reason=error,
+        ) from error
+
+
+def _settings() -> list[tuple[str, tuple[str | None, str, bool]]]:
+    """Each setting's name in the environment, with section, key, and whether it is a list (parts between commas)."""
+    found: list[tuple[str, tuple[str | None, str, bool]]] = []
+    for field in msgspec.structs.fields(_File):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            found += [
+                (f"{PREFIX}{field.name}_{key.name}".upper(), (field.name, key.encode_name, "tuple" in str(key.type)))
+                for key in msgspec.structs.fields(field.type)
+            ]
+        else:
+            found.append((f"{PREFIX}{field.name}".upper(), (None, field.encode_name, False)))
+    return found
+
+
+def _secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadFileError(
+            "{name} names the file {path}, which cannot be read: {reason}.",
+            remedy="Check the path, and that the program may read it.",
+            name=name,
             path=path,
             reason=error,
         ) from error
