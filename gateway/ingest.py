@@ -29,6 +29,7 @@ from gateway.store.lanes import (
     note_heard,
     save_lanes,
 )
+from gateway.store.rollups import touch_school
 from gateway.store.schools import box_keys
 from gateway.store.store import Store
 from gateway.store.trouble import in_trouble
@@ -195,6 +196,7 @@ class StoreIngest:
                 await lock_school(connection, school)
                 await note_heard(connection, school, {state.box for state in mine}, heard_ms=heard_ms)
                 if await note_boots(connection, school, _clocks(mine, heard_ms), heard_ms=heard_ms):
+                    await touch_school(connection, school, "documents")
                     placed_anew.add(Changed(school, None, None))
                 epochs = {epoch for state in mine for epoch in state.epochs}
                 known |= await load_lanes(connection, school, {state.box for state in mine}, epochs)

@@ -22,6 +22,7 @@ from gateway.store.crops import keep_crops
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.pages import PageRow, pack_items
+from gateway.store.rollups import touch_classes, touch_school
 from gateway.store.schools import Seats, seats_of
 from gateway.store.tallies import Told, keep_tallies
 from sync.errors import MalformedRecord
@@ -128,6 +129,9 @@ async def take_in(
     touched = await book(connection, school, [_page_row(one, page, seats) for one, page in pages], corrected)
     await spread(connection, school, {one.record.capture for one in new} | {page.capture for _, page in pages})
     told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
+    await touch_classes(connection, school, told - touched)
+    if placed_anew:
+        await touch_school(connection, school, "documents")
     return frozenset(touched) | told | ({(None, None)} if documents or placed_anew else frozenset())
 
 

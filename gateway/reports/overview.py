@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.reading import assignments_named, latest_arrivals, report_lines
+from gateway.store.reading import assignments_named, report_lines
 from gateway.store.schools import class_sizes, school_ids
 
 
@@ -39,7 +39,6 @@ async def overview(connection: AsyncConnection) -> Overview:
         rosters[school] = await class_sizes(connection, school)
         found = await report_lines(connection, school)
         documents = await assignments_named(connection, school, {line.assignment for line in found})
-        arrivals = await latest_arrivals(connection, school)
         lines += [
             OverviewLine(
                 school=school,
@@ -49,7 +48,7 @@ async def overview(connection: AsyncConnection) -> Overview:
                 size=rosters[school].get(line.class_name, 0),
                 pages=line.pages,
                 pending=line.pending,
-                updated_ms=arrivals.get((line.class_name, line.assignment)),
+                updated_ms=line.last_ms,
             )
             for line in found
         ]

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, decide
 from gateway.store.corrections import all_corrections, put_over
-from gateway.store.pages import PageRow, Totals, pages_where
+from gateway.store.pages import PageRow, count_page, pages_where
+from gateway.store.rollups import Totals
 from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
 from gateway.store.schools import school_ids
 
@@ -46,7 +47,7 @@ async def check(connection: AsyncConnection) -> CheckResult:
                 under_words[page.booked.name] = page
             stored[page.booked.name] = state
             if state is RowState.CURRENT:
-                totals.add(page)
+                count_page(totals, page)
         pages += len(rows)
         counted += sum(state is RowState.CURRENT for state in stored.values())
         right = decide(rows)
@@ -70,7 +71,10 @@ async def _differences(connection: AsyncConnection, school: str, totals: Totals)
         (r.assignment, r.class_name, r.attempt): (r.pages, r.score_hundredths, r.max_score_hundredths, r.pending)
         for r in found
     }
-    right = {place: msgspec.structs.astuple(sums) for place, sums in totals.classes.items()}
+    right = {
+        tuple(place): (sums.pages, sums.score_hundredths, sums.max_score_hundredths, sums.pending)
+        for place, sums in totals.classes.items()
+    }
     for fault in _unequal("class", stored, right):
         yield fault
     found = await connection.execute(select(field_rollups).where(field_rollups.c.school_id == school))

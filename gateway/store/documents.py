@@ -14,6 +14,7 @@ from gateway.keys import Vault
 from gateway.store.corrections import book, captures_judged_by
 from gateway.store.down_log import append
 from gateway.store.lanes import add_documents
+from gateway.store.rollups import touch_school
 from gateway.store.rosters import bring_in
 from gateway.store.schools import school_key
 from homework.assignment import assignment_to_toml
@@ -54,7 +55,10 @@ async def publish_roster(connection: AsyncConnection, vault: Vault, school: str,
 
 async def publish_settings(connection: AsyncConnection, school: str, settings: ReportSettings) -> int:
     """Give every box how the school wants its reports. Returns 1 when that has changed."""
-    return await _add(connection, school, "setting", "report", settings_to_json(settings).encode())
+    new = await _add(connection, school, "setting", "report", settings_to_json(settings).encode())
+    if new:
+        await touch_school(connection, school, "settings")
+    return new
 
 
 async def _document(

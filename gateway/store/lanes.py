@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore, add_or_replace
+from gateway.store.rollups import touch_school
 from gateway.store.schema import boxes, documents, held_records, lanes, raw_records
 from sync.lanes import Lane
 from sync.receipts import LaneState, decode_state, encode_state
@@ -142,7 +143,10 @@ async def keep_raw(connection: AsyncConnection, records: Iterable[RawRecord]) ->
 async def add_documents(
     connection: AsyncConnection, school: str, records: Iterable[tuple[DocumentRecord, int]]
 ) -> None:
-    """Keep documents, each with the time (ms) at which it came; every version stays, the latest counts."""
+    """Keep documents, each with the time (ms) at which it came; every version stays, the latest counts.
+
+    The caller holds the school's lock.
+    """
     rows = [
         {
             "school_id": school,
@@ -156,6 +160,7 @@ async def add_documents(
     ]
     if rows:
         await connection.execute(add_or_replace(connection, documents), rows)
+        await touch_school(connection, school, "documents")
 
 
 async def note_heard(connection: AsyncConnection, school: str, boxes_of_it: Collection[str], *, heard_ms: int) -> None:

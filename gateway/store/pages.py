@@ -15,16 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, decide
 from gateway.overlay import Content
-from gateway.store.dialect import add_or_sum, batched
-from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
-from homework.results import VerdictKind
-from sync.records import VERDICT_CODES, PackedItem
+from gateway.store.dialect import batched
+from gateway.store.rollups import ClassPlace, Totals, add_totals
+from gateway.store.schema import RowState, page_records
+from sync.records import PackedItem
 
 _items_decoder = msgspec.msgpack.Decoder(tuple[PackedItem, ...])
 _contents = msgspec.msgpack.Decoder(Content)
 _items_encoder = msgspec.msgpack.Encoder()
-_COUNTED = ("correct", "wrong", "blank", "review", "read")
-_COLUMN_OF_CODE: tuple[int, ...] = tuple(_COUNTED.index(kind.value) for kind in VERDICT_CODES)
 
 
 class PageRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,32 +65,21 @@ class Owner(NamedTuple):
     pupil: bytes
 
 
-class PageTotals(msgspec.Struct):
-    """The sums of one class's pages of one assignment and attempt, as `class_rollups` has them."""
+def count_page(totals: Totals, page: PageRow, sign: int = 1) -> None:
+    """Count a page that counts, or with `sign` -1 count it out."""
+    place = place_of(page)
+    sums = totals.classes[place]
+    sums.saw(page.booked.received_ms)
+    sums.pages += sign
+    sums.score_hundredths += sign * (page.score_hundredths or 0)
+    sums.max_score_hundredths += sign * (page.max_score_hundredths or 0)
+    sums.pending += sign * page.pending
+    totals.add_fields(place, page.sheet, page.page, (item.verdict for item in unpack_items(page.items)), sign)
 
-    pages: int = 0
-    score_hundredths: int = 0
-    max_score_hundredths: int = 0
-    pending: int = 0
 
-
-class Totals:
-    """Sums over pages that count, by class and by field; pages can be taken out again."""
-
-    def __init__(self) -> None:
-        self.classes: dict[tuple[str, str, int], PageTotals] = defaultdict(PageTotals)
-        self.fields: dict[tuple[str, str, int, str, int, int], list[int]] = defaultdict(lambda: [0] * len(_COUNTED))
-
-    def add(self, page: PageRow, sign: int = 1) -> None:
-        """Count a page, or with `sign` -1 count it out."""
-        place = (page.assignment or "", page.class_name or "", page.attempt)
-        sums = self.classes[place]
-        sums.pages += sign
-        sums.score_hundredths += sign * (page.score_hundredths or 0)
-        sums.max_score_hundredths += sign * (page.max_score_hundredths or 0)
-        sums.pending += sign * page.pending
-        for position, item in enumerate(unpack_items(page.items), 1):
-            self.fields[(*place, page.sheet, page.page, position)][_COLUMN_OF_CODE[item.verdict]] += sign
+def place_of(page: PageRow) -> ClassPlace:
+    """Where a page stands in the rollups."""
+    return ClassPlace(page.assignment or "", page.class_name or "", page.attempt)
 
 
 def pack_items(items: Sequence[PackedItem]) -> bytes:
@@ -149,9 +136,9 @@ async def add_pages(
         if name in before and before[name] is state and name not in changed:
             continue
         if before.get(name) is RowState.CURRENT:
-            totals.add(old[name], -1)
+            count_page(totals, old[name], -1)
         if state is RowState.CURRENT:
-            totals.add(now[name])
+            count_page(totals, now[name])
     await _set_states(connection, school, before, after)
     if pages:
         added = [now[page.booked.name] for page in pages]
@@ -159,8 +146,9 @@ async def add_pages(
             page_records.insert(), [_columns(school, page, after[page.booked.name]) for page in added]
         )
     await _set_contents(connection, school, [page for name, page in changed.items() if name in old])
-    await add_totals(connection, school, totals)
     touched = [*pages, *(now[name] for name in before if after[name] is not before[name] or name in changed)]
+    _note_seen(totals, touched)
+    await add_totals(connection, school, totals)
     return frozenset((p.assignment, p.class_name or "") for p in touched if p.assignment is not None)
 
 
@@ -176,7 +164,7 @@ async def reassign(
         name = page.booked.name
         owner = whose[name]
         if state is RowState.CURRENT:
-            totals.add(page, -1)
+            count_page(totals, page, -1)
         slot = Slot(page.assignment, owner.pupil, page.page, page.attempt) if page.assignment is not None else None
         booked = msgspec.structs.replace(page.booked, slot=slot)
         moved[name] = msgspec.structs.replace(page, booked=booked, class_name=owner.class_name, pupil=owner.pupil)
@@ -191,6 +179,7 @@ async def reassign(
     before = {name: state for name, (_, state) in known.items()}
     after = decide(page.booked for page in every.values())
     _count(totals, every, before, after)
+    _note_seen(totals, [*(page for page, _ in pages), *every.values()])
     await _set_states(connection, school, before, after)
     await add_totals(connection, school, totals)
 
@@ -204,38 +193,14 @@ def _count(
     for name, state in after.items():
         was = before.get(name)
         if was is not state and RowState.CURRENT in (was, state):
-            totals.add(every[name], 1 if state is RowState.CURRENT else -1)
+            count_page(totals, every[name], 1 if state is RowState.CURRENT else -1)
 
 
-async def add_totals(connection: AsyncConnection, school: str, totals: Totals) -> None:
-    """Add sums to the rollups."""
-    classes = [
-        {
-            "school_id": school,
-            "assignment": assignment,
-            "class_name": class_name,
-            "attempt": attempt,
-            **msgspec.structs.asdict(sums),
-        }
-        for (assignment, class_name, attempt), sums in sorted(totals.classes.items())
-    ]
-    if classes:
-        await connection.execute(add_or_sum(connection, class_rollups), classes)
-    fields = [
-        {
-            "school_id": school,
-            "assignment": assignment,
-            "class_name": class_name,
-            "attempt": attempt,
-            "sheet": sheet,
-            "page": page,
-            "position": position,
-            **dict(zip(_COUNTED, counts, strict=True)),
-        }
-        for (assignment, class_name, attempt, sheet, page, position), counts in sorted(totals.fields.items())
-    ]
-    if fields:
-        await connection.execute(add_or_sum(connection, field_rollups), fields)
+def _note_seen(totals: Totals, pages: Iterable[PageRow]) -> None:
+    """A report shows pages too that count nowhere: twins, seconds, those that nobody knows the pupil of."""
+    for page in pages:
+        if page.assignment is not None:
+            totals.classes[place_of(page)].saw(page.booked.received_ms)
 
 
 async def pages_where(connection: AsyncConnection, query: Select[Any]) -> list[tuple[PageRow, RowState]]:
@@ -419,6 +384,3 @@ def _row(r: Any) -> PageRow:
         settled=r.settled or b"",
         sent=r.sent,
     )
-
-
-assert {kind.value for kind in VerdictKind} == set(_COUNTED)

@@ -6,51 +6,109 @@ from collections.abc import Collection, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.pages import PageRow, pages_where
-from gateway.store.schema import RowState, class_rollups, documents, page_records
+from gateway.store.schema import RowState, class_rollups, documents, page_records, schools
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError
 from homework.layout import SheetLayout, layout_from_json
 
 
+class ReportVersion(NamedTuple):
+    """What a class report was made of: all four are the same again only while nothing in it has changed.
+
+    `rows` counts changes of the class's pages, tallies and corrections; the others those of all of the school. With
+    time alone a report changes too: homework falls due, and the clocks of boxes become known better.
+    """
+
+    rows: int
+    roster: int
+    settings: int
+    documents: int
+
+
+class Cursor(NamedTuple):
+    """The place of a report in a list by when the latest page came: where the next part of the list begins."""
+
+    last_ms: int
+    assignment: str
+    class_name: str
+
+
 class ReportLine(NamedTuple):
-    """A report that there is: pages that count, and when the latest came."""
+    """A report that there is: pages that count, and when the first and the latest came (Unix milliseconds)."""
 
     school: str
     class_name: str
     assignment: str
     pages: int
     pending: int
+    version: int
+    first_ms: int
+    last_ms: int
+
+    @property
+    def cursor(self) -> Cursor:
+        """What asks for the lines after this one."""
+        return Cursor(self.last_ms, self.assignment, self.class_name)
 
 
-async def report_lines(connection: AsyncConnection, school: str) -> list[ReportLine]:
-    """Every class and assignment of a school with a sheet that counts."""
+async def class_version(connection: AsyncConnection, school: str, class_name: str, assignment: str) -> ReportVersion:
+    """Of what a class's report would be made now. All zero for a school that is not here."""
+    rows = select(func.coalesce(func.sum(class_rollups.c.version), 0)).where(
+        class_rollups.c.school_id == school,
+        class_rollups.c.assignment == assignment,
+        class_rollups.c.class_name == class_name,
+    )
+    columns = (schools.c.roster_version, schools.c.settings_version, schools.c.documents_version)
+    found = (
+        await connection.execute(
+            select(rows.scalar_subquery().label("rows"), *columns).where(schools.c.school_id == school)
+        )
+    ).first()
+    return ReportVersion(0, 0, 0, 0) if found is None else ReportVersion(int(found[0]), *found[1:])
+
+
+async def report_lines(
+    connection: AsyncConnection,
+    school: str,
+    classes: Collection[str] | None = None,
+    *,
+    before: Cursor | None = None,
+    limit: int | None = None,
+) -> list[ReportLine]:
+    """The classes and assignments of a school with a first sheet that counts, the latest arrival first.
+
+    Of `classes` only (None: of all), at most `limit` of them, those after the cursor of the last one that is known.
+    """
+    columns = class_rollups.c
+    place = (columns.last_ms, columns.assignment, columns.class_name)
     query = (
         select(class_rollups)
-        .where(class_rollups.c.school_id == school, class_rollups.c.attempt == 1, class_rollups.c.pages > 0)
-        .order_by(class_rollups.c.class_name, class_rollups.c.assignment)
+        .where(columns.school_id == school, columns.attempt == 1, columns.pages > 0)
+        .order_by(*(column.desc() for column in place))
+        .limit(limit)
     )
-    found = await connection.execute(query)
-    return [ReportLine(school, r.class_name, r.assignment, r.pages, r.pending) for r in found]
-
-
-async def latest_arrivals(connection: AsyncConnection, school: str) -> dict[tuple[str, str], int]:
-    """When the latest counting page of each (class, assignment) came, in milliseconds."""
-    query = (
-        select(page_records.c.class_name, page_records.c.assignment, func.max(page_records.c.received_ms))
-        .where(page_records.c.school_id == school, page_records.c.assignment.is_not(None), text("state = 0"))
-        .group_by(page_records.c.class_name, page_records.c.assignment)
-    )
-    return {(name or "", assignment): when for name, assignment, when in await connection.execute(query)}
+    if classes is not None:
+        query = query.where(columns.class_name.in_(sorted(classes)))
+    if before is not None:
+        # The first condition says nothing new, but it is what the index answers.
+        query = query.where(columns.last_ms <= before.last_ms, tuple_(*place) < tuple_(*map(literal, before)))
+    return [
+        ReportLine(school, r.class_name, r.assignment, r.pages, r.pending, r.version, r.first_ms, r.last_ms)
+        for r in await connection.execute(query)
+    ]
 
 
 async def class_pages(
-    connection: AsyncConnection, school: str, class_name: str, assignment: str, *, attempt: int = 1
+    connection: AsyncConnection, school: str, class_name: str, assignment: str, *, attempt: int | None = 1
 ) -> list[tuple[PageRow, RowState]]:
-    """All rows of one class's assignment and attempt, in the order of arrival, with what each counts for."""
+    """All rows of one class's assignment and attempt, in the order of arrival, with what each counts for.
+
+    With `attempt` None those of every attempt.
+    """
     query = (
         select(page_records)
         .where(
@@ -59,11 +117,27 @@ async def class_pages(
             page_records.c.class_name == class_name
             if class_name
             else func.coalesce(page_records.c.class_name, "") == "",
-            page_records.c.attempt == attempt,
         )
         .order_by(page_records.c.received_ms, page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
     )
+    if attempt is not None:
+        query = query.where(page_records.c.attempt == attempt)
     return await pages_where(connection, query)
+
+
+async def pupil_pages(connection: AsyncConnection, school: str, pupil: bytes, *, since_ms: int = 0) -> list[PageRow]:
+    """The pages of a pupil that count, of every assignment and attempt, that came since then; in order of arrival."""
+    query = (
+        select(page_records)
+        .where(
+            page_records.c.school_id == school,
+            page_records.c.pupil == pupil,
+            page_records.c.received_ms >= since_ms,
+            text("state = 0"),  # as a literal, so that the planner sees that the partial index answers it
+        )
+        .order_by(page_records.c.received_ms, page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
+    )
+    return [page for page, _ in await pages_where(connection, query)]
 
 
 async def assignments_named(connection: AsyncConnection, school: str, names: Collection[str]) -> dict[str, Assignment]:

@@ -78,6 +78,11 @@ schools = Table(
     Column("school_id", String(32), primary_key=True),
     Column("key_sealed", LargeBinary, nullable=False),
     Column("added_ms", BigInteger, nullable=False),
+    Column("title", String(128), nullable=False, server_default=""),  # what people call it; "" where nobody said
+    # Each grows by one whenever something of its kind has changed, so that a report that was made before can be told.
+    Column("roster_version", BigInteger, nullable=False, server_default="0"),
+    Column("settings_version", BigInteger, nullable=False, server_default="0"),
+    Column("documents_version", BigInteger, nullable=False, server_default="0"),
 )
 
 boxes = Table(
@@ -317,8 +322,12 @@ class_rollups = Table(
     Column("score_hundredths", BigInteger, nullable=False),
     Column("max_score_hundredths", BigInteger, nullable=False),
     Column("pending", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="0"),  # grows with every change of what is reported
+    Column("first_ms", BigInteger),  # when its first and its latest page came; NULL while none has
+    Column("last_ms", BigInteger),
     PrimaryKeyConstraint("school_id", "assignment", "class_name", "attempt"),
     _school_key(),
+    Index(None, "school_id", "last_ms"),
 )
 
 field_rollups = Table(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.store.dialect import add_or_replace, batched
+from gateway.store.rollups import touch_school
 from gateway.store.schema import boxes, pupils, schools
 from homework.errors import ClassboxError
 from homework.roster import Pupil, Roster
@@ -42,8 +43,11 @@ class Seats(NamedTuple):
     pupil_at: Mapping[tuple[str, int], bytes]
 
 
-async def add_school(connection: AsyncConnection, vault: Vault, school: str) -> None:
-    """Make a school with a fresh key. Raises `ClassboxError` when it is there already or the id cannot be one."""
+async def add_school(connection: AsyncConnection, vault: Vault, school: str, *, title: str = "") -> None:
+    """Make a school with a fresh key; `title` is what people call it.
+
+    Raises `ClassboxError` when it is there already or the id cannot be one.
+    """
     try:
         await connection.execute(
             insert(schools),
@@ -51,6 +55,7 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str) -> 
                 "school_id": checked_id(school),
                 "key_sealed": vault.seal(new_school_key(), purpose=f"school {school}"),
                 "added_ms": _now_ms(),
+                "title": title,
             },
         )
     except IntegrityError as error:
@@ -159,6 +164,7 @@ async def import_roster(connection: AsyncConnection, vault: Vault, school: str, 
     )
     if rows:
         await connection.execute(add_or_replace(connection, pupils), rows)
+    await touch_school(connection, school, "roster")
 
 
 async def class_pupils(

@@ -3,18 +3,23 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import GatewayConfig
 from gateway.held import held
-from gateway.store.schema import metadata
+from gateway.store.check import check
+from gateway.store.pages import pack_items
+from gateway.store.schema import RowState, metadata
 from gateway.store.store import open_store
 from sync.lanes import Lane
+from sync.records import PackedItem
+from tests.gateway.databases import POSTGRESQL, SQLITE
 from tests.gateway.revisions import make_database, move, take_back
 
 FILE = "classgate.sqlite"
@@ -63,3 +68,67 @@ async def test_what_was_held_before_decisions_were_kept_waits_for_one(config: Ga
     async with open_store(config) as store, store.reading() as connection:
         (one,) = await held(connection)
     assert (one.lane.box, one.lane.lane, one.seq, one.size, one.decision) == ("box-1", Lane.RESULTS, 7, 3, None)
+
+
+@pytest.mark.parametrize("database", [SQLITE, POSTGRESQL])
+async def test_a_database_full_of_sheets_comes_up_to_date_and_back(
+    tmp_path: Path, request: pytest.FixtureRequest, database: str
+) -> None:
+    """Of each class the arrivals are known afterwards, also of one that nobody knows."""
+    server: PostgreSQL | None = request.getfixturevalue("postgresql") if database == POSTGRESQL else None
+    name = server.database() if server is not None else ""
+    url = server.url(name) if server is not None else f"sqlite+aiosqlite:///{tmp_path / FILE}"
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(move, "0010", command.upgrade)
+        await connection.run_sync(_fill)
+    for revision, step in (("head", command.upgrade), ("0010", command.downgrade), ("head", command.upgrade)):
+        async with engine.begin() as connection:
+            await connection.run_sync(move, revision, step)
+    async with engine.connect() as connection:
+        query = "SELECT class_name, first_ms, last_ms, version FROM class_rollups ORDER BY class_name"
+        assert list(map(tuple, await connection.execute(text(query)))) == [("", 4, 4, 0), ("3-1", 1, 3, 0)]
+        faults = (await check(connection)).faults
+    await engine.dispose()
+    if server is not None:
+        server.drop(name)
+    assert faults == ()
+
+
+def _fill(connection: Connection) -> None:
+    """A school of revision 0010 with four sheets: three of a class, the last of which is a twin, one of nobody's."""
+    items = pack_items((PackedItem(verdict=1, score_hundredths=100, reading="1", confidence=255, doubt=0),))
+    sheets = (("3-1", b"a" * 16, 1), ("3-1", b"b" * 16, 2), ("3-1", b"a" * 16, 3), (None, b"c" * 16, 4))
+    connection.execute(text("INSERT INTO schools (school_id, key_sealed, added_ms) VALUES ('no-1', :key, 0)"), KEY)
+    connection.execute(
+        text("INSERT INTO boxes (school_id, box_id, key_sealed, added_ms) VALUES ('no-1', 'box-1', :key, 0)"), KEY
+    )
+    for class_name, pupil, at in sheets:
+        row = {
+            "epoch": bytes(8),
+            "at": at,
+            "digest": bytes([at]) * 16,
+            "assignment": "a",
+            "class": class_name,
+            "pupil": pupil,
+            "items": items,
+            "state": int(RowState.SECOND if at == 3 else RowState.CURRENT),
+        }
+        connection.execute(
+            text(
+                "INSERT INTO page_records (school_id, box_id, epoch, seq, digest, capture, revision, assignment,"
+                " class_name, pupil, sheet, page, attempt, pending, items, problems, clock, received_ms, state)"
+                " VALUES ('no-1', 'box-1', :epoch, :at, :digest, :digest, 1, :assignment,"
+                " :class, :pupil, 'sheet', 1, 1, 0, :items, '', :epoch, :at, :state)"
+            ),
+            row,
+        )
+    for class_name, pages in (("3-1", 2), ("", 1)):
+        place = {"class": class_name, "pages": pages}
+        connection.execute(text("INSERT INTO class_rollups VALUES ('no-1', 'a', :class, 1, :pages, 0, 0, 0)"), place)
+        connection.execute(
+            text("INSERT INTO field_rollups VALUES ('no-1', 'a', :class, 1, 'sheet', 1, 1, :pages, 0, 0, 0, 0)"), place
+        )
+
+
+KEY = {"key": b"\0"}

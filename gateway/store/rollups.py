@@ -1,0 +1,126 @@
+"""The sums over pages that count, by class and by field, and the versions of what reports are made of.
+
+They change in the transaction that changes the rows. The caller holds the school's lock (`lock_school`), so that what
+is read here and written again is nobody else's meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, case, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.dialect import add_or_sum, insert_into
+from gateway.store.schema import class_rollups, field_rollups, schools
+from homework.results import VerdictKind
+from sync.records import VERDICT_CODES
+
+COUNTED = ("correct", "wrong", "blank", "review", "read")
+"""What a field's five counts are of, in their order."""
+_COLUMN_OF_CODE: tuple[int, ...] = tuple(COUNTED.index(kind.value) for kind in VERDICT_CODES)
+_SUMS = ("pages", "score_hundredths", "max_score_hundredths", "pending", "version")
+
+
+class ClassPlace(NamedTuple):
+    """One class's work on one assignment; `class_name` is "" where nobody knows the class."""
+
+    assignment: str
+    class_name: str
+    attempt: int
+
+
+class PageTotals(msgspec.Struct):
+    """The sums of one class's pages of one assignment and attempt, as `class_rollups` has them.
+
+    `first_ms` and `last_ms` say when the first and the latest page came of those that were looked at.
+    """
+
+    pages: int = 0
+    score_hundredths: int = 0
+    max_score_hundredths: int = 0
+    pending: int = 0
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+    def saw(self, received_ms: int) -> None:
+        """A page of the class came then, whether it counts or not."""
+        self.first_ms = received_ms if self.first_ms is None else min(self.first_ms, received_ms)
+        self.last_ms = received_ms if self.last_ms is None else max(self.last_ms, received_ms)
+
+
+class Totals:
+    """Sums over pages that count, by class and by field; pages can be taken out again."""
+
+    def __init__(self) -> None:
+        self.classes: dict[ClassPlace, PageTotals] = defaultdict(PageTotals)
+        self.fields: dict[tuple[str, str, int, str, int, int], list[int]] = defaultdict(lambda: [0] * len(COUNTED))
+
+    def add_fields(self, place: ClassPlace, sheet: str, page: int, verdicts: Iterable[int], sign: int) -> None:
+        """Count the fields of a page by the codes of their verdicts, in the order of the layout; -1 counts them out."""
+        for position, code in enumerate(verdicts, 1):
+            self.fields[(*place, sheet, page, position)][_COLUMN_OF_CODE[code]] += sign
+
+
+async def add_totals(connection: AsyncConnection, school: str, totals: Totals) -> None:
+    """Add sums to the rollups. Every class that is named has another version afterwards, whatever its sums are."""
+    classes = [
+        {"school_id": school, **place._asdict(), **msgspec.structs.asdict(sums), "version": 1}
+        for place, sums in sorted(totals.classes.items())
+    ]
+    if classes:
+        await connection.execute(_add_to_classes(connection), classes)
+    fields = [
+        {
+            "school_id": school,
+            "assignment": assignment,
+            "class_name": class_name,
+            "attempt": attempt,
+            "sheet": sheet,
+            "page": page,
+            "position": position,
+            **dict(zip(COUNTED, counts, strict=True)),
+        }
+        for (assignment, class_name, attempt, sheet, page, position), counts in sorted(totals.fields.items())
+    ]
+    if fields:
+        await connection.execute(add_or_sum(connection, field_rollups), fields)
+
+
+async def touch_classes(connection: AsyncConnection, school: str, places: Collection[tuple[str, str]]) -> None:
+    """Say that something else that these (assignment, class) reports show has changed than their pages."""
+    totals = Totals()
+    for assignment, class_name in places:
+        totals.classes[ClassPlace(assignment, class_name, 1)] = PageTotals()
+    await add_totals(connection, school, totals)
+
+
+async def touch_school(
+    connection: AsyncConnection, school: str, what: Literal["roster", "settings", "documents"]
+) -> None:
+    """Say that something has changed that all of a school's reports may show.
+
+    `documents`: worksheets and layouts, and what is known of the clocks of boxes.
+    """
+    version = schools.c[f"{what}_version"]
+    await connection.execute(update(schools).where(schools.c.school_id == school).values({version: version + 1}))
+
+
+def _add_to_classes(connection: AsyncConnection) -> Any:
+    statement = insert_into(connection, class_rollups)
+    old, new = class_rollups.c, statement.excluded
+    changes: dict[str, Any] = {name: old[name] + new[name] for name in _SUMS}
+    changes["first_ms"] = _chosen(old.first_ms, new.first_ms, new.first_ms < old.first_ms)
+    changes["last_ms"] = _chosen(old.last_ms, new.last_ms, new.last_ms > old.last_ms)
+    return statement.on_conflict_do_update(index_elements=list(class_rollups.primary_key.columns), set_=changes)
+
+
+def _chosen(old: ColumnElement[Any], new: ColumnElement[Any], better: ColumnElement[bool]) -> ColumnElement[Any]:
+    """The new one where it is `better` or there was none; a comparison with NULL is never true."""
+    return case((old.is_(None) | better, new), else_=old)
+
+
+assert {kind.value for kind in VerdictKind} == set(COUNTED)
