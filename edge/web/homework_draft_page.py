@@ -15,10 +15,10 @@ from edge.printing import Printed, PrintJob, print_job
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields, sent_file
-from edge.web.words import KIND_WORDS
 from homework.assignment import Assignment, parse_assignment
 from homework.drafts import Head, draft_of, items_of_table
 from homework.errors import BadFileError, ClassboxError, UsageError
+from homework.field_words import KIND_WORDS
 from homework.roster import Pupil
 from homework.typed_items import TypedItem, checked, typed_items
 from ui.language import translator

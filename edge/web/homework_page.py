@@ -15,10 +15,10 @@ from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields
 from edge.web.homework_draft_page import handed_in, pupils_for
-from edge.web.words import KIND_WORDS
 from homework.assignment import Assignment, assignment_to_toml
 from homework.drafts import draft_of
 from homework.errors import ClassboxError, UsageError
+from homework.field_words import KIND_WORDS
 from homework.layout import layout_to_json
 from homework.print_run import ASSIGNMENT, LAYOUT, ROSTER
 from homework.roster import Roster, roster_to_csv

@@ -11,13 +11,13 @@ from edge.correcting import Change
 from edge.documents import Documents
 from edge.ledger import FiledPage
 from edge.release import is_released
-from edge.web.review_answers import points_in
 from homework.assignment import Assignment
 from homework.corrections import Place, Word, toggled, unruled
 from homework.errors import UsageError
 from homework.grading import share_points
 from homework.layout import Box, Field
 from homework.results import ItemResult, Said, Stamp, VerdictKind, points
+from homework.review_answers import points_in
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from edge.ledger import FiledPage
 from edge.web.deed_words import deed_line
 from edge.web.desk import SITE, Site, acting, refuse_strangers
 from edge.web.items import change_of, item_rows
-from edge.web.words import STAMP_WORDS
+from homework.field_words import STAMP_WORDS
 from homework.wording import VERDICT_SIGNS
 from ui.language import translator
 from ui.pages import language_of

@@ -9,8 +9,8 @@ from aiohttp import web
 from edge.registration.unmarked_sheet import UnmarkedSheet
 from edge.web import learned
 from edge.web.desk import SITE, page_values, refuse_strangers
-from edge.web.words import KIND_WORDS
 from homework.errors import ClassboxError, UsageError
+from homework.field_words import KIND_WORDS
 from ui.pages import render
 
 _PAGE = r"/learned/{sheet:[A-Za-z0-9_-]{1,32}}/{page:\d{1,3}}"

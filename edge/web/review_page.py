@@ -16,19 +16,13 @@ from edge.reading.crops import surroundings_mm
 from edge.web.deed_words import deed_line
 from edge.web.desk import SITE, Site, acting, page_values, refuse_strangers
 from edge.web.drawing import crop_size_px
-from edge.web.review import ReviewList, review_list
-from edge.web.review_answers import changes_of
-from edge.web.review_groups import Crop, Group
-from edge.web.words import DOUBT_WORDS, STAMP_WORDS
-from homework.results import points
+from edge.web.review import ReviewList, changes_of, review_list
+from homework.review_groups import Crop, Group
 from ui.pages import SECURITY_HEADERS, render
+from ui.review_view import CROP_HEIGHT_PX, CropView, group_values
 
-CROP_HEIGHT_PX = 88
 MOST_OTHERS = 30
 """Groups that are named before their turn; after a term without a look there may be hundreds."""
-
-KEYS = (*"1234567890", ".", "/", "-", "%", "……", "⌫")
-"""For a number on a phone, whose own keys have no fraction and no remainder."""
 
 
 def add_review_page(app: web.Application) -> None:
@@ -50,19 +44,14 @@ async def _review(request: web.Request) -> web.Response:
         request,
         "review.html",
         **values,
+        **group_values(group, _crops(group), words, address="/review"),
         waiting=waiting,
-        group=group,
         others=others[:MOST_OTHERS],
         more_others=max(0, len(others) - MOST_OTHERS),
-        crops=_crops(group),
-        keys=KEYS,
         mark=await asyncio.to_thread(site.ledger.review_mark),
         did=did,
         did_line=deed_line(did, words, site.documents, site.ledger.deed) if did is not None else None,
         refused=_number(request.query.get("refused")) or 0,
-        doubts={doubt: words(text) for doubt, text in DOUBT_WORDS.items()},
-        stamps={stamp: words(text) for stamp, text in STAMP_WORDS.items()},
-        points=points,
     )
 
 
@@ -70,9 +59,14 @@ def _waiting(site: Site) -> ReviewList:
     return review_list(site.ledger, site.documents, class_name=site.chosen_class())
 
 
-def _crops(group: Group | None) -> list[dict[str, Any]]:
-    """The crops of a group with their size on the page, so that it keeps its place while they load."""
-    return [{"crop": crop, "size_px": _size(crop)} for crop in group.crops] if group is not None else []
+def _crops(group: Group | None) -> list[CropView]:
+    return [_view(crop) for crop in group.crops] if group is not None else []
+
+
+def _view(crop: Crop) -> CropView:
+    sheet = f"/sheets/{crop.key}"
+    picture = f"{sheet}/fields/{crop.place}.jpg?{crop.version}{'&wide' if crop.wide else ''}"
+    return CropView(crop, picture, f"{sheet}?item={crop.place}", _size(crop))
 
 
 def _size(crop: Crop) -> tuple[int, int]:

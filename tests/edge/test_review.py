@@ -19,163 +19,36 @@ from edge.pipeline import GradedPage
 from edge.reading.signature import GRID
 from edge.web.deed_words import deed_line, time_line
 from edge.web.items import change_of, item_rows
-from edge.web.review import review_list
-from edge.web.review_answers import changes_of, points_in
-from edge.web.review_groups import Group, OpenPage, Question, groups_of
-from homework.assignment import parse_assignment
+from edge.web.review import alike, changes_of, ink_of, review_list
 from homework.corrections import Word
 from homework.errors import UsageError
-from homework.grading import grade_page
-from homework.layout import Field
 from homework.results import (
-    Candidate,
-    Doubt,
-    MarkKind,
     PageStatus,
     Reading,
     Stamp,
-    TeacherMark,
     VerdictKind,
     WhoWroteIt,
 )
+from homework.review_groups import OpenPage
 from sync.clock import ClockQuality
 from tests.edge.filing import CLOCK, IMAGE, registered
+from tests.homework.reviewing import KEY, doubt, opened
 
-KEY = parse_assignment("""
-[assignment]
-id = "g3"
-title = "7 × 8"
-[[item]]
-kind = "number"
-prompt = "7 × 8 ="
-answer = "56"
-[[item]]
-kind = "number"
-prompt = "6 × 9 ="
-answer = "54"
-[[item]]
-kind = "judge"
-prompt = "3 是奇数"
-answer = "√"
-[[item]]
-kind = "number"
-prompt = "how long?"
-answer = "12"
-unit = "cm"
-unit_written = true
-[[item]]
-kind = "open"
-prompt = "why?"
-points = 2
-[[item]]
-kind = "text"
-prompt = "the capital"
-answer = "Paris"
-""")
-FIELDS = [Field(item.id, 1, item.kind, (9.0, 9.0, 20.0, 9.0)) for item in KEY.items]
-SURE = [Reading(text, 0.999) for text in ("56", "54", "√", "12cm", "", "")]
 MISS = By("teacher", CLOCK)
 
 
-def doubt(text: str | None, confidence: float, *candidates: str, why: Doubt = Doubt.UNSURE) -> Reading:
-    return Reading(text, confidence, why, tuple(Candidate(one, 0.4) for one in candidates))
-
-
-def opened(
-    capture: int, *, key: bool = True, marks: dict[int, TeacherMark] | None = None, ink: bytes = b"", **read: Reading
-) -> OpenPage:
-    """A page with those readings in doubt: `i1=` is the first item's."""
-    readings = [read.get(f"i{n}", SURE[n - 1]) for n in range(1, len(FIELDS) + 1)]
-    on_fields = [(marks or {}).get(n) for n in range(1, len(FIELDS) + 1)]
-    pairs = list(zip(FIELDS, readings, strict=True))
-    record = grade_page(KEY if key else None, "SHEET", 1, pairs, WhoWroteIt("3-1", capture), marks=on_fields)
-    return OpenPage(capture, 1, record, "v", capture, ink)
-
-
-def grouped(*pages: OpenPage, first: str | None = None) -> list[Group]:
-    fields = {("SHEET", 1): {(field.item, 1): field for field in FIELDS}}
-    return groups_of(pages, keys={KEY.id: KEY}, fields=fields, first=first)
-
-
-def asked(groups: list[Group]) -> list[tuple[str, str | None, int]]:
-    return [(group.question.value, group.text, len(group.crops)) for group in groups]
-
-
-def test_answers_that_read_alike_are_one_group_over_all_items_of_a_kind_the_most_doubtful_first() -> None:
-    groups = grouped(
-        opened(1, i1=doubt("56", 0.9)),
-        opened(2, i1=doubt("58", 0.6)),
-        opened(3, i2=doubt("56", 0.7), i3=doubt("√", 0.3)),
-        opened(4, i1=doubt("56", 0.8)),
-    )
-    assert asked(groups) == [("reading", "√", 1), ("reading", "58", 1), ("reading", "56", 3)]
-    assert [crop.capture for crop in groups[2].crops] == [3, 4, 1]
-
-
-def test_what_has_no_reading_stands_under_its_likeliest_one_or_is_asked_field_by_field() -> None:
-    groups = grouped(
-        opened(1, i1=doubt(None, 0.0, "56")), opened(2, i1=doubt(None, 0.0)), opened(3, i1=doubt("56", 0.5))
-    )
-    assert asked(groups) == [("unread", None, 1), ("reading", "56", 2)]
-
-
-def test_what_is_read_but_not_decided_is_asked_right_or_wrong_item_by_item() -> None:
-    unclear = {1: TeacherMark(MarkKind.UNCLEAR, sure=False, stroke=1)}
-    groups = grouped(opened(1, i4=Reading("12", 0.999)), opened(2, i4=Reading("12", 0.999)), opened(3, marks=unclear))
-    assert sorted((group.question, group.label, group.text, len(group.crops)) for group in groups) == [
-        (Question.VERDICT, "1", "56", 1),
-        (Question.VERDICT, "4", "12", 2),
-    ]
-    assert [group.crops[0].wide for group in groups if group.label == "1"] == [True]
-
-
-def test_open_items_are_rated_after_all_doubts_in_half_points() -> None:
-    groups = grouped(
-        opened(1, i5=doubt(None, 0.0, why=Doubt.FOR_THE_TEACHER)),
-        opened(2, i5=doubt(None, 0.0, why=Doubt.FOR_THE_TEACHER), i1=doubt("56", 0.9)),
-    )
-    assert asked(groups) == [("reading", "56", 1), ("points", None, 2)]
-    assert groups[1].points == (0, 50, 100, 150, 200)
-
-
-def test_words_that_look_alike_are_one_group() -> None:
+def test_only_ink_that_looks_alike_is_put_together() -> None:
     rng = np.random.default_rng(1)
     cells, size = 6 * GRID[0] * GRID[1], GRID[0] * GRID[1]
     one = (rng.random(cells) * 255 * (rng.random(cells) > 0.7)).astype(np.uint8)
     like = np.clip(one.astype(int) + rng.integers(-20, 20, cells), 0, 255).astype(np.uint8)
     other = one.copy()
     other[5 * size :] = np.roll(one[5 * size :].reshape(GRID), 7, axis=1).ravel()
-    words = doubt(None, 0.0, why=Doubt.FOR_THE_TEACHER)
-    groups = grouped(*(opened(n, i6=words, ink=ink.tobytes()) for n, ink in enumerate((one, like, other), start=1)))
-    assert sorted(sorted(crop.capture for crop in group.crops) for group in groups) == [[1, 2], [3]]
-    assert {group.question for group in groups} == {Question.VERDICT}
-    unknown = grouped(opened(1, i6=words), opened(2, i6=words))
-    assert [len(group.crops) for group in unknown] == [1, 1], "without ink nothing is alike"
-
-
-def test_without_a_key_what_only_a_person_can_judge_waits_and_the_rest_is_asked() -> None:
-    reasons = doubt(None, 0.0, why=Doubt.FOR_THE_TEACHER)
-    assert asked(grouped(opened(1, key=False, i1=doubt("56", 0.6), i5=reasons, i6=reasons))) == [("reading", "56", 1)]
-
-
-def test_the_homework_at_hand_comes_first() -> None:
-    other = msgspec.structs.replace(KEY, id="older")
-    page = opened(1, i1=doubt("99", 0.1))
-    older = msgspec.structs.replace(page.record, assignment="older")
-    pages = [OpenPage(1, 1, older, "v", 1), opened(2, i1=doubt("56", 0.9))]
-    groups = groups_of(pages, keys={"g3": KEY, "older": other}, fields={}, first="g3")
-    assert [group.assignment for group in groups] == ["g3", "older"]
-
-
-def test_a_short_alphabet_is_offered_whole() -> None:
-    (group,) = grouped(opened(1, i3=doubt("√", 0.5)))
-    assert group.crops[0].choices == ("√", "×")
-
-
-def test_a_group_keeps_its_name_while_its_members_come_and_go() -> None:
-    few = grouped(opened(1, i1=doubt("56", 0.9)))
-    more = grouped(opened(2, i1=doubt("56", 0.4)), opened(3, i2=doubt("56", 0.9)))
-    assert few[0].key == more[0].key
+    first, second, third = (ink_of(ink.tobytes(), 5) for ink in (one, like, other))
+    assert alike(first, second)
+    assert not alike(first, third)
+    assert not alike(bytes(size), bytes(size)), "two empty fields show nothing"
+    assert ink_of(one.tobytes(), 6) == ink_of(one.tobytes()[:-1], 5) == b""
 
 
 # --- on a ledger -------------------------------------------------------------------------------------------
@@ -245,6 +118,8 @@ def test_a_form_becomes_changes_of_those_ticked_and_those_typed(ledger: Ledger) 
         {"do": ["drop table"]},
         {"do": ["say"], "as": ["1"], "in": ["x"]},
         {"do": ["say"], "as": ["1"], "in": ["1-1"]},
+        {"do": ["say"], "as": ["1"], "in": ["a1-1-0"]},
+        {"do": ["say"], "as": ["1"], "in": ["1234567890123-1-0"]},
         {"one": ["1-1-0/colour/red"]},
         {"one": ["1-1-0/points/many"]},
         {"do": ["keep"], "points:1-1-4": ["-1"]},
@@ -254,11 +129,6 @@ def test_a_form_becomes_changes_of_those_ticked_and_those_typed(ledger: Ledger) 
 def test_what_no_form_of_ours_sends_is_refused(ledger: Ledger, form: dict[str, list[str]]) -> None:
     with pytest.raises(UsageError):
         changes_of(form, ledger)
-
-
-@pytest.mark.parametrize(("text", "hundredths"), [("3", 300), ("3.5", 350), ("3,25", 325), (" 0 ", 0), ("0.5", 50)])
-def test_points_are_read_as_people_write_them(text: str, hundredths: int) -> None:
-    assert points_in(text) == hundredths
 
 
 def test_the_items_of_a_sheet_are_listed_with_what_they_are_worth(ledger: Ledger, documents: Documents) -> None:

@@ -1,4 +1,4 @@
-"""What a person answered on the review page, from a form to changes of fields."""
+"""What a person answered on the review page: from a form to a word on each field. Pure."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge.correcting import Change
-from edge.ledger import Ledger
 from homework.corrections import Word
 from homework.errors import UsageError
 from homework.results import Stamp
@@ -17,19 +15,21 @@ from homework.results import Stamp
 MOST_CHANGES = 2000
 """Of one answer: more than a class of sixty writes into one item of several blanks."""
 
-_IDENT = re.compile(r"(\d{1,12})-(\d{1,9})-(\d{1,3})")
+_IDENT = re.compile(r"([0-9A-Za-z]{1,64})-(\d{1,9})-(\d{1,3})", re.ASCII)
 _POINTS = re.compile(r"\d{1,4}(?:[.,]\d{1,2})?")
 
 
 @dataclass(frozen=True)
-class _Field:
-    capture: int
+class SeenField:
+    """A field as a person saw it: its page, as of which revision, and its place among the record's items, from 0."""
+
+    key: str
     revision: int
     place: int
 
 
-def changes_of(form: Mapping[str, Sequence[str]], ledger: Ledger) -> list[Change]:
-    """The changes that an answer asks for. Raises `UsageError` for what no form of ours sends, or no number.
+def answers_of(form: Mapping[str, Sequence[str]]) -> dict[SeenField, Word]:
+    """What is said of which field. Raises `UsageError` for what no form of ours sends, or no number.
 
     One field by its own button (`one`), or the whole group: those that are ticked (`in`) get the group's answer, and
     those where something was typed get that, ticked or not.
@@ -40,8 +40,8 @@ def changes_of(form: Mapping[str, Sequence[str]], ledger: Ledger) -> list[Change
     else:
         words = _of_group(form)
     if len(words) > MOST_CHANGES:
-        raise _not_ours()
-    return [change for field, word in words.items() if (change := _change(field, word, ledger)) is not None]
+        raise not_ours()
+    return words
 
 
 def _single(kind: str, value: str) -> Word:
@@ -51,10 +51,10 @@ def _single(kind: str, value: str) -> Word:
         return Word(right=value == "yes")
     if kind == "points":
         return Word(score_hundredths=points_in(value))
-    raise _not_ours()
+    raise not_ours()
 
 
-def _of_group(form: Mapping[str, Sequence[str]]) -> dict[_Field, Word]:
+def _of_group(form: Mapping[str, Sequence[str]]) -> dict[SeenField, Word]:
     do = form.get("do", [""])[0]
     ticked = [_field(ident) for ident in form.get("in", ())]
     said = form.get("as")
@@ -65,7 +65,7 @@ def _of_group(form: Mapping[str, Sequence[str]]) -> dict[_Field, Word]:
         "keep": Word(),
     }
     if do not in answers:
-        raise _not_ours()
+        raise not_ours()
     words = dict.fromkeys(ticked, answers[do])
     for name, values in form.items():
         what, _, ident = name.partition(":")
@@ -93,21 +93,14 @@ def points_in(text: str) -> int:
     return int(whole) * 100 + int(part.ljust(2, "0") or 0)
 
 
-def _field(ident: str) -> _Field:
+def _field(ident: str) -> SeenField:
     found = _IDENT.fullmatch(ident)
     if found is None:
-        raise _not_ours()
-    capture, revision, place = map(int, found.groups())
-    return _Field(capture, revision, place)
+        raise not_ours()
+    key, revision, place = found.groups()
+    return SeenField(key, int(revision), int(place))
 
 
-def _change(field: _Field, word: Word, ledger: Ledger) -> Change | None:
-    filed = ledger.page(field.capture)
-    if filed is None or filed.record is None or field.place >= len(filed.record.items):
-        return None
-    item = filed.record.items[field.place]
-    return Change(field.capture, field.revision, (item.item, item.blank), word)
-
-
-def _not_ours() -> UsageError:
+def not_ours() -> UsageError:
+    """The refusal of an answer that no form of ours sends."""
     return UsageError("This answer is not understood.", remedy="Open the page again and answer there.")

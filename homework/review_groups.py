@@ -2,31 +2,24 @@
 
 Fields that read alike make one question (“these 14 read 56”). What nobody can read is asked field by field, what is
 read but not decided (a unit left out, a red mark that is not clear) is asked right or wrong, open items are rated.
-Answers in words are put together by the likeness of their ink, as coarse as the ledger keeps it.
+Answers in words are put together by the likeness of their ink, which whoever keeps the ink judges.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from edge.reading.signature import GRID
 from homework.answers import RIGHT_MARK, WRONG_MARK
 from homework.assignment import Assignment, Item, letters_of
 from homework.grading import share_points
 from homework.layout import Field, FieldKind
 from homework.results import Doubt, ItemResult, PageRecord, VerdictKind
-
-ALIKE = 0.75
-"""Correlation of two answers' ink, on the signature's grid of 8 by 20, from which they are put into one group. Whether
-they do say the same is for the person to see: it only saves her looking back and forth."""
 
 MOST_POINTS = 21
 """Of an item worth more, points are typed: so many buttons are no help."""
@@ -43,24 +36,27 @@ class Question(StrEnum):
 
 @dataclass(frozen=True)
 class OpenPage:
-    """A page that counts and has something to look at. `ink` is its signature, where an answer in words waits."""
+    """A page that counts and has something to look at; `key` names it among all, in letters and digits.
 
-    capture: int
+    `inks` is what is kept of the ink of answers in words, by their place among the record's items (from 0).
+    """
+
+    key: str
     revision: int
     record: PageRecord
     version: str
     seat: int | None
-    ink: bytes = b""
+    inks: Mapping[int, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Crop:
-    """One field to look at; `place` is its place among the record's items, from 0, and names its picture.
+    """One field to look at, of the page `key`; `place` is its place among the record's items, from 0.
 
     `candidates` are its likeliest texts, best first; `choices` is all that it can be, where that is a short list.
     """
 
-    capture: int
+    key: str
     revision: int
     place: int
     item: str
@@ -80,7 +76,7 @@ class Crop:
     @property
     def ident(self) -> str:
         """Its name in a form: what it is, and as of which revision it was seen."""
-        return f"{self.capture}-{self.revision}-{self.place}"
+        return f"{self.key}-{self.revision}-{self.place}"
 
     @property
     def wide(self) -> bool:
@@ -120,14 +116,16 @@ def groups_of(
     *,
     keys: Mapping[str, Assignment],
     fields: Mapping[tuple[str, int], Mapping[tuple[str, int], Field]],
+    alike: Callable[[bytes, bytes], bool],
     first: str | None = None,
 ) -> list[Group]:
     """The questions, the most doubtful first; those of assignment `first` before others, rating after doubts.
 
-    `fields` holds the printed fields of each (sheet, page) by item and blank.
+    `fields` holds the printed fields of each (sheet, page) by item and blank. `alike` says of the ink of two answers
+    whether they look alike. Fields that are read equally surely keep the order of `pages`.
     """
     found: dict[tuple[str, ...], list[Crop]] = defaultdict(list)
-    inks: dict[str, NDArray[np.float32]] = {}
+    inks: dict[str, bytes] = {}
     for page in pages:
         record = page.record
         assignment = keys.get(record.assignment) if record.assignment is not None else None
@@ -140,12 +138,12 @@ def groups_of(
                 crop = _crop(page, place, result, item, printed.get((result.item, result.blank)))
                 where = record.assignment or f"sheet:{record.sheet}"
                 found[where, *_question(result, item)].append(crop)
-                if result.kind == "text":
-                    inks[crop.ident] = _grid(page.ink, place)
+                if place in page.inks:
+                    inks[crop.ident] = page.inks[place]
     groups = [
         _group(name, crops, keys.get(name[0]))
         for question, members in found.items()
-        for name, crops in _by_likeness(question, members, inks)
+        for name, crops in _by_likeness(question, members, inks, alike)
     ]
     return sorted(groups, key=lambda group: _order(group, first))
 
@@ -187,7 +185,7 @@ def _crop(page: OpenPage, place: int, result: ItemResult, item: Item | None, fie
     kind = msgspec.convert(result.kind, FieldKind)
     candidates = tuple(dict.fromkeys(one.text for one in result.reading.candidates))[:2]
     return Crop(
-        capture=page.capture,
+        key=page.key,
         revision=page.revision,
         place=place,
         item=result.item,
@@ -217,7 +215,7 @@ def _group(name: tuple[str, ...], crops: Sequence[Crop], assignment: Assignment 
         kind=msgspec.convert(kind, FieldKind),
         text=text if asked is Question.READING or (asked is Question.VERDICT and text) else None,
         label=crops[0].label if item_id else None,
-        crops=tuple(sorted(crops, key=lambda crop: (crop.confidence, crop.capture, crop.place))),
+        crops=tuple(sorted(crops, key=lambda crop: crop.confidence)),
         worth_hundredths=share_points(item.points_hundredths, item.blanks)[crops[0].blank - 1] if item else 0,
     )
 
@@ -233,28 +231,21 @@ def _order(group: Group, first: str | None) -> tuple[object, ...]:
 
 
 def _by_likeness(
-    question: tuple[str, ...], crops: Sequence[Crop], inks: Mapping[str, NDArray[np.float32]]
+    question: tuple[str, ...],
+    crops: Sequence[Crop],
+    inks: Mapping[str, bytes],
+    alike: Callable[[bytes, bytes], bool],
 ) -> list[tuple[tuple[str, ...], list[Crop]]]:
     """The group itself; answers in words parted by what they look like, each round the first that looks so."""
     if question[2] != "text":
         return [(question, list(crops))]
     parts: list[list[Crop]] = []
     for crop in crops:
-        mine = inks[crop.ident]
-        like = next((part for part in parts if _likeness(mine, inks[part[0].ident]) >= ALIKE), None)
+        mine = inks.get(crop.ident, b"")
+        theirs = ((part, inks.get(part[0].ident, b"")) for part in parts)
+        like = next((part for part, other in theirs if mine and other and alike(mine, other)), None)
         if like is None:
             parts.append([crop])
         else:
             like.append(crop)
-    return [((*question, str(part[0].capture)), part) for part in parts]
-
-
-def _grid(ink: bytes, place: int) -> NDArray[np.float32]:
-    size = GRID[0] * GRID[1]
-    cells = np.frombuffer(ink[place * size : (place + 1) * size], np.uint8).astype(np.float32)
-    return cells if len(cells) == size else np.zeros(size, np.float32)
-
-
-def _likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    spread = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float((one * other).sum()) / spread if spread else 0.0
+    return [((*question, part[0].key), part) for part in parts]

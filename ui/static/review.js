@@ -105,7 +105,7 @@
   function catchUp() {
     if (sending || newestMark === null || newestMark === root().dataset.mark) return;
     const form = group();
-    const address = "/review?group=" + (form ? form.dataset.group : "") + (root().dataset.did ? "&did=" + root().dataset.did : "");
+    const address = root().dataset.address + "?group=" + (form ? form.dataset.group : "") + (root().dataset.did ? "&did=" + root().dataset.did : "");
     fetch(address, { credentials: "same-origin" }).then(function (answer) {
       return answer.text().then(function (text) {
         if (sending || !answer.ok) return;
@@ -151,7 +151,7 @@
 
   function listen() {
     if (!window.EventSource) return;
-    const events = new EventSource("/review/events?mark=" + encodeURIComponent(root().dataset.mark));
+    const events = new EventSource(root().dataset.address + "/events?mark=" + encodeURIComponent(root().dataset.mark));
     events.addEventListener("waiting", function (message) {
       newestMark = message.data;
       catchUp();
