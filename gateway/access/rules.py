@@ -7,66 +7,14 @@ What stands in no rule is refused. The same rules are said twice, for one thing 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum, StrEnum
 from typing import Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, false, or_, true
 
+from gateway.access.deeds import SOME, Deed, Thing
 from gateway.access.person import Grant, Person, Role
 from gateway.store.schools import KnownPupil
 from homework.roster import Pupil
-
-
-class Deed(StrEnum):
-    """What can be done. The values are also the scopes of keys for programs."""
-
-    SEE_CLASS = "see-class"
-    """A class's report, with names."""
-    SEE_PUPIL = "see-pupil"
-    SEE_CROP = "see-crop"
-    """The picture of an answer."""
-    CORRECT = "correct"
-    ASSIGN = "assign"
-    """Bring homework in."""
-    EDIT_ROSTER = "edit-roster"
-    SAY_ABSENT = "say-absent"
-    EXPORT = "export"
-    """A file with more than one pupil's results."""
-    SEE_SCHOOL = "see-school"
-    """A school's figures, without names."""
-    SEE_DISTRICT = "see-district"
-    SEE_WEEK = "see-week"
-    """A teacher's own week."""
-    MANAGE_PEOPLE = "manage-people"
-    MANAGE_BOXES = "manage-boxes"
-    DECIDE_HELD = "decide-held"
-    SEE_AUDIT = "see-audit"
-    OWN_ACCOUNT = "own-account"
-    """What everybody may who is signed in: the own account, and pages that show each only what is theirs."""
-    OPEN = "open"
-    """Needs nobody to be signed in, and says nothing of any pupil."""
-
-
-class Some(Enum):
-    """In a `Thing`: any one that the person may. The page itself must then show only those."""
-
-    ONE = "some"
-
-
-SOME: Final = Some.ONE
-
-
-class Thing(NamedTuple):
-    """What a deed is done to; None where it is more than one of them (a whole school has no class), or unknown.
-
-    `class_name` "": pages whose class nobody knows. `pupil` is a pseudonym, `person` the id of an account.
-    """
-
-    school: str | Some | None = None
-    class_name: str | Some | None = None
-    subject: str | Some | None = None
-    pupil: bytes | None = None
-    person: int | None = None
 
 
 class RowColumns(NamedTuple):
@@ -116,6 +64,8 @@ def _may(person: Person | None, deed: Deed, thing: Thing, now_ms: int, *, strong
         return True
     if person is None or (person.scopes is not None and deed.value not in person.scopes):
         return False
+    if deed is Deed.SEE_START:
+        return True
     if deed is Deed.OWN_ACCOUNT:
         return thing.person in (None, person.id)
     held = [grant for grant in person.grants if grant.holds(now_ms)]
@@ -166,7 +116,7 @@ def visible_classes(person: Person | None, school: str, now_ms: int) -> frozense
 
 def visible_subjects(person: Person | None, school: str, class_name: str, now_ms: int) -> frozenset[str] | None:
     """The subjects of a class that the person may see; None: all, also unknown ones."""
-    of_class = Thing(school, class_name, SOME)
+    of_class = Thing(school, class_name, subject=SOME)
     reports = [g for g in _grants_of(person, Deed.SEE_CLASS, school, now_ms) if _reaches(g, of_class)]
     if any(grant.role is not Role.TEACHER or grant.subject is None for grant in reports):
         return None
@@ -237,9 +187,12 @@ class Names(NamedTuple):
 
 def names_for(person: Person | None, school: str, now_ms: int) -> Names:
     """Whose names a person may read. Teachers and heads: those of their own school; pupils and parents: the child's."""
-    staff = bool(_grants_of(person, Deed.SEE_CLASS, school, now_ms))
-    own = _grants_of(person, Deed.SEE_PUPIL, school, now_ms)
-    return Names(everybody=staff, pupils=frozenset(grant.pupil for grant in own if grant.pupil is not None))
+    some = Thing(school, SOME, subject=SOME)
+    own = [g.pupil for g in _grants_of(person, Deed.SEE_PUPIL, school, now_ms) if g.role in (Role.PUPIL, Role.PARENT)]
+    return Names(
+        everybody=any(may(person, deed, some, now_ms) for deed in (Deed.SEE_CLASS, Deed.SEE_PUPIL)),
+        pupils=frozenset(pupil for pupil in own if pupil is not None),
+    )
 
 
 def _nameless(known: KnownPupil) -> KnownPupil:

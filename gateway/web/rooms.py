@@ -16,7 +16,7 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp_sse import sse_response
 
-from gateway.access.deeds import Deed, Thing
+from gateway.access.deeds import SOME, Deed, Thing
 from gateway.ingest import Changed
 from gateway.store.store import Store
 from gateway.web.changes import Changes
@@ -65,11 +65,21 @@ def thing_of_address(request: web.Request) -> Thing:
     )
 
 
+def some_subject(request: web.Request) -> Thing:
+    """As the address names it, for a page about a class that shows only the subjects that the reader may see."""
+    return thing_of_address(request)._replace(subject=SOME)
+
+
+def some_class(request: web.Request) -> Thing:
+    """As the address names it, for a page about a school that shows only the classes that the reader may see."""
+    return thing_of_address(request)._replace(class_name=SOME, subject=SOME)
+
+
 def place_of(request: web.Request) -> tuple[str, str, str]:
     """School, class and assignment of a report's address."""
     thing = thing_of_address(request)
-    assert thing.school is not None
-    assert thing.class_name is not None
+    assert isinstance(thing.school, str)
+    assert isinstance(thing.class_name, str)
     assert thing.assignment is not None
     return thing.school, thing.class_name, thing.assignment
 

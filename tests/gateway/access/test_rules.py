@@ -7,13 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, LargeBinary, MetaData, String, Table, create_engine, insert, select
 
+from gateway.access.deeds import SOME, Deed, Thing
 from gateway.access.person import Grant, Person, Role, anybody_here
 from gateway.access.rules import (
     HOUR_MS,
-    SOME,
-    Deed,
     RowColumns,
-    Thing,
     lacks_second_factor,
     may,
     may_grant,
@@ -48,7 +46,7 @@ ADMIN = person(grant(Role.ADMIN, school=None))
 SURE = person(grant(Role.ADMIN, school=None), strong=True)
 EVERYBODY = (None, MATHS, WHOLE, LENT, HEAD, PARENT, DISTRICT, ADMIN, SURE)
 OF_CHILDREN = (Deed.SEE_CLASS, Deed.SEE_PUPIL, Deed.SEE_CROP, Deed.CORRECT, Deed.SAY_ABSENT, Deed.EXPORT)
-REPORT = Thing("no-1", "3-1", "math")
+REPORT = Thing("no-1", "3-1", subject="math")
 
 
 def test_whoever_is_not_signed_in_may_only_what_is_open() -> None:
@@ -57,18 +55,18 @@ def test_whoever_is_not_signed_in_may_only_what_is_open() -> None:
 
 def test_a_teacher_sees_the_own_class_and_subject_and_no_other() -> None:
     assert may(MATHS, Deed.SEE_CLASS, REPORT, NOW)
-    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-1", "3-1", "chinese"), NOW)
-    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-1", "3-2", "math"), NOW)
-    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-2", "3-1", "math"), NOW)
+    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-1", "3-1", subject="chinese"), NOW)
+    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-1", "3-2", subject="math"), NOW)
+    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-2", "3-1", subject="math"), NOW)
 
 
 def test_what_nobody_knows_the_subject_or_class_of_is_for_teachers_of_the_whole_class_and_for_heads() -> None:
-    assert [may(who, Deed.SEE_CLASS, Thing("no-1", "3-1", None), NOW) for who in (MATHS, WHOLE, HEAD)] == [
+    assert [may(who, Deed.SEE_CLASS, Thing("no-1", "3-1", subject=None), NOW) for who in (MATHS, WHOLE, HEAD)] == [
         False,
         True,
         True,
     ]
-    assert [may(who, Deed.SEE_CLASS, Thing("no-1", "", "math"), NOW) for who in (MATHS, WHOLE, HEAD)] == [
+    assert [may(who, Deed.SEE_CLASS, Thing("no-1", "", subject="math"), NOW) for who in (MATHS, WHOLE, HEAD)] == [
         False,
         False,
         True,
@@ -76,15 +74,15 @@ def test_what_nobody_knows_the_subject_or_class_of_is_for_teachers_of_the_whole_
 
 
 def test_a_page_that_shows_each_what_is_theirs_opens_to_whoever_has_some() -> None:
-    some = Thing("no-1", SOME, SOME)
+    some = Thing("no-1", SOME, subject=SOME)
     assert [may(who, Deed.SEE_CLASS, some, NOW) for who in (MATHS, HEAD, DISTRICT, PARENT)] == [
         True,
         True,
         False,
         False,
     ]
-    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-2", SOME, SOME), NOW)
-    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-1", "some", "some"), NOW), "no class's name stands for any"
+    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-2", SOME, subject=SOME), NOW)
+    assert not may(MATHS, Deed.SEE_CLASS, Thing("no-1", "some", subject="some"), NOW), "no class's name stands for any"
 
 
 def test_no_class_at_all_is_not_a_teachers() -> None:
@@ -109,9 +107,11 @@ def test_a_grant_ends_with_the_millisecond_and_begins_with_it() -> None:
 
 
 def test_a_parent_sees_one_child_and_never_the_class() -> None:
-    assert may(PARENT, Deed.SEE_PUPIL, Thing("no-1", "3-1", None, LI), NOW)
-    assert not may(PARENT, Deed.SEE_PUPIL, Thing("no-1", "3-1", None, WANG), NOW)
-    assert not may(PARENT, Deed.SEE_PUPIL, Thing("no-2", "3-1", None, LI), NOW), "the same pseudonym at another school"
+    assert may(PARENT, Deed.SEE_PUPIL, Thing("no-1", "3-1", subject=None, pupil=LI), NOW)
+    assert not may(PARENT, Deed.SEE_PUPIL, Thing("no-1", "3-1", subject=None, pupil=WANG), NOW)
+    assert not may(PARENT, Deed.SEE_PUPIL, Thing("no-2", "3-1", subject=None, pupil=LI), NOW), (
+        "the same pseudonym at another school"
+    )
     assert not may(PARENT, Deed.SEE_CLASS, REPORT._replace(pupil=LI), NOW)
 
 
@@ -144,7 +144,7 @@ def test_a_week_is_seen_by_its_own_teacher_alone() -> None:
 
 def test_a_key_for_programs_does_what_it_is_for_and_nothing_that_its_owner_may_not() -> None:
     key = person(*HEAD.grants, scopes=frozenset({"see-class", "see-district"}))
-    assert [deed for deed in Deed if may(key, deed, REPORT, NOW)] == [Deed.SEE_CLASS, Deed.OPEN]
+    assert [deed for deed in Deed if may(key, deed, REPORT, NOW)] == [Deed.OPEN, Deed.SEE_CLASS]
     assert visible_classes(key, "no-1", NOW) is None
     none = person(*HEAD.grants, scopes=frozenset())
     assert visible_classes(none, "no-1", NOW) == frozenset()
@@ -217,7 +217,7 @@ def test_a_query_shows_exactly_the_rows_that_may_be_seen_one_by_one(
         shown = set(connection.scalars(select(c.id).where(rows_visible(who, columns, NOW))))
     expected = set()
     for number, (school, class_name, subject, pupil) in enumerate(ROWS):
-        thing = Thing(school, class_name, subject if by_subject else None, pupil if by_pupil else None)
+        thing = Thing(school, class_name, subject=subject if by_subject else None, pupil=pupil if by_pupil else None)
         if may(who, Deed.SEE_CLASS, thing, NOW) or (by_pupil and may(who, Deed.SEE_PUPIL, thing, NOW)):
             expected.add(number)
     assert shown == expected
@@ -228,11 +228,11 @@ def test_no_class_is_shown_of_which_nothing_may_be_seen(who: Person) -> None:
     for school, class_name in product(SCHOOLS, CLASSES):
         classes = visible_classes(who, school, NOW)
         shown = classes is None or class_name in classes
-        assert shown == may(who, Deed.SEE_CLASS, Thing(school, class_name, SOME), NOW)
+        assert shown == may(who, Deed.SEE_CLASS, Thing(school, class_name, subject=SOME), NOW)
         for subject in SUBJECTS:
             subjects = visible_subjects(who, school, class_name, NOW)
             seen = subjects is None or subject in subjects
-            assert seen == may(who, Deed.SEE_CLASS, Thing(school, class_name, subject), NOW)
+            assert seen == may(who, Deed.SEE_CLASS, Thing(school, class_name, subject=subject), NOW)
 
 
 # --- names --------------------------------------------------------------------------------------------------
@@ -256,10 +256,8 @@ def test_names_are_for_the_own_school_alone() -> None:
 def test_no_name_is_shown_to_whoever_may_see_nothing_of_that_pupil(who: Person) -> None:
     for school, pupil in product(SCHOOLS, (LI, WANG)):
         if names_for(who, school, NOW).shows(pupil):
-            see = [
-                may(who, Deed.SEE_PUPIL, Thing(school, SOME, SOME, pupil), NOW),
-                may(who, Deed.SEE_CLASS, Thing(school, SOME, SOME), NOW),
-            ]
+            some, own = (Thing(school, SOME, subject=SOME, pupil=one) for one in (None, pupil))
+            see = [may(who, Deed.SEE_CLASS, some, NOW), *(may(who, Deed.SEE_PUPIL, each, NOW) for each in (some, own))]
             assert any(see)
 
 
