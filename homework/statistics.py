@@ -272,6 +272,11 @@ def item_state(results: Sequence[ItemResult]) -> VerdictKind | None:
     return kinds.pop() if len(kinds) == 1 else VerdictKind.WRONG
 
 
+def item_states(results: Iterable[ItemResult]) -> dict[str, VerdictKind | None]:
+    """The state of each of one pupil's items (`item_state`), in the order in which they stand on the sheet."""
+    return {item: item_state(blanks) for item, blanks in _by_item(results).items()}
+
+
 def _by_item(results: Iterable[ItemResult]) -> dict[str, list[ItemResult]]:
     grouped: dict[str, list[ItemResult]] = {}
     for result in results:
@@ -280,7 +285,7 @@ def _by_item(results: Iterable[ItemResult]) -> dict[str, list[ItemResult]]:
 
 
 def _pupil_figures(result: PupilResult) -> PupilFigures:
-    states = {item: item_state(blanks) for item, blanks in _by_item(result.items).items()}
+    states = item_states(result.items)
     figures = PupilFigures(
         pupil=result.pupil,
         name=result.name,

@@ -1,0 +1,145 @@
+"""What is mastered: right answers by knowledge point (知识点), and how much can be said from so few. Pure.
+
+The model is the beta-binomial one: before any answer every share of right answers is as likely as any other (the weak
+prior Beta(1, 1)); after c of n the share is distributed as Beta(1 + c, 1 + n - c). Source: A. Gelman et al., "Bayesian
+Data Analysis", 3rd ed., 2013, section 2.1. With whole numbers its distribution function is a sum of binomial terms
+(NIST Digital Library of Mathematical Functions, 8.17.5), so that nothing is approximated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from fractions import Fraction
+from functools import lru_cache
+
+import msgspec
+
+from homework.assignment import Item
+from homework.results import ItemResult, VerdictKind
+from homework.statistics import ClassFigures, Interval, item_states
+
+WEAK_BELOW = 0.6
+"""The line below which an item is taught again."""
+MASTERED_FROM = 0.8
+CERTAIN = 0.8
+"""How probable it has to be that the share lies beyond a line, before that is said."""
+LEAST_ANSWERS = 4
+"""Fewer say nothing of a pupil, whatever they are."""
+
+
+class Level(StrEnum):
+    """掌握, 形成中, 薄弱, 题数不够."""
+
+    MASTERED = "mastered"
+    FORMING = "forming"
+    WEAK = "weak"
+    TOO_FEW = "too-few"
+
+
+class Mastery(msgspec.Struct, frozen=True, kw_only=True):
+    """What `correct` of `n` answers say: the expected share, its 80 % interval, and the word for it."""
+
+    correct: int
+    n: int
+    mean: float
+    interval: Interval
+    level: Level
+
+
+class Count(msgspec.Struct, frozen=True):
+    """Right answers, and answers that are decided."""
+
+    correct: int = 0
+    n: int = 0
+
+    def __add__(self, other: Count) -> Count:
+        """Both together."""
+        return Count(self.correct + other.correct, self.n + other.n)
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The share that is right, exactly; None of nothing."""
+        return Fraction(self.correct, self.n) if self.n else None
+
+
+@lru_cache(maxsize=4096)
+def mastery(correct: int, n: int) -> Mastery:
+    """What can be said of somebody with `correct` of `n` answers right (0 <= correct <= n)."""
+    weak = share_below(WEAK_BELOW, correct, n)
+    mastered = 1 - share_below(MASTERED_FROM, correct, n)
+    if n < LEAST_ANSWERS:
+        level = Level.TOO_FEW
+    elif weak >= CERTAIN:
+        level = Level.WEAK
+    else:
+        level = Level.MASTERED if mastered >= CERTAIN else Level.FORMING
+    tail = (1 - CERTAIN) / 2
+    return Mastery(
+        correct=correct,
+        n=n,
+        mean=(correct + 1) / (n + 2),
+        interval=Interval(_quantile(tail, correct, n), _quantile(1 - tail, correct, n)),
+        level=level,
+    )
+
+
+def share_below(line: float, correct: int, n: int) -> float:
+    """The probability that somebody with `correct` of `n` right has a share below `line` (0 < line < 1)."""
+    trials = n + 1
+    # The shorter tail is summed: of 1,000 answers the other would be 1 less a rounding error.
+    above = sum(_term(k, trials, line) for k in range(correct + 1, trials + 1))
+    below = sum(_term(k, trials, line) for k in range(correct + 1))
+    return above if above <= below else 1 - below
+
+
+def of_sheet(items: Iterable[Item], results: Iterable[ItemResult]) -> dict[str, Count]:
+    """The counts of one pupil's sheet by knowledge point. An item with two points counts for both."""
+    states = item_states(results)
+    return _by_point((item, _counted(states.get(item.id))) for item in items)
+
+
+def of_class(items: Iterable[Item], figures: ClassFigures) -> dict[str, Count]:
+    """The counts of a class by knowledge point."""
+    counts = {item.item: Count(item.correct, item.n) for item in figures.items}
+    return _by_point((item, counts.get(item.id, Count())) for item in items)
+
+
+def together(counts: Iterable[Mapping[str, Count]]) -> dict[str, Count]:
+    """Counts of several sheets or classes, added up."""
+    total: dict[str, Count] = {}
+    for some in counts:
+        for point, count in some.items():
+            total[point] = total.get(point, Count()) + count
+    return total
+
+
+def weakest_first(points: Mapping[str, Mastery]) -> Sequence[str]:
+    """The points by what is expected of them, the weakest first; those of which too little is known last."""
+    return sorted(points, key=lambda name: (points[name].level is Level.TOO_FEW, points[name].mean))
+
+
+def _by_point(counted: Iterable[tuple[Item, Count]]) -> dict[str, Count]:
+    return together({point: count} for item, count in counted if count.n for point in dict.fromkeys(item.knowledge))
+
+
+def _counted(state: VerdictKind | None) -> Count:
+    return Count() if state in (None, VerdictKind.REVIEW) else Count(int(state is VerdictKind.CORRECT), 1)
+
+
+def _term(k: int, trials: int, p: float) -> float:
+    """A binomial probability, through logarithms: the coefficient of 1,000 trials is no float."""
+    ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+    return math.exp(ways + k * math.log(p) + (trials - k) * math.log1p(-p))
+
+
+def _quantile(probability: float, correct: int, n: int) -> float:
+    low, high = 0.0, 1.0
+    for _ in range(30):  # to 1e-9, far finer than anything that is shown
+        middle = (low + high) / 2
+        if share_below(middle, correct, n) < probability:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
