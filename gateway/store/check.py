@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import BookedRow, RowName, decide
 from gateway.store.corrections import all_corrections, put_over
 from gateway.store.pages import PageRow, count_page, pages_where
-from gateway.store.rollups import Totals
-from gateway.store.schema import RowState, class_rollups, field_rollups, page_records
+from gateway.store.rollups import Totals, unpack_counts
+from gateway.store.schema import RowState, class_rollups, page_records, page_rollups
 from gateway.store.schools import school_ids
 
 _Place = TypeVar("_Place", bound=tuple[object, ...])
@@ -77,19 +77,20 @@ async def _differences(connection: AsyncConnection, school: str, totals: Totals)
     }
     for fault in _unequal("class", stored, right):
         yield fault
-    found = await connection.execute(select(field_rollups).where(field_rollups.c.school_id == school))
-    fields = {
-        (r.assignment, r.class_name, r.attempt, r.sheet, r.page, r.position): (
-            r.correct,
-            r.wrong,
-            r.blank,
-            r.review,
-            r.read,
-        )
-        for r in found
+    found = await connection.execute(select(page_rollups).where(page_rollups.c.school_id == school))
+    pages = {
+        (r.assignment, r.class_name, r.attempt, r.sheet, r.page): _without_end(unpack_counts(r.counts)) for r in found
     }
-    for fault in _unequal("field", fields, {place: tuple(counts) for place, counts in totals.fields.items()}):
+    for fault in _unequal("page", pages, {tuple(name): _without_end(sums) for name, sums in totals.pages.items()}):
         yield fault
+
+
+def _without_end(counts: Sequence[int]) -> tuple[int, ...]:
+    """Fields at the end of which nothing counts may stay or be missing: both say the same."""
+    end = len(counts)
+    while end and not counts[end - 1]:
+        end -= 1
+    return tuple(counts[:end])
 
 
 def _unequal(
@@ -97,6 +98,6 @@ def _unequal(
 ) -> Iterator[str]:
     for place in sorted(stored.keys() | right.keys(), key=str):
         # A rollup that went back to zero may stay or be missing: both say the same.
-        nothing = (0,) * len(stored.get(place) or right[place])
+        nothing = (0,) * len(stored.get(place, right.get(place, ())))
         if stored.get(place, nothing) != right.get(place, nothing):
             yield f"the {what} rollup {place} says {stored.get(place)}, the pages say {right.get(place)}"

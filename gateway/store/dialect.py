@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, select
@@ -39,21 +39,11 @@ def add_or_ignore(connection: AsyncConnection, table: Table) -> Insert:
 
 def add_or_replace(connection: AsyncConnection, table: Table, *, only: Collection[str] | None = None) -> Insert:
     """INSERT that replaces the other columns (or `only` those) of a row of the same primary key."""
-    return _on_conflict(connection, table, lambda _old, new: new, only)
-
-
-def add_or_sum(connection: AsyncConnection, table: Table) -> Insert:
-    """INSERT that adds the other columns to those of a row of the same primary key."""
-    return _on_conflict(connection, table, lambda old, new: old + new)
-
-
-def _on_conflict(
-    connection: AsyncConnection, table: Table, merge: Callable[[Any, Any], Any], only: Collection[str] | None = None
-) -> Insert:
     statement = insert_into(connection, table)
-    rest = [c for c in table.columns if not c.primary_key and (only is None or c.name in only)]
-    changes: Mapping[str, Any] = {c.name: merge(c, statement.excluded[c.name]) for c in rest}
-    result: Insert = statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changes)
+    rest = [c.name for c in table.columns if not c.primary_key and (only is None or c.name in only)]
+    result: Insert = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in rest}
+    )
     return result
 
 

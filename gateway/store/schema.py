@@ -330,8 +330,8 @@ class_rollups = Table(
     Index(None, "school_id", "last_ms"),
 )
 
-field_rollups = Table(
-    "field_rollups",
+page_rollups = Table(
+    "page_rollups",
     metadata,
     Column("school_id", String(32)),
     Column("assignment", String(64)),
@@ -339,12 +339,7 @@ field_rollups = Table(
     Column("attempt", SmallInteger),
     Column("sheet", String(64)),
     Column("page", SmallInteger),
-    Column("position", SmallInteger),  # the field's place on its page, from 1
-    Column("correct", BigInteger, nullable=False),
-    Column("wrong", BigInteger, nullable=False),
-    Column("blank", BigInteger, nullable=False),
-    Column("review", BigInteger, nullable=False),
-    Column("read", BigInteger, nullable=False),
-    PrimaryKeyConstraint("school_id", "assignment", "class_name", "attempt", "sheet", "page", "position"),
+    Column("counts", LargeBinary, nullable=False),  # of each field of the page five numbers: gateway/store/rollups.py
+    PrimaryKeyConstraint("school_id", "assignment", "class_name", "attempt", "sheet", "page"),
     _school_key(),
 )
