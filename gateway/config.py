@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from platformdirs import user_data_path
 
 from homework.errors import BadFileError
 
+_Section = TypeVar("_Section", bound=msgspec.Struct)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine that reach nobody else."""
 
@@ -52,12 +54,28 @@ class StickConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mounted: bool = True
 
 
+class SsoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sign-on through another house's OpenID provider; see docs/sign-on.md. `title` is what people call it.
+
+    Without an issuer there is none. The secret stands here or, better, in a file of its own. `ca` is a PEM file for a
+    provider whose certificate no public authority signed.
+    """
+
+    issuer: str = ""
+    client_id: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    client_secret: str | None = None
+    client_secret_file: str | None = None
+    ca: str | None = None
+    title: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str | None = None
     web: WebConfig = WebConfig()
     broker: BrokerConfig = BrokerConfig()
     store: StoreConfig = StoreConfig()
     stick: StickConfig = StickConfig()
+    sso: SsoConfig = SsoConfig()
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +88,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     store_url: str
     store_connections: int = 10
     stick: StickConfig = StickConfig()
+    sso: SsoConfig | None = None
 
 
 PREFIX = "CLASSGATE_"
@@ -94,8 +113,9 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         data=data,
         host=host,
         port=port,
-        broker=_with_files_from(base, file.broker),
+        broker=_with_files_from(base, file.broker, "ca", "cert", "key"),
         stick=file.stick,
+        sso=_sso(_with_files_from(base, file.sso, "client_secret_file", "ca")),
         store_connections=file.store.connections,
         store_url=file.store.url or f"sqlite+aiosqlite:///{data / 'classgate.sqlite'}",
     )
@@ -193,8 +213,20 @@ def _listen(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _with_files_from(base: Path, broker: BrokerConfig) -> BrokerConfig:
-    def place(name: str | None) -> str | None:
-        return None if name is None else str(base / Path(name).expanduser())
+def _sso(section: SsoConfig) -> SsoConfig | None:
+    if not section.issuer:
+        return None
+    if not section.client_id:
+        raise BadFileError(
+            "[sso] names an issuer and no client_id.",
+            remedy="Write the client_id that the provider gave to this place.",
+        )
+    return msgspec.structs.replace(section, title=section.title or urlsplit(section.issuer).netloc[:40])
 
-    return msgspec.structs.replace(broker, ca=place(broker.ca), cert=place(broker.cert), key=place(broker.key))
+
+def _with_files_from(base: Path, section: _Section, *names: str) -> _Section:
+    """A section whose files `names` start at the configuration's folder."""
+    places = {name: getattr(section, name) for name in names}
+    return msgspec.structs.replace(
+        section, **{name: str(base / Path(place).expanduser()) for name, place in places.items() if place is not None}
+    )
