@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from edge.printing import font_folders
 from homework.assignment import Assignment, parse_assignment
 from homework.roster import Roster, parse_roster
 from homework.sheets import SheetSet, make_sheets
+from homework.sheets.printing import font_folders
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

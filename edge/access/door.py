@@ -18,7 +18,6 @@ from edge.access.book import AccessBook, Lifetimes
 from edge.access.certificate import Certificate
 from edge.access.gate import Gate
 from edge.access.lifetimes import HOUR_MS
-from edge.access.listening import Listening
 from edge.access.places import Places, Sign, is_loopback, places
 from edge.access.rooms import open_rooms
 from edge.access.sign_in import SignIn
@@ -27,6 +26,7 @@ from edge.documents import Documents
 from edge.only_one import running_port
 from homework.errors import ClassboxError
 from sync.clock import Clock
+from ui.listening import Listening
 
 log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 60.0

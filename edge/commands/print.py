@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from edge.named_files import read_named
-from edge.printing import files_of, font_folders
 from homework.assignment import parse_assignment
 from homework.errors import BadFileError, ClassboxError
 from homework.roster import Roster, parse_roster
 from homework.sheets import SheetSet, make_sheets
+from homework.sheets.printing import files_of, font_folders
 from homework.sheets.words import WORDS
 from ui.language import terminal_language, translator
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 
 from aiohttp import web
 
-from edge.apart import apart
 from edge.documents import Documents
-from edge.printing import Printed, PrintJob, print_job
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields, sent_file
@@ -20,7 +18,9 @@ from homework.drafts import Head, draft_of, items_of_table
 from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.field_words import KIND_WORDS
 from homework.roster import Pupil
+from homework.sheets.printing import Printed, PrintJob, print_job
 from homework.typed_items import TypedItem, checked, typed_items
+from ui.apart import apart
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.workbooks import questions_workbook, rows_of

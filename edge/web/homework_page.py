@@ -9,8 +9,6 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from edge.apart import apart
-from edge.printing import Printed, PrintJob, print_job
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.forms import sent_fields
@@ -22,6 +20,8 @@ from homework.field_words import KIND_WORDS
 from homework.layout import layout_to_json
 from homework.print_run import ASSIGNMENT, LAYOUT, ROSTER
 from homework.roster import Roster, roster_to_csv
+from homework.sheets.printing import Printed, PrintJob, print_job
+from ui.apart import apart
 from ui.language import translator
 from ui.pages import language_of, render
 

@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 import msgspec
 from aiohttp import web
 
-from edge.apart import apart
 from edge.booking import Standing
 from edge.frames import Capture
 from edge.lenses import lens_of
@@ -32,6 +31,7 @@ from edge.web.overprint import (
 from edge.web.slips_page import HELD_BACK
 from homework.errors import UsageError
 from homework.sheets.overprint import Alignment, make_overprint, make_test_page
+from ui.apart import apart
 from ui.pages import render
 
 LONGEST_NAME = 40

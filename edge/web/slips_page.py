@@ -10,13 +10,13 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from edge.again import PupilAgain, again_of
-from edge.apart import apart
 from edge.release import is_released
 from edge.web.again_page import chosen_assignment
 from edge.web.desk import SITE, Site, page_values
 from edge.web.slips import slips_of
 from homework.errors import UsageError
 from homework.sheets.slips import CHINESE_SLIPS, ENGLISH_SLIPS, Slip, make_slips
+from ui.apart import apart
 from ui.pages import language_of, render
 
 HELD_BACK = UsageError(

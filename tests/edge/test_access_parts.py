@@ -16,11 +16,11 @@ from edge.access import lifetimes, pins
 from edge.access.book import AccessBook, Lifetimes, Role
 from edge.access.certificate import CertificateError, grouped, own_certificate, server_context
 from edge.access.links import LINK_LIFE_S, Links
-from edge.access.listening import plain_answer
 from edge.access.places import is_loopback, places
 from homework.errors import UsageError
 from sync.clock import ClockQuality, ClockReading
 from ui.limits import Allowance, Delays
+from ui.listening import plain_answer
 from ui.strangers import host_of, is_our_name
 
 BOOT, OTHER_BOOT = b"a" * 16, b"b" * 16

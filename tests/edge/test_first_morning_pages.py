@@ -16,12 +16,12 @@ from openpyxl import load_workbook
 
 from edge.documents import FILE_NAME, Documents
 from edge.ledger import Ledger
-from edge.printing import files_of
 from edge.web.site import make_site
 from homework.assignment import Assignment, parse_assignment
 from homework.layout import layout_from_json
 from homework.roster import Pupil, Roster, roster_to_csv
 from homework.sheets import make_sheets
+from homework.sheets.printing import files_of
 from tests.edge.filing import file, graded
 from tests.edge.test_summary_pages import site_of
 

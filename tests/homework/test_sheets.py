@@ -13,7 +13,6 @@ import zxingcpp
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from edge.printing import font_folders
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.layout import Box, Page, SheetLayout, layout_from_json, layout_to_json
@@ -21,6 +20,7 @@ from homework.page_code import PageCode, parse_page_code
 from homework.roster import Pupil, Roster
 from homework.sheets import SheetSet, make_sheets
 from homework.sheets.paper import PAGE_MM
+from homework.sheets.printing import font_folders
 from homework.sheets.words import ENGLISH
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"

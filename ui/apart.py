@@ -1,6 +1,6 @@
 """Runs a function in a process of its own that ends with it, one at a time: for what keeps memory once it was used.
 
-Typesetting does (docs/first-morning.md has the figures), and a box runs for a term. `python -m edge.apart` is that
+Typesetting does (docs/first-morning.md has the figures), and a program runs for a term. `python -m ui.apart` is that
 process: the call on its standard input, what came of it on its standard output.
 """
 
@@ -29,7 +29,7 @@ def apart(function: Callable[..., T], *values: object, **named: object) -> T:
     with _ONE_AT_A_TIME:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "edge.apart"],
+                [sys.executable, "-m", "ui.apart"],
                 input=pickle.dumps((function, values, named)),
                 capture_output=True,
                 check=False,
@@ -55,10 +55,10 @@ def _failed(reason: str) -> ClassboxError:
 
 def _serve() -> None:
     """One call, then the end."""
-    os.nice(10)  # sheets under the camera come first
+    os.nice(10)  # sheets under the camera, and other pages, come first
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints is no part of the answer
-    function, values, named = pickle.load(sys.stdin.buffer)  # noqa: S301 - the box's own call
+    function, values, named = pickle.load(sys.stdin.buffer)  # noqa: S301 - our own call
     try:
         found = function(*values, **named)
     except ClassboxError as error:

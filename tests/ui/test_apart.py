@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from edge import apart as module
-from edge.apart import apart
 from homework.errors import BadFileError, ClassboxError
+from ui import apart as module
+from ui.apart import apart
 
 
 def its_process(word: str, *, again: int = 1) -> tuple[str, int]:

@@ -1,4 +1,4 @@
-"""Worksheets made on this machine: what `classbox print` and the page both do; the page does it in `edge.apart`."""
+"""Worksheets made on this machine: what `classbox print` and the pages do; the pages do it in `ui.apart`."""
 
 from __future__ import annotations
 

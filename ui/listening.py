@@ -240,7 +240,7 @@ def plain_answer(asked: bytes) -> bytes:
         status, where, words = (
             "400 Bad Request",
             "",
-            "This box speaks HTTPS: open the address with https:// in front.\n",
+            "HTTPS is spoken here: open the address with https:// in front.\n",
         )
     answer = _PLAIN_ANSWER.format(status=status, where=where, length=len(words), words=words)
     return answer.encode("latin-1")
