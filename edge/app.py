@@ -27,7 +27,6 @@ from edge.frames import Capture
 from edge.housekeeping import RoomKeeper
 from edge.ledger import FiledPage, Ledger
 from edge.logs import Logs
-from edge.notify import Supervisor
 from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.pulse import Pulse
@@ -56,6 +55,7 @@ from sync.known_time import KnownTime
 from sync.lanes import Lane
 from sync.records import CROP_KIND
 from ui.language import terminal_language, translator
+from ui.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 _STICK_S = 3.0

@@ -14,7 +14,6 @@ from edge.figures import Figures
 from edge.health import Check, Facts, State, judge, worst
 from edge.ledger import FILE_NAME, Ledger
 from edge.machine import read_machine, why_not_writable
-from edge.notify import Supervisor
 from edge.pulse import Pulse
 from edge.second_copy import CopyState, SecondCopy
 from homework.errors import ClassboxError
@@ -22,6 +21,7 @@ from models.manifest import Manifest
 from sync.allowance import Restraint
 from sync.clock import Clock
 from sync.lanes import Lane
+from ui.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 _FRESH_S = 1.0

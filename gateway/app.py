@@ -14,12 +14,13 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
-from gateway.config import GatewayConfig
+from gateway.config import GatewayConfig, Parts
 from gateway.downlink import StoreDownLog
+from gateway.figures import Figures
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
 from gateway.stick import StickWatch
@@ -34,14 +35,15 @@ from sync.broker_address import BrokerAddress
 from sync.gateway_link import GatewayLink
 from sync.stick import sticks_in
 from ui.language import terminal_language, translator
+from ui.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 _PATIENCE_S = 3.0
 """How long the broker may take before a line says that it is not there."""
 
 
-async def run_gateway(config: GatewayConfig) -> None:
-    """Serve until SIGTERM or SIGINT; prints `ready URL` once the pages answer.
+async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
+    """Serve until SIGTERM or SIGINT; prints `ready URL` once the pages answer, and tells a supervisor.
 
     Raises `ClassboxError` when the store cannot be opened, the port is taken or the broker's address is none.
     A broker that is not there is waited for.
@@ -50,36 +52,75 @@ async def run_gateway(config: GatewayConfig) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    broker = BrokerAddress(url=config.broker.url, ca=config.broker.ca, cert=config.broker.cert, key=config.broker.key)
+    supervisor = Supervisor()
     async with open_store(config) as store:
         await store.check_key()  # each of several gateways on one server needs the same
         store.on_trouble = _StoreWatcher().tell
-        await look_again(store)
         changes = Changes()
-        ingest = StoreIngest(store, on_change=changes.tell)
-        watcher = _BrokerWatcher(broker.without_secrets())
-        server = store.on_a_server  # SQLite has one writer: to share would gain nothing
-        turn = LeasedTurn(store) if server else LockedTurn(config.data)
-        link = GatewayLink(
-            ingest=ingest,
-            broker=broker,
-            software=version("classbox"),
-            down_log=StoreDownLog(store),
-            group=store.vault.derived("share group") if server else None,
-            turn=turn,
-            on_change=watcher.wake,
-        )
-        status = _status_of(link, ingest)
-        roots = [Path(root) for root in config.stick.roots]
-        is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
-        sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
-        async with (
-            _serving(config, store, changes, status) as url,
-            _running(link.run(), turn.run(), watcher.watch(link), sticks.run(), store.hear_others(_tell(changes))),
-        ):
+        work = await _boxes(config, store, changes) if Parts.BOXES in parts else _Work()
+        state = _State(work.status)
+        figures = Figures(version=version("classbox"))
+        site = make_site(store, changes, state.status, figures=figures, metrics_token=config.metrics.token, parts=parts)
+        hearing = store.hear_others(_tell(changes), own=Parts.BOXES in parts)
+        async with _serving(config, site) as url, _running(*work.jobs, hearing, _petting(supervisor)):
             print(f"ready {url}", flush=True)
+            supervisor.ready(f"ready {url}")
             await stop.wait()
             _log.info("stopping")
+            supervisor.ending()
+            state.ending = True
+            await asyncio.sleep(config.web.drain_s)
+
+
+class _Work(NamedTuple):
+    """What runs beside the pages, and what it says of itself."""
+
+    jobs: tuple[Coroutine[Any, Any, None], ...] = ()
+    status: Callable[[], Status] = lambda: Status(broker_connected=False, counts={})
+
+
+async def _boxes(config: GatewayConfig, store: Store, changes: Changes) -> _Work:
+    """The link to the boxes, over broker and sticks."""
+    broker = BrokerAddress(url=config.broker.url, ca=config.broker.ca, cert=config.broker.cert, key=config.broker.key)
+    await look_again(store)
+    ingest = StoreIngest(store, on_change=changes.tell)
+    watcher = _BrokerWatcher(broker.without_secrets())
+    server = store.on_a_server  # SQLite has one writer: to share would gain nothing
+    turn = LeasedTurn(store) if server else LockedTurn(config.data)
+    link = GatewayLink(
+        ingest=ingest,
+        broker=broker,
+        software=version("classbox"),
+        down_log=StoreDownLog(store),
+        group=store.vault.derived("share group") if server else None,
+        turn=turn,
+        on_change=watcher.wake,
+    )
+    roots = [Path(root) for root in config.stick.roots]
+    is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
+    sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
+    return _Work((link.run(), turn.run(), watcher.watch(link), sticks.run()), _status_of(link, ingest))
+
+
+class _State:
+    """What the program says of itself, and whether it is ending."""
+
+    def __init__(self, status: Callable[[], Status]) -> None:
+        self._status = status
+        self.ending = False
+
+    def status(self) -> Status:
+        """Now."""
+        return self._status()._replace(ending=self.ending)
+
+
+async def _petting(supervisor: Supervisor) -> None:
+    """Tell a supervisor that watches, as long as the event loop turns: a process that stands still is started anew."""
+    if supervisor.pet_every_s is None:
+        return
+    while True:
+        supervisor.alive()
+        await asyncio.sleep(supervisor.pet_every_s)
 
 
 def _tell(changes: Changes) -> Callable[[list[Place] | None], None]:
@@ -169,12 +210,8 @@ async def _running(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _serving(
-    config: GatewayConfig, store: Store, changes: Changes, status: Callable[[], Status]
-) -> AsyncIterator[str]:
-    runner = web.AppRunner(
-        make_site(store, changes, status), handler_cancellation=True, shutdown_timeout=5, access_log=None
-    )
+async def _serving(config: GatewayConfig, application: web.Application) -> AsyncIterator[str]:
+    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=5, access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, config.host, config.port)
     try:

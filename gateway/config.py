@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from enum import Flag, auto
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,10 +23,23 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """Names of this machine that reach nobody else."""
 
 
+class Parts(Flag):
+    """What one process of a gateway does. Several may share the work, so that no stack of sheets slows a page down."""
+
+    PAGES = auto()
+    BOXES = auto()
+    """Takes in what boxes send, sends what they need, serves sticks."""
+    ALL = PAGES | BOXES
+
+
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the pages listen, `host:port`; port 0 lets the system choose one."""
+    """Where the pages listen, `host:port`; port 0 lets the system choose one.
+
+    When it is told to end, `/ready` says so for `drain_s` seconds first, so that a load balancer sends nobody new.
+    """
 
     listen: str = "127.0.0.1:8700"
+    drain_s: Annotated[float, msgspec.Meta(ge=0, le=300)] = 0.0
 
 
 class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,6 +83,12 @@ class SsoConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     title: Annotated[str, msgspec.Meta(max_length=40)] = ""
 
 
+class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`/metrics` answers this machine, and whoever sends `Authorization: Bearer` with the `token`."""
+
+    token: Annotated[str, msgspec.Meta(min_length=16)] | None = None
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str | None = None
     web: WebConfig = WebConfig()
@@ -76,6 +96,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: StoreConfig = StoreConfig()
     stick: StickConfig = StickConfig()
     sso: SsoConfig = SsoConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +110,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     store_connections: int = 10
     stick: StickConfig = StickConfig()
     sso: SsoConfig | None = None
+    web: WebConfig = WebConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
 
 PREFIX = "CLASSGATE_"
@@ -113,6 +136,8 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         data=data,
         host=host,
         port=port,
+        web=file.web,
+        metrics=file.metrics,
         broker=_with_files_from(base, file.broker, "ca", "cert", "key"),
         stick=file.stick,
         sso=_sso(_with_files_from(base, file.sso, "client_secret_file", "ca")),

@@ -10,16 +10,24 @@ import click
 
 from gateway.app import run_gateway
 from gateway.commands.options import config_option
-from gateway.config import load_config
+from gateway.config import Parts, load_config
 
 
 @click.command(name="run")
 @config_option
+@click.option(
+    "--parts",
+    type=click.Choice(["all", "pages", "boxes"]),
+    default="all",
+    show_default=True,
+    help="What this process does: several may share one database.",
+)
 @click.option("--verbose", is_flag=True, help="Say more on stderr.")
-def command(config_path: Path | None, verbose: bool) -> None:
+def command(config_path: Path | None, parts: str, verbose: bool) -> None:
     """Receive the sheets of the school's boxes and show the class reports.
 
-    Prints `ready URL` when the pages answer. Ends on Ctrl-C.
+    Prints `ready URL` when the pages answer. Ends on Ctrl-C. With --parts the pages get a process of their own,
+    which a stack of sheets does not slow down; each process needs its own [web] listen (CLASSGATE_WEB_LISTEN).
 
     \b
     Example: classgate run --config gateway.toml
@@ -28,4 +36,4 @@ def command(config_path: Path | None, verbose: bool) -> None:
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    asyncio.run(run_gateway(load_config(config_path)))
+    asyncio.run(run_gateway(load_config(config_path), Parts[parts.upper()]))

@@ -1,6 +1,7 @@
 """Tells the other gateways on one server which reports have changed: LISTEN and NOTIFY. Pages are open at any of them.
 
-SQLite has one gateway that takes in, and it knows by itself.
+SQLite has one gateway that takes in, and it knows by itself; a process that only shows pages looks whether the file has
+changed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _log = logging.getLogger(__name__)
 _CHANNEL = "classbox_changed"
 _LONGEST_BYTES = 7_000
 """PostgreSQL takes 8,000 (NOTIFY)."""
+_FILE_S = 0.3
+"""How often an SQLite file is looked at by a process that only shows pages."""
 _LOOK_S = 5.0
 """How often a line that says nothing is looked at."""
 
@@ -42,8 +45,6 @@ async def hear_others(engine: AsyncEngine, tell: Callable[[list[Place] | None], 
 
     On a line of its own. What was said while there was none was missed, so a new one begins with None.
     """
-    if engine.dialect.name != "postgresql":
-        return
 
     def heard(_connection: object, _pid: int, _channel: str, said: str) -> None:
         sender, places = msgspec.json.decode(said, type=tuple[str, list[Place] | None])
@@ -64,4 +65,26 @@ async def hear_others(engine: AsyncEngine, tell: Callable[[list[Place] | None], 
                     await connection.invalidate()  # nobody else shall have a connection that listens
         except Exception as error:  # noqa: BLE001 - whatever it is, pages are shown, and it is tried again
             _log.info("what other gateways change is not heard for now: %s", error)
+        await asyncio.sleep(1)
+
+
+async def watch_others(engine: AsyncEngine, tell: Callable[[list[Place] | None], None]) -> None:
+    """Tell that anything may have changed whenever another connection has written to the SQLite file.
+
+    On a connection of its own: `data_version` says what has happened since *it* looked last (sqlite.org/pragma.html).
+    """
+    while True:
+        try:
+            async with engine.connect() as connection:
+                seen: int | None = None
+                while True:
+                    await connection.execution_options(reading=True)
+                    version = (await connection.execute(text("PRAGMA data_version"))).scalar_one()
+                    await connection.rollback()
+                    if version != seen:
+                        seen = version
+                        tell(None)
+                    await asyncio.sleep(_FILE_S)
+        except Exception as error:  # noqa: BLE001 - whatever it is, pages are shown, and it is tried again
+            _log.info("what changes in the database is not seen for now: %s", error)
         await asyncio.sleep(1)

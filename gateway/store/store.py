@@ -15,7 +15,7 @@ from gateway.config import GatewayConfig
 from gateway.keys import Vault, open_vault
 from gateway.store.engine import open_engine
 from gateway.store.generation import GenerationFile, Identity
-from gateway.store.news import Place, hear_others, tell_others
+from gateway.store.news import Place, hear_others, tell_others, watch_others
 from gateway.store.schools import school_ids, school_key
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import ClassboxError
@@ -113,9 +113,15 @@ class Store:
         """With the commit, let the pages of other gateways know which reports have changed."""
         await tell_others(connection, places, sender=self.name)
 
-    async def hear_others(self, tell: Callable[[list[Place] | None], None]) -> None:
-        """Tell what other gateways have changed until cancelled; None when it may be anything."""
-        await hear_others(self._engine, tell, me=self.name)
+    async def hear_others(self, tell: Callable[[list[Place] | None], None], *, own: bool = True) -> None:
+        """Tell what other programs have changed until cancelled; None when it may be anything.
+
+        `own`: this program takes in by itself. On SQLite nobody else does then.
+        """
+        if self.on_a_server:
+            await hear_others(self._engine, tell, me=self.name)
+        elif not own:
+            await watch_others(self._engine, tell)
 
     async def close(self) -> None:
         """Let go of the database."""

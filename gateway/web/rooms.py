@@ -17,6 +17,7 @@ from aiohttp import web
 from aiohttp_sse import sse_response
 
 from gateway.access.deeds import SOME, Deed, Thing
+from gateway.figures import Figures
 from gateway.ingest import Changed
 from gateway.store.store import Store
 from gateway.web.changes import Changes
@@ -37,6 +38,8 @@ class Status(NamedTuple):
     """Among several gateways."""
     listens: bool = False
     """Whether it is this one of several that hears the hellos."""
+    ending: bool = False
+    """It was told to stop, and answers only what has begun."""
 
 
 class Room(NamedTuple):
@@ -97,6 +100,7 @@ class Rooms:
     store: Store
     changes: Changes
     status: Callable[[], Status]
+    figures: Figures
     rooms: list[Room] = field(default_factory=list)
     _by_route: dict[tuple[str, str], Room] = field(default_factory=dict)
     _open: set[str] = field(default_factory=lambda: {"/ui/{name}"})
@@ -136,9 +140,13 @@ class Rooms:
 
     async def stream(self, request: web.Request, watched: Changed | None) -> web.StreamResponse:
         """Says `changed` whenever `watched` has, or with None whenever anything has."""
-        async with sse_response(request, headers=SECURITY_HEADERS) as response:
-            with self.changes.watching(watched) as subscription:
-                while await subscription.wait() and response.is_connected():
-                    await response.send("now", event="changed")
-                    await asyncio.sleep(_SHORT_PAUSE_S)
-        return response
+        self.figures.stream(1)
+        try:
+            async with sse_response(request, headers=SECURITY_HEADERS) as response:
+                with self.changes.watching(watched) as subscription:
+                    while await subscription.wait() and response.is_connected():
+                        await response.send("now", event="changed")
+                        await asyncio.sleep(_SHORT_PAUSE_S)
+            return response
+        finally:
+            self.figures.stream(-1)

@@ -1,4 +1,4 @@
-"""Tells systemd that the box is ready, alive and ending (`sd_notify(3)`): one datagram each, without a library.
+"""Tells systemd that the program is ready, alive and ending (`sd_notify(3)`): one datagram each, without a library.
 
 The protocol is a line of text to a socket; the libraries for it either want a compiler or have long stood still.
 """
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Whoever started the box and wants to hear of it; silent when nobody does."""
+    """Whoever started the program and wants to hear of it; silent when nobody does."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self._address = environment.get("NOTIFY_SOCKET", "")
@@ -27,7 +27,7 @@ class Supervisor:
         """How often it wants to hear that all is well; None: it does not watch."""
 
     def ready(self, status: str) -> None:
-        """The box can be used."""
+        """The program can be used."""
         self._tell(f"READY=1\nSTATUS={status}")
 
     def alive(self) -> None:
@@ -35,7 +35,7 @@ class Supervisor:
         self._tell("WATCHDOG=1")
 
     def ending(self) -> None:
-        """The box was told to end."""
+        """The program was told to end."""
         self._tell("STOPPING=1")
 
     def _tell(self, text: str) -> None:

@@ -1,0 +1,149 @@
+"""The gateway as monitoring, a load balancer and systemd see it: a real process, asked from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.config import load_config
+from gateway.store.schools import add_school
+from gateway.store.store import open_store
+
+CLASSGATE = Path(sys.executable).with_name("classgate")
+UNIT = Path(__file__).resolve().parents[2] / "provisioning" / "systemd" / "classgate.service"
+TOKEN = "a token of twenty-four"
+
+
+class Program:
+    """A `classgate run` process."""
+
+    def __init__(self, config: Path, *words: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [CLASSGATE, "run", "--config", config, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", **environment},
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[1].rstrip("/")
+
+    def ask(self, path: str, **headers: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers)) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+
+@contextmanager
+def running(config: Path, *words: str, **environment: str) -> Iterator[Program]:
+    program = Program(config, *words, **environment)
+    try:
+        yield program
+    finally:
+        program.process.kill()
+        program.process.communicate()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "gateway.toml"
+    file.write_text(
+        'data = "data"\n[web]\nlisten = "127.0.0.1:0"\n[broker]\nurl = "mqtt://127.0.0.1:9"\n'
+        f'[metrics]\ntoken = "{TOKEN}"\n[stick]\nroots = []\n'
+    )
+    return file
+
+
+def test_figures_name_pages_by_pattern_and_no_school(config: Path) -> None:
+    with running(config) as gateway:
+        assert gateway.ask("/schools/secret-school/classes/3-2/assignments/a")[0] == 404
+        assert gateway.ask("/")[0] == 200
+        status, text = gateway.ask("/metrics")
+    assert status == 200
+    assert "secret-school" not in text
+    pattern = "/schools/{school}/classes/{class_name}/assignments/{assignment}"
+    assert f'classgate_answer_seconds_count{{page="{pattern}",status="4xx"}} 1.0' in text
+    assert 'classgate_answer_seconds_count{page="/",status="2xx"} 1.0' in text
+    for line in ("classgate_store_up 1.0", "classgate_broker_connected 0.0", "classgate_schools 0.0"):
+        assert line in text
+    assert "process_resident_memory_bytes" in text
+
+
+def test_figures_are_kept_from_whoever_comes_through_a_proxy_without_the_token(config: Path) -> None:
+    with running(config) as gateway:
+        proxied = {"X-Forwarded-For": "192.0.2.7"}
+        assert gateway.ask("/metrics", **proxied)[0] == 403
+        assert gateway.ask("/metrics", **proxied, Authorization="Bearer wrong")[0] == 403
+        assert gateway.ask("/metrics", **proxied, Authorization=f"Bearer {TOKEN}")[0] == 200
+
+
+def test_a_gateway_that_is_ending_sends_visitors_elsewhere_and_still_answers_them(config: Path) -> None:
+    with running(config, CLASSGATE_WEB_DRAIN_S="30") as gateway:
+        assert gateway.ask("/ready") == (200, '{"ready": true}')
+        gateway.process.send_signal(signal.SIGTERM)
+        while gateway.ask("/ready")[0] == 200:
+            time.sleep(0.02)
+        assert gateway.ask("/ready")[0] == 503
+        assert gateway.ask("/")[0] == 200
+        assert gateway.process.poll() is None
+        assert gateway.ask("/health")[0] == 200
+
+
+def test_a_process_for_the_pages_alone_shows_what_another_wrote(config: Path) -> None:
+    async def add() -> None:
+        async with open_store(load_config(config)) as store, store.writing() as connection:
+            await add_school(connection, store.vault, "no-1")
+
+    with running(config, "--parts", "pages") as pages, running(config, "--parts", "boxes") as boxes:
+        assert boxes.ask("/")[0] == 404
+        assert boxes.ask("/ready")[0] == pages.ask("/ready")[0] == 200
+        with urllib.request.urlopen(pages.url + "/live", timeout=30) as stream:
+            assert stream.readline()  # the first look at the file
+            asyncio.run(add())
+            assert any(b"changed" in stream.readline() for _ in range(6))
+        assert json.loads(pages.ask("/health")[1])["schools"] == 1
+
+
+def test_a_supervisor_hears_that_it_is_ready_alive_and_ending(config: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
+        line.bind(str(tmp_path / "notify"))
+        line.settimeout(30)
+        with running(config, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000") as gateway:
+            heard = [line.recv(4096).decode() for _ in range(4)]
+            assert any(said.startswith("READY=1") for said in heard)
+            assert "WATCHDOG=1" in heard
+            gateway.process.send_signal(signal.SIGTERM)
+            while "STOPPING=1" not in heard:
+                heard.append(line.recv(4096).decode())
+            assert gateway.process.wait(30) == 0
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    text = UNIT.read_text(encoding="utf-8")
+    copy = tmp_path / UNIT.name
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", copy],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    assert ours == []
