@@ -107,23 +107,50 @@ def with_known_ids(roster: Roster, known: Roster) -> Roster:
 
     An id that the list gives itself stays. Two of one name in a class are told apart by their seats.
     """
-    return Roster(tuple(_with_known_id(pupil, roster, known) for pupil in roster.pupils))
+    old, new = _by_name(known), _by_name(roster)
+    return Roster(
+        tuple(
+            _with_known_id(pupil, new[(pupil.class_name, pupil.name)], old.get((pupil.class_name, pupil.name), []))
+            for pupil in roster.pupils
+        )
+    )
+
+
+def with_ids_of_before(roster: Roster, known: Roster) -> Roster:
+    """The list with the ids that its pupils have already, whatever ids it gives them itself.
+
+    Who is known by the list's id keeps it; else one of the same class and name, where there is only one of that name,
+    has the id that she had: another register numbers pupils otherwise, and must not part them from their results.
+    """
+    old, new = _by_name(known), _by_name(roster)
+    taken = {pupil.pupil_id for pupil in roster.pupils}
+    ids = {pupil.pupil_id for pupil in known.pupils}
+
+    def kept(pupil: Pupil) -> Pupil:
+        place = (pupil.class_name, pupil.name)
+        same = old.get(place, [])
+        if pupil.pupil_id in ids or len(same) != 1 or len(new[place]) != 1 or same[0].pupil_id in taken:
+            return pupil
+        return msgspec.structs.replace(pupil, pupil_id=same[0].pupil_id)
+
+    return Roster(tuple(kept(pupil) for pupil in roster.pupils))
 
 
 def changes(roster: Roster, known: Roster) -> tuple[tuple[tuple[Pupil, Change], ...], tuple[Pupil, ...]]:
     """What a list (with its known ids) changes: for each of its pupils, and who of its classes is not in it."""
-    told = tuple((pupil, _change(pupil, known.by_id(pupil.pupil_id))) for pupil in roster.pupils)
+    before = {pupil.pupil_id: pupil for pupil in known.pupils}
+    told = tuple((pupil, _change(pupil, before.get(pupil.pupil_id))) for pupil in roster.pupils)
     ids = {pupil.pupil_id for pupil in roster.pupils}
-    gone = tuple(p for p in known.pupils if p.class_name in roster.classes() and p.pupil_id not in ids)
+    classes = set(roster.classes())
+    gone = tuple(p for p in known.pupils if p.class_name in classes and p.pupil_id not in ids)
     return told, gone
 
 
 def merged(roster: Roster, known: Roster) -> dict[str, tuple[Pupil, ...]]:
     """The classes to keep: those of the list, and those that a pupil left for one of them."""
     ids = {pupil.pupil_id for pupil in roster.pupils}
-    kept = {name: roster.of_class(name) for name in roster.classes()}
-    for name in known.classes():
-        before = known.of_class(name)
+    kept = roster.by_class()
+    for name, before in known.by_class().items():
         stay = tuple(pupil for pupil in before if pupil.pupil_id not in ids)
         if name not in kept and stay != before:
             kept[name] = stay
@@ -202,11 +229,18 @@ def _without_national(columns: dict[str, int], rows: Sequence[Row]) -> bool:
     return any(looks_national(cell) for _, row in rows for i, cell in enumerate(row) if i not in columns.values())
 
 
-def _with_known_id(pupil: Pupil, roster: Roster, known: Roster) -> Pupil:
+def _by_name(roster: Roster) -> dict[tuple[str, str], list[Pupil]]:
+    """The pupils of each class and name."""
+    found: dict[tuple[str, str], list[Pupil]] = {}
+    for pupil in roster.pupils:
+        found.setdefault((pupil.class_name, pupil.name), []).append(pupil)
+    return found
+
+
+def _with_known_id(pupil: Pupil, new: Sequence[Pupil], old: Sequence[Pupil]) -> Pupil:
+    """`new` and `old`: who is called so in this class, in the list and until now."""
     if pupil.pupil_id != minted_pupil_id(pupil.class_name, pupil.seat, pupil.name):
         return pupil
-    old = [p for p in known.of_class(pupil.class_name) if p.name == pupil.name]
-    new = [p for p in roster.of_class(pupil.class_name) if p.name == pupil.name]
     same = old if len(old) == len(new) == 1 else [p for p in old if p.seat == pupil.seat]
     return msgspec.structs.replace(pupil, pupil_id=same[0].pupil_id) if same else pupil
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
@@ -20,6 +21,8 @@ MAX_SEAT = 99
 """Seats are written into two cells."""
 
 MAX_TEXT = 32
+MAX_PUPILS = 20_000
+"""Of one list: several schools together are brought in one by one."""
 
 _COLUMNS = {
     "class": ("class", "class_name", "班级", "班"),
@@ -27,6 +30,7 @@ _COLUMNS = {
     "name": ("name", "姓名", "学生姓名"),
     "pupil_id": ("pupil_id", "pupil", "id", "学号", "编号"),
 }
+_FORMULA = ("=", "+", "-", "@")
 _HEADER_REMEDY = "Its first line should be: class,seat,name,pupil_id (or 班级,座号,姓名,学号)."
 
 
@@ -51,6 +55,13 @@ class Roster(msgspec.Struct, frozen=True):
     def of_class(self, class_name: str) -> tuple[Pupil, ...]:
         """The pupils of one class, by seat."""
         return tuple(sorted((p for p in self.pupils if p.class_name == class_name), key=lambda p: p.seat))
+
+    def by_class(self) -> dict[str, tuple[Pupil, ...]]:
+        """The pupils of every class, by seat; classes in order of first appearance."""
+        found: dict[str, list[Pupil]] = {}
+        for pupil in self.pupils:
+            found.setdefault(pupil.class_name, []).append(pupil)
+        return {name: tuple(sorted(pupils, key=lambda p: p.seat)) for name, pupils in found.items()}
 
     def at_seat(self, class_name: str, seat: int) -> Pupil | None:
         """Who sits at `seat` (from 1) in a class, or None."""
@@ -89,12 +100,15 @@ def roster_of(rows: Iterable[tuple[int, dict[str, str]]]) -> Roster:
         _once(lines, ("seat", pupil.class_name, str(pupil.seat)), line)
         _once(lines, ("id", pupil.pupil_id), line)
         pupils.append(pupil)
+        if len(pupils) > MAX_PUPILS:
+            raise BadFileError(
+                "The list has more than {limit} pupils.", remedy="Bring in one school at a time.", limit=MAX_PUPILS
+            )
     if not pupils:
         raise BadFileError("The roster has no pupils.", remedy="Write one line for each pupil under the header.")
     order = {name: index for index, name in enumerate(dict.fromkeys(p.class_name for p in pupils))}
     roster = Roster(tuple(sorted(pupils, key=lambda p: (order[p.class_name], p.seat))))
-    for name in order:
-        count = len(roster.of_class(name))
+    for name, count in Counter(p.class_name for p in pupils).items():
         if count > MAX_PUPILS_A_CLASS:
             raise BadFileError(
                 "Class {name} has {count} pupils; {limit} is the most.",
@@ -143,6 +157,11 @@ def looks_national(text: str) -> bool:
     return (
         re.search(r"[0-9]{17}[0-9Xx]", folded) is not None or re.fullmatch(r"[0-9.]+[Ee]\+?1[78]", folded) is not None
     )
+
+
+def usable_text(text: str) -> bool:
+    """Whether `text` can be a name, a class or an id: not empty, not long, and nothing that a spreadsheet would run."""
+    return 0 < len(text) <= MAX_TEXT and text.isprintable() and not text.startswith(_FORMULA)
 
 
 def decoded(data: bytes) -> str:
@@ -220,7 +239,7 @@ def _pupil(line: int, found: dict[str, str]) -> Pupil:
                 column=column,
                 limit=MAX_TEXT,
             )
-        if text.startswith(("=", "+", "-", "@")):
+        if text.startswith(_FORMULA):
             # In a list that is exported later, a spreadsheet would run it.
             _fail(line, "the column {column} begins with {sign}.", "Remove the sign.", column=column, sign=text[0])
     seat_text = unicodedata.normalize("NFKC", found["seat"])
