@@ -27,6 +27,7 @@ from homework.roster import Roster, parse_roster, roster_to_csv
 from sync.down_bodies import Kind, content_of, open_roster, sealed_content_of
 from sync.downward import UnusableError
 
+_NO_PUPILS = roster_to_csv(Roster(())).encode()
 _PICTURES = frozenset({".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
@@ -153,7 +154,11 @@ class _Rosters:
         return sealed_content_of(self._school_key, roster_to_csv(Roster(pupils=pupils)).encode())
 
     def take(self, key: str, body: bytes) -> None:
-        roster = parse_roster(open_roster(self._school_key, key, body))
+        csv = open_roster(self._school_key, key, body)
+        if csv == _NO_PUPILS:  # all of them are in other classes now, or gone
+            self._documents.put_class(key, ())
+            return
+        roster = parse_roster(csv)
         _same_name(", ".join(roster.classes()), key)
         self._documents.put_roster(roster)
 

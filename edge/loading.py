@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from edge.class_lists import class_list
 from edge.documents import Documents
 from edge.references import unmarked_sheet
 from homework.assignment import Assignment
 from homework.errors import BadFileError, UsageError
 from homework.layout import SheetLayout, layout_from_json
+from homework.oneroster import is_oneroster
 from homework.print_run import LAYOUT, ROSTER, Read, parse_print_run
-from homework.roster import Roster, parse_roster
+from homework.roster import Roster, roster_to_csv
 
 STICK_FOLDER = "classbox"
 MOST_UNPACKED = 64 * 1024**2
@@ -47,8 +49,10 @@ class Loadable:
 def loadable(read: Read, *, where: str, layout_name: str = LAYOUT, roster: bytes | None = None) -> Loadable:
     """What `classbox print` wrote in one folder, or (another `layout_name`) a layout alone with its picture.
 
-    `roster` outranks the folder's. Raises `BadFileError`, also for a folder without a layout.
+    `roster` (CSV, or a OneRoster zip) outranks the folder's. Raises `BadFileError`, also for a folder without a layout.
     """
+    if roster is not None:
+        roster = roster_to_csv(class_list(roster)).encode()
     run = parse_print_run(read, where=where, layout_name=layout_name, roster=roster)
     if run.layout.register != "markers":
         unmarked_sheet(run.layout, run.reference)
@@ -63,7 +67,9 @@ def loadables_of_files(files: Mapping[str, bytes]) -> list[Loadable]:
     found: list[Loadable] = []
     loose: dict[str, bytes] = {}
     for name, data in files.items():
-        if data.startswith(b"PK\x03\x04") and not name.lower().endswith((".xlsx", ".xlsm")):
+        if is_oneroster(data):
+            found.append(Loadable(None, None, class_list(data)))
+        elif data.startswith(b"PK\x03\x04") and not name.lower().endswith((".xlsx", ".xlsm")):
             found += _of_tree(_unpacked(data, name), where=name)
         else:
             loose[PurePosixPath(name.replace("\\", "/")).name] = data
@@ -124,10 +130,11 @@ def _of_tree(files: Mapping[str, bytes], *, where: str) -> list[Loadable]:
         if LAYOUT in inside:
             found.append(loadable(inside.get, where=place))
         elif ROSTER in inside:
-            found.append(Loadable(None, None, parse_roster(inside[ROSTER])))
+            found.append(Loadable(None, None, class_list(inside[ROSTER])))
         else:
             layouts = [name for name in inside if name.endswith(".json") and _is_layout(inside[name])]
             found += [loadable(inside.get, where=place, layout_name=name) for name in layouts]
+            found += [Loadable(None, None, class_list(data)) for data in inside.values() if is_oneroster(data)]
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from edge.class_lists import class_list
 from edge.config import default_data_dir
 from edge.documents import FILE_NAME, Documents
 from edge.named_files import read_named
@@ -17,7 +18,7 @@ from edge.registration.unmarked_sheet import UnmarkedSheet
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError, ClassboxError
 from homework.layout import SheetLayout, layout_from_json
-from homework.roster import Roster, parse_roster
+from homework.roster import Roster
 
 T = TypeVar("T")
 
@@ -170,4 +171,4 @@ def _assignment(path: Path) -> Assignment:
 
 
 def _roster(path: Path) -> Roster:
-    return parse_roster(read_named(path))
+    return class_list(read_named(path))

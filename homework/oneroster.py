@@ -81,7 +81,7 @@ class SeveralSchoolsError(BadFileError):
     def __init__(self, schools: tuple[School, ...]) -> None:
         super().__init__(
             "The file holds {count} schools: {names}.",
-            remedy="Say which one it is, by its name or its number.",
+            remedy="Export one school only, or say which one it is, by its name or its number.",
             count=len(schools),
             names=", ".join(school.name or school.id for school in schools[:10]),
         )

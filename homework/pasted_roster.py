@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -54,12 +54,12 @@ class Change(StrEnum):
     RENAMED = "renamed"
 
 
-def pasted_roster(text: str, *, class_name: str = "") -> PastedRoster:
+def pasted_roster(text: str, *, class_name: str = "", most_characters: int = MOST_CHARACTERS) -> PastedRoster:
     """The class list of a pasted text. `class_name` is the class where the list does not say it.
 
     Raises `BadFileError` that names the line; a number that looks national is never repeated.
     """
-    if len(text) > MOST_CHARACTERS:
+    if len(text) > most_characters:
         raise BadFileError("This is too long for a class list.", remedy="Paste one class at a time.")
     rows = _rows(text.replace("\ufeff", "").replace("\0", ""))
     if not rows:
@@ -108,12 +108,14 @@ def with_known_ids(roster: Roster, known: Roster) -> Roster:
     An id that the list gives itself stays. Two of one name in a class are told apart by their seats.
     """
     old, new = _by_name(known), _by_name(roster)
-    return Roster(
-        tuple(
-            _with_known_id(pupil, new[(pupil.class_name, pupil.name)], old.get((pupil.class_name, pupil.name), []))
-            for pupil in roster.pupils
-        )
-    )
+    taken = {pupil.pupil_id for pupil in roster.pupils}
+
+    def kept(pupil: Pupil) -> Pupil:
+        place = (pupil.class_name, pupil.name)
+        found = _with_known_id(pupil, new[place], old.get(place, ()))
+        return pupil if found.pupil_id in taken else found
+
+    return Roster(tuple(kept(pupil) for pupil in roster.pupils))
 
 
 def with_ids_of_before(roster: Roster, known: Roster) -> Roster:
@@ -128,7 +130,7 @@ def with_ids_of_before(roster: Roster, known: Roster) -> Roster:
 
     def kept(pupil: Pupil) -> Pupil:
         place = (pupil.class_name, pupil.name)
-        same = old.get(place, [])
+        same = old.get(place, ())
         if pupil.pupil_id in ids or len(same) != 1 or len(new[place]) != 1 or same[0].pupil_id in taken:
             return pupil
         return msgspec.structs.replace(pupil, pupil_id=same[0].pupil_id)
@@ -229,7 +231,7 @@ def _without_national(columns: dict[str, int], rows: Sequence[Row]) -> bool:
     return any(looks_national(cell) for _, row in rows for i, cell in enumerate(row) if i not in columns.values())
 
 
-def _by_name(roster: Roster) -> dict[tuple[str, str], list[Pupil]]:
+def _by_name(roster: Roster) -> Mapping[tuple[str, str], Sequence[Pupil]]:
     """The pupils of each class and name."""
     found: dict[tuple[str, str], list[Pupil]] = {}
     for pupil in roster.pupils:

@@ -28,7 +28,7 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 
 
-def rows_of(data: bytes, *, name: str = "") -> list[list[str]]:
+def rows_of(data: bytes, *, name: str = "", most_rows: int = MOST_ROWS) -> list[list[str]]:
     """The cells of a table's first sheet as text, rows without anything left out.
 
     Raises `BadFileError` for what is no table, is damaged, or is larger than any class list or worksheet.
@@ -45,7 +45,10 @@ def rows_of(data: bytes, *, name: str = "") -> list[list[str]]:
             "{name} is a workbook of an old kind.", remedy="Save it as .xlsx and send it again.", name=name
         )
     if not data.startswith(b"PK"):
-        return [cells for _, cells in table_rows(decoded(data))][: MOST_ROWS + 1]
+        cells = [row for _, row in table_rows(decoded(data))]
+        if len(cells) > most_rows:
+            raise _too_long(name, most_rows)
+        return cells
     _check(data, name)
     from openpyxl import load_workbook  # noqa: PLC0415 - 6 MB, for what a teacher does once a term
 
@@ -54,7 +57,7 @@ def rows_of(data: bytes, *, name: str = "") -> list[list[str]]:
             warnings.simplefilter("ignore")  # styles and extensions that openpyxl leaves out are none of ours
             book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
             try:
-                return _rows(book, name)
+                return _rows(book, name, most_rows)
             finally:
                 book.close()
     except BadFileError:
@@ -114,22 +117,24 @@ def _check(data: bytes, name: str) -> None:
         raise _damaged(name) from error
 
 
-def _rows(book: Any, name: str) -> list[list[str]]:
+def _rows(book: Any, name: str, most_rows: int) -> list[list[str]]:
     if not book.worksheets:
         raise BadFileError("{name} has no sheet.", remedy="Save the table as .xlsx and send it again.", name=name)
     sheet = book.worksheets[0]
     # A file may claim to have a million rows; what is really there is counted while it is read.
     sheet.reset_dimensions()
     rows: list[list[str]] = []
-    for row in islice(sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True), MOST_ROWS * 5):
+    for row in islice(sheet.iter_rows(max_col=MOST_COLUMNS, values_only=True), most_rows * 5):
         cells = [_text(value) for value in row]
         if any(cells):
             rows.append(cells)
-        if len(rows) > MOST_ROWS:
-            raise BadFileError(
-                "{name} has more than {most} rows.", remedy="Send it in parts.", name=name, most=MOST_ROWS
-            )
+        if len(rows) > most_rows:
+            raise _too_long(name, most_rows)
     return rows
+
+
+def _too_long(name: str, most: int) -> BadFileError:
+    return BadFileError("{name} has more than {most} rows.", remedy="Send it in parts.", name=name, most=most)
 
 
 def _text(value: object) -> str:

@@ -29,7 +29,11 @@ from ui.language import terminal_language, translator
     """,
 )
 @click.argument("what", metavar="FOLDER|LAYOUT.json", type=click.Path(path_type=Path))
-@click.option("--roster", type=click.Path(path_type=Path), help="The class list; else roster.csv in FOLDER.")
+@click.option(
+    "--roster",
+    type=click.Path(path_type=Path),
+    help="The class list (CSV or a OneRoster zip); else roster.csv in FOLDER.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="The box's configuration (box.toml).")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="The box's data folder.")
 def command(what: Path, roster: Path | None, config: Path | None, data: Path | None) -> None:

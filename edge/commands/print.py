@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
+from edge.class_lists import class_list
 from edge.named_files import read_named
 from homework.assignment import parse_assignment
 from homework.errors import BadFileError, ClassboxError
-from homework.roster import Roster, parse_roster
+from homework.roster import Roster
 from homework.sheets import SheetSet, make_sheets
 from homework.sheets.printing import files_of, font_folders
 from homework.sheets.words import WORDS
@@ -28,7 +29,12 @@ from ui.language import terminal_language, translator
     """,
 )
 @click.argument("assignment_file", metavar="ASSIGNMENT.toml", type=click.Path(path_type=Path))
-@click.option("--roster", "roster_file", type=click.Path(path_type=Path), help="The class list (class,seat,name).")
+@click.option(
+    "--roster",
+    "roster_file",
+    type=click.Path(path_type=Path),
+    help="The class list (CSV: class,seat,name; or a OneRoster zip).",
+)
 @click.option("--class", "class_name", help="Which class of the list; its name is printed on the sheets.")
 @click.option("--copies", type=click.IntRange(1, 500), default=1, help="How many copies of one master.")
 @click.option("--duplex", is_flag=True, help="End each copy on an even page, for printing on both sides.")
@@ -80,7 +86,7 @@ def _text(path: Path) -> str:
 
 
 def _roster(path: Path | None) -> Roster | None:
-    return None if path is None else parse_roster(read_named(path))
+    return None if path is None else class_list(read_named(path))
 
 
 def _write(made: SheetSet, out: Path) -> None:

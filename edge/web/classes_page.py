@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from edge.class_lists import sent_class_list
 from edge.web.classes import (
     CHANGE_WORDS,
     edited_class,
@@ -23,7 +24,7 @@ from homework.pasted_roster import pasted_roster, without_national
 from homework.roster import MAX_SEAT, MAX_TEXT, Pupil, Roster, roster_to_csv
 from ui.language import translator
 from ui.pages import language_of, render
-from ui.workbooks import as_pasted, rows_of
+from ui.workbooks import as_pasted
 
 
 def add_classes_page(app: web.Application) -> None:
@@ -71,8 +72,12 @@ async def _preview(request: web.Request) -> web.Response:
         return await _page(request, given)
     try:
         name, data = sent_file(post, "file")
-        text = as_pasted(rows_of(data, name=name)) if data else given.get("list", "")
-        found = pasted_roster(text, class_name=given.get("class", ""))
+        class_name = given.get("class", "")
+        if data:
+            known = await asyncio.to_thread(documents.roster)
+            found = await asyncio.to_thread(sent_class_list, data, name=name, class_name=class_name, known=known)
+        else:
+            found = pasted_roster(given.get("list", ""), class_name=class_name)
     except ClassboxError as refused:
         return await _page(request, given, refused)
     preview = preview_of(found.roster, await asyncio.to_thread(documents.roster))

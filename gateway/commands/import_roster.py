@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from gateway.commands.options import config_option, with_store
-from gateway.store.documents import publish_roster
-from gateway.store.rosters import bring_in
+from gateway.rosters import ClassChange, Given, class_changes, given_to_command
+from gateway.store.class_lists import keep_classes, whole_roster
+from gateway.store.dialect import lock_school
 from gateway.store.store import Store
 from homework.errors import BadFileError
-from homework.roster import parse_roster
+from homework.pasted_roster import Change, merged
+from homework.wording import Translate
 from ui.language import terminal_language, translator
 
 
 @click.command(name="import-roster")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--school", required=True, help="Whose pupils they are.")
+@click.option("--from-school", default="", help="The school's name or number in a OneRoster zip that holds several.")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @config_option
-def command(file: Path, school: str, config_path: Path | None) -> None:
-    """Bring a class list in (CSV: class,seat,name,pupil_id). Its classes become what it says; others stay.
+def command(file: Path, school: str, from_school: str, dry_run: bool, config_path: Path | None) -> None:
+    """Bring a class list in: CSV (class,seat,name,pupil_id), a workbook (.xlsx), or a OneRoster zip (1.1, 1.2).
 
-    The boxes of the school get it too, sealed under the school's key.
+    Its classes become what it says; others stay. The boxes of the school get it too, sealed under the school's key.
 
-    Example: classgate import-roster roster.csv --school no-1
-    """
+    \b
+    Examples:
+      classgate import-roster roster.csv --school no-1
+      classgate import-roster oneroster.zip --school no-1 --from-school "第一小学" --dry-run
+    """  # noqa: D301 - \b is click's
     _ = translator(terminal_language()).gettext
     try:
         data = file.read_bytes()
@@ -33,15 +42,45 @@ def command(file: Path, school: str, config_path: Path | None) -> None:
         raise BadFileError(
             "{file} cannot be read: {reason}.", remedy="Check the path.", file=file, reason=error.strerror
         ) from error
-    roster = parse_roster(data)
 
-    async def work(store: Store) -> int:
+    async def work(store: Store) -> tuple[Given, tuple[ClassChange, ...], int]:
         async with store.writing() as connection:
-            found = await bring_in(connection, store.vault, school, roster)
-            await publish_roster(connection, store.vault, school, roster)
-            return found
+            await lock_school(connection, school)
+            known = await whole_roster(connection, store.vault, school)
+            today = datetime.now().astimezone().date()
+            given = given_to_command(data, file.name, known=known, today=today, school=from_school)
+            changed = class_changes(given.roster, known)
+            found = 0
+            if not dry_run:
+                found = await keep_classes(connection, store.vault, school, merged(given.roster, known))
+            return given, changed, found
 
-    found = with_store(config_path, work)
+    given, changed, found = with_store(config_path, work)
+    for line in _account(given, changed, _):
+        print(line)
+    roster = given.roster
     print(_("{pupils} pupils in {classes} classes.").format(pupils=len(roster.pupils), classes=len(roster.classes())))
+    if dry_run:
+        print(_("Nothing was changed."))
     if found:
         print(_("{n} sheets that came before have found their pupil.").format(n=found))
+
+
+def _account(given: Given, changed: Iterable[ClassChange], _: Translate) -> Iterable[str]:
+    """What was left out, what to know, and what changes in each class. Pupils are counted, never named."""
+    for left in given.left_out:
+        lines = ", ".join(map(str, left.lines)) + (", …" if left.times > len(left.lines) else "")
+        yield _("{file}: {count} left out (line {lines}): {why}.").format(
+            file=left.file, count=left.times, lines=lines, why=_(left.why)
+        )
+    yield from (note.said(_) for note in given.notes)
+    for one in changed:
+        counts = (
+            (_("{n} new"), one.how_many(Change.NEW)),
+            (_("{n} gone"), len(one.gone)),
+            (_("{n} on another seat or from another class"), one.how_many(Change.MOVED)),
+            (_("{n} to another class"), len(one.moved_away)),
+            (_("{n} renamed"), one.how_many(Change.RENAMED)),
+        )
+        said = [words.format(n=n) for words, n in counts if n]
+        yield f"{one.name}: " + (", ".join(said) if said else _("as before"))

@@ -6,6 +6,7 @@ The caller holds the school's lock.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +22,7 @@ from homework.assignment import assignment_to_toml
 from homework.layout import layout_to_json
 from homework.print_run import PrintRun
 from homework.report_settings import ReportSettings, settings_to_json
-from homework.roster import Roster, roster_to_csv
+from homework.roster import Pupil, Roster, roster_to_csv
 from sync.down_bodies import content_of, sealed_content_of, sealed_roster
 from sync.records import DocumentRecord
 
@@ -44,10 +45,17 @@ async def publish(connection: AsyncConnection, vault: Vault, school: str, run: P
 
 async def publish_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> int:
     """Give every class of a roster to the boxes, sealed under the school's key. Returns how many have changed."""
+    return await publish_classes(connection, vault, school, roster.by_class())
+
+
+async def publish_classes(
+    connection: AsyncConnection, vault: Vault, school: str, classes: Mapping[str, tuple[Pupil, ...]]
+) -> int:
+    """The same of classes by name; one without pupils is taken from the boxes' lists."""
     key = await school_key(connection, vault, school)
     new = 0
-    for name in roster.classes():
-        csv = roster_to_csv(Roster(pupils=roster.of_class(name))).encode()
+    for name, pupils in classes.items():
+        csv = roster_to_csv(Roster(pupils=pupils)).encode()
         sealed, content = sealed_roster(key, name, csv), sealed_content_of(key, csv)
         new += await append(connection, school, "roster", name, sealed, content=content) is not None
     return new

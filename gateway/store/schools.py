@@ -173,7 +173,7 @@ async def class_pupils(
     """The pupils of a class by seat, with their names opened."""
     here = (pupils.c.school_id == school, pupils.c.class_name == class_name)
     found = list(await connection.execute(select(pupils).where(*here).order_by(pupils.c.seat)))
-    return _opened(await school_key(connection, vault, school), found)
+    return opened_pupils(await school_key(connection, vault, school), found)
 
 
 async def pupils_named(
@@ -187,7 +187,7 @@ async def pupils_named(
             select(pupils).where(pupils.c.school_id == school, pupils.c.pseudonym.in_(some))
         )
     ]
-    return _opened(await school_key(connection, vault, school), found) if found else ()
+    return opened_pupils(await school_key(connection, vault, school), found) if found else ()
 
 
 async def class_sizes(connection: AsyncConnection, school: str) -> dict[str, int]:
@@ -216,7 +216,8 @@ async def seats_of(
     return Seats(class_of, pupil_at)
 
 
-def _opened(key: bytes, rows: Sequence[object]) -> tuple[KnownPupil, ...]:
+def opened_pupils(key: bytes, rows: Sequence[object]) -> tuple[KnownPupil, ...]:
+    """Rows of `pupils` with their names opened, under the school's key."""
     names = Vault(key)
 
     def opened(row: object) -> KnownPupil:

@@ -111,6 +111,12 @@ def test_a_class_list_is_opened_with_the_schools_key_and_no_other(shelf: Downstr
     assert shelf.content("roster", "3-1") == sealed_content_of(SCHOOL_KEY, csv)
 
 
+def test_a_class_that_nobody_is_in_any_more_goes(shelf: Downstream, documents: Documents):
+    shelf.take("roster", "3-1", sealed_roster(SCHOOL_KEY, "3-1", roster_to_csv(CLASS).encode()))
+    shelf.take("roster", "3-1", sealed_roster(SCHOOL_KEY, "3-1", roster_to_csv(Roster(())).encode()))
+    assert documents.roster().pupils == ()
+
+
 def test_a_roster_names_only_the_class_that_it_is_sent_for(shelf: Downstream, documents: Documents):
     csv = roster_to_csv(Roster((*CLASS.pupils, Pupil("3-2", 1, "丙", "S3")))).encode()
     with pytest.raises(UnusableError, match="under the name"):
