@@ -18,9 +18,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edge.attempts import Likeness, Look, likeness, open_places, take_over
+from edge.attempts import Likeness, Look, likeness, take_over
 from edge.frames import Image
 from edge.pipeline import Books, grade_capture
+from homework.again import open_places
 from homework.assignment import Assignment, parse_assignment
 from homework.layout import Field, SheetLayout
 from homework.sheets.make import make_sheets

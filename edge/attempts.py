@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.reading.signature import AROUND_GRID, GRID, same_ink
+from homework.again import open_places
 from homework.assignment import Assignment
-from homework.grading import is_unattempted, regrade
+from homework.grading import regrade
 from homework.marks import SAYS_WRONG
 from homework.results import ItemResult, MarkKind, PageRecord, TeacherMark, VerdictKind
 
@@ -39,18 +40,6 @@ class Look:
     record: PageRecord
     ink: bytes
     around: bytes = b""
-
-
-def open_places(record: PageRecord) -> frozenset[int]:
-    """The places (from 0, among the record's items) that a pupil still has to correct, or a person to look at.
-
-    Everything that is not right; but not the B and C items that were left alone.
-    """
-    return frozenset(
-        place
-        for place, item in enumerate(record.items)
-        if item.verdict.kind is not VerdictKind.CORRECT and not is_unattempted(item)
-    )
 
 
 def likeness(first: Look, now: Look) -> Likeness:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.again import STACK_SETTING, AgainState, ItemAgain, PupilAgain, again_of, owing
+from edge.again import STACK_SETTING, again_in_class
 from edge.documents import Documents
 from edge.filed import FiledPage
 from edge.ledger import Ledger
 from edge.web.drawing import crop_size_px
+from homework.again import STATE_WORDS, AgainState, ItemAgain, PupilAgain, owing
 from homework.assignment import Assignment
 from homework.layout import Box
 from homework.results import ItemResult, VerdictKind
 
 CROP_HEIGHT_PX = 72
-STATE_WORDS = {
-    AgainState.OWES: "not corrected yet",
-    AgainState.STILL_WRONG: "still wrong",
-    AgainState.REVIEW: "corrections to look at",
-    AgainState.DONE: "corrected",
-    AgainState.NOTHING: "nothing to correct",
-}
 Translate = Callable[[str], str]
 
 
@@ -79,7 +73,7 @@ class AgainView:
 def again_view(ledger: Ledger, documents: Documents, assignment_id: str, class_name: str | None) -> AgainView:
     """How the corrections of a class stand now."""
     assignment = documents.assignment(assignment_id)
-    pupils = again_of(ledger.pages_of_attempts(assignment_id), documents.roster(), class_name)
+    pupils = again_in_class(ledger.pages_of_attempts(assignment_id), documents.roster(), class_name)
     owe = owing(pupils)
     hulls = _hulls(documents, assignment_id)
     others = sorted(
@@ -109,7 +103,7 @@ def owing_text(view: AgainView, words: Translate) -> str:
     return "\n".join(lines)
 
 
-def _pupil(one: PupilAgain, assignment: Assignment | None, hulls: dict[tuple[str, int], Box]) -> PupilView:
+def _pupil(one: PupilAgain[FiledPage], assignment: Assignment | None, hulls: dict[tuple[str, int], Box]) -> PupilView:
     return PupilView(
         seat=one.pupil.seat,
         name=one.pupil.name,
@@ -119,7 +113,7 @@ def _pupil(one: PupilAgain, assignment: Assignment | None, hulls: dict[tuple[str
     )
 
 
-def _item(one: ItemAgain, assignment: Assignment | None, hulls: dict[tuple[str, int], Box]) -> ItemView:
+def _item(one: ItemAgain[FiledPage], assignment: Assignment | None, hulls: dict[tuple[str, int], Box]) -> ItemView:
     item = assignment.item(one.item) if assignment is not None else None
     accepted = item.rule.accepted if item is not None else ()
     answers = accepted[one.blank - 1] if one.blank <= len(accepted) else ()

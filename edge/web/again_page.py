@@ -10,9 +10,10 @@ from aiohttp import web
 
 from edge.again import STACK_SETTING
 from edge.correcting import Change
-from edge.web.again import STATE_WORDS, AgainView, again_view, owing_text
+from edge.web.again import AgainView, again_view, owing_text
 from edge.web.desk import SITE, Site, acting, page_values, place_of, refuse_strangers
 from edge.web.summary_page import current_assignment
+from homework.again import STATE_WORDS
 from homework.corrections import Word
 from homework.errors import UsageError
 from ui.pages import render

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from edge.access.lifetimes import elapsed_ms
-from edge.attempts import open_places
 from edge.booking import Standing
 from edge.documents import Documents
 from edge.filed import FiledPage
 from edge.ledger import Ledger
 from edge.release import is_test
 from edge.web.live import Mark, SheetView, sheet_view
+from homework.again import open_places
 from homework.layout import Box
 from homework.results import PageRecord, PageStatus, VerdictKind
 from sync.clock import ClockReading

@@ -9,13 +9,15 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from edge.again import PupilAgain, again_of
+from edge.again import again_in_class
+from edge.filed import FiledPage
 from edge.release import is_released
 from edge.web.again_page import chosen_assignment
 from edge.web.desk import SITE, Site, page_values
-from edge.web.slips import slips_of
+from homework.again import PupilAgain
 from homework.errors import UsageError
 from homework.sheets.slips import CHINESE_SLIPS, ENGLISH_SLIPS, Slip, make_slips
+from homework.slips import slips_of
 from ui.apart import apart
 from ui.pages import language_of, render
 
@@ -28,7 +30,7 @@ HELD_BACK = UsageError(
 class _Found:
     assignment: str
     title: str
-    pupils: tuple[PupilAgain, ...]
+    pupils: tuple[PupilAgain[FiledPage], ...]
     released: bool
 
 
@@ -80,7 +82,7 @@ def _found(site: Site, request: web.Request) -> _Found | None:
     if wanted is None:
         return None
     assignment = site.documents.assignment(wanted)
-    pupils = again_of(site.ledger.pages_of_attempts(wanted), site.documents.roster(), site.chosen_class())
+    pupils = again_in_class(site.ledger.pages_of_attempts(wanted), site.documents.roster(), site.chosen_class())
     title = assignment.title if assignment is not None else wanted
     return _Found(wanted, title, pupils, is_released(site.documents, wanted))
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge.again import AgainState, again_of
+from edge.again import again_in_class
 from edge.documents import Documents
 from edge.late import timings_in_class
 from edge.ledger import FiledPage, Ledger
 from edge.stack import Arrived, Stack, owner_of, stack_of
 from edge.web.drawing import crop_size_px
+from homework.again import AgainState
 from homework.answers import normalise
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.lateness import Timing
@@ -148,7 +149,7 @@ def _updated_ms(pages: Sequence[FiledPage], times: BoxTimes) -> int | None:
 
 
 def _again(pages: Sequence[FiledPage], roster: Roster, class_name: str | None) -> dict[str, AgainState]:
-    found = again_of(pages, roster, class_name)
+    found = again_in_class(pages, roster, class_name)
     begun = any(one.attempts > 1 for one in found)
     return {one.pupil.pupil_id: one.state for one in found} if begun else {}
 

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 from aiohttp import web
 
 from edge.release import is_released
-from edge.web.again import STATE_WORDS
 from edge.web.desk import SITE, Site, static_address
 from edge.web.summary import Summary, summary_of
+from homework.again import STATE_WORDS
 from homework.errors import ClassboxError
 from homework.wording import Translate, report_text, report_text_by_name, untimed_notice
 from sync.lanes import Lane

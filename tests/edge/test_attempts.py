@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.again import AgainState, again_of, owing
+from edge.again import again_in_class
 from edge.attempts import Likeness, Look, likeness
 from edge.booking import Standing
 from edge.deeds import By
@@ -16,6 +16,7 @@ from edge.filed import FiledPage
 from edge.frames import Image
 from edge.ledger import Ledger
 from edge.pipeline import Books, GradedPage, grade_capture
+from homework.again import AgainState, owing
 from homework.results import Doubt, PageRecord, VerdictKind
 from homework.roster import Pupil, Roster
 from models.recognisers import Recognisers
@@ -229,7 +230,7 @@ def test_written_beside_the_box_is_looked_at_with_both_pictures(
 ) -> None:
     slide(ledger, grade(written.paper()), 1)
     slide(ledger, grade(corrected(written, "only beside"), 1), 2)
-    [pupil] = again_of(ledger.pages_of_attempts("page-tests"), ROSTER, "3-1")
+    [pupil] = again_in_class(ledger.pages_of_attempts("page-tests"), ROSTER, "3-1")
     item = next(one for one in pupil.items if one.item == "2")
     assert item.newest.verdict.kind is VerdictKind.REVIEW
     assert (item.first_page.capture, item.now_page and item.now_page.capture) == (1, 2)
@@ -340,11 +341,11 @@ def test_the_states_of_a_class(grade: Grade, written: Worksheet, ledger: Ledger)
     slide(ledger, grade(written.paper()), 1)
 
     def state() -> AgainState:
-        [pupil] = again_of(ledger.pages_of_attempts("page-tests"), ROSTER, "3-1")
+        [pupil] = again_in_class(ledger.pages_of_attempts("page-tests"), ROSTER, "3-1")
         return pupil.state
 
     assert state() is AgainState.OWES
     slide(ledger, grade(corrected(written), 1), 2)
     assert state() is AgainState.STILL_WRONG
-    pupils = again_of(ledger.pages_of_attempts("page-tests"), ROSTER, "3-1")
+    pupils = again_in_class(ledger.pages_of_attempts("page-tests"), ROSTER, "3-1")
     assert [one.pupil.seat for one in owing(pupils)] == [7]

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from edge.again import AgainState, PupilAgain, again_of
+from edge.again import again_in_class
 from edge.booking import Standing
 from edge.calling import HERE_BEFORE, SlidClass
 from edge.correcting import Change
@@ -24,12 +24,13 @@ from edge.reading.seats import Seat
 from edge.reading.signature import GRID
 from edge.reading.who import UNREAD
 from edge.web.self_view import SelfState, self_view
-from edge.web.slips import slips_of
+from homework.again import AgainState, PupilAgain
 from homework.assignment import Assignment, parse_assignment
 from homework.corrections import Word
 from homework.layout import Field, Page, PupilField, SheetLayout
 from homework.results import Reading, VerdictKind, WhoWroteIt
 from homework.roster import Pupil, Roster
+from homework.slips import slips_of
 from tests.edge.filing import CLOCK, file, graded
 
 CLASS = tuple(Pupil("3-1", seat, f"学生{seat:02}", f"S{seat:03}") for seat in range(1, 4))
@@ -191,7 +192,7 @@ def test_each_page_has_attempts_of_its_own(ledger: Ledger) -> None:
         (page.record.page, page.record.attempt) for page in ledger.pages_of_attempts("g3") if page.record is not None
     }
     assert attempts == {(1, 1), (2, 1), (2, 2)}
-    [pupil] = again_of(ledger.pages_of_attempts("g3"), ROSTER, "3-1")
+    [pupil] = again_in_class(ledger.pages_of_attempts("g3"), ROSTER, "3-1")
     assert pupil.state is AgainState.OWES
 
 
@@ -211,14 +212,16 @@ def newest(ledger: Ledger, page: FiledPage) -> FiledPage:
 def test_a_verdict_that_changes_on_the_first_sheet_changes_what_the_second_had_to_correct(ledger: Ledger) -> None:
     first = file(ledger, sheet(of(1), 1, first="91"), 1)
     second = file(ledger, sheet(of(1), 1, first="93", better=True), 2)
-    assert [pupil.state for pupil in again_of(ledger.pages_of_attempts("g3"), ROSTER, "3-1")] == [
+    assert [pupil.state for pupil in again_in_class(ledger.pages_of_attempts("g3"), ROSTER, "3-1")] == [
         AgainState.STILL_WRONG
     ]
     done = ledger.correct([change(first, "1", right=True)], by=BY)
     after = newest(ledger, second).record
     assert after is not None
     assert after.items[0].verdict.kind is VerdictKind.CORRECT
-    assert [pupil.state for pupil in again_of(ledger.pages_of_attempts("g3"), ROSTER, "3-1")] == [AgainState.NOTHING]
+    assert [pupil.state for pupil in again_in_class(ledger.pages_of_attempts("g3"), ROSTER, "3-1")] == [
+        AgainState.NOTHING
+    ]
     assert done.deed is not None
     assert ledger.undo(done.deed, by=BY) is not None
     assert newest(ledger, second).record == second.record
@@ -241,8 +244,8 @@ def test_a_word_on_the_second_sheet_stands_whatever_becomes_of_the_first(ledger:
 # --- slips -------------------------------------------------------------------------------------------------
 
 
-def pupils(ledger: Ledger) -> tuple[PupilAgain, ...]:
-    return again_of(ledger.pages_of_attempts("g3"), ROSTER, "3-1")
+def pupils(ledger: Ledger) -> tuple[PupilAgain[FiledPage], ...]:
+    return again_in_class(ledger.pages_of_attempts("g3"), ROSTER, "3-1")
 
 
 def test_a_slip_says_what_was_wrong_what_is_right_why_and_nothing_of_what_waits_for_a_look(ledger: Ledger) -> None:

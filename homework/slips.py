@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edge.again import WRONG, AgainState, PupilAgain
+from homework.again import WRONG, AgainState, P, PupilAgain
 from homework.assignment import Assignment, Item
 from homework.results import VerdictKind
 from homework.sheets.prompts import set_operators
 from homework.sheets.slips import Slip, SlipItem
 
 
-def slips_of(pupils: Iterable[PupilAgain], assignment: Assignment | None, *, everybody: bool = False) -> list[Slip]:
+def slips_of(pupils: Iterable[PupilAgain[P]], assignment: Assignment | None, *, everybody: bool = False) -> list[Slip]:
     """A slip for each pupil with something wrong, in seat order; for `everybody` also for those without."""
     slips = [_slip(one, assignment) for one in pupils]
     return [slip for slip in slips if everybody or slip.items]
 
 
-def _slip(one: PupilAgain, assignment: Assignment | None) -> Slip:
+def _slip(one: PupilAgain[P], assignment: Assignment | None) -> Slip:
     items, review, knowledge = [], [], dict[str, None]()
     for each in one.items:
         item = assignment.item(each.item) if assignment is not None else None

@@ -1,0 +1,137 @@
+"""订正: how far each pupil has come with putting right what was wrong. Pure.
+
+The first attempt says what there was to correct, the newest one what became of it. Nothing that waits for a person's
+look is called wrong.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+from homework.grading import is_unattempted
+from homework.results import ItemResult, PageRecord, VerdictKind
+from homework.roster import Pupil
+
+P = TypeVar("P")
+"""Whatever a program knows a page by: on a box the page as it is filed, at the school its capture."""
+
+WRONG = (VerdictKind.WRONG, VerdictKind.BLANK)
+
+
+class AgainState(StrEnum):
+    """未订正, 仍错, 待确认, 已订正, 无需订正; in the order in which a teacher asks about them."""
+
+    OWES = "owes"
+    STILL_WRONG = "still-wrong"
+    REVIEW = "review"
+    DONE = "done"
+    NOTHING = "nothing"
+
+
+_ORDER = tuple(AgainState)
+STATE_WORDS = {
+    AgainState.OWES: "not corrected yet",
+    AgainState.STILL_WRONG: "still wrong",
+    AgainState.REVIEW: "corrections to look at",
+    AgainState.DONE: "corrected",
+    AgainState.NOTHING: "nothing to correct",
+}
+"""Message ids."""
+
+
+@dataclass(frozen=True)
+class Attempt(Generic[P]):
+    """One page that counts, of any attempt: whose it is, what it says, and what the program knows it by."""
+
+    pupil: Pupil
+    record: PageRecord
+    page: P
+
+
+@dataclass(frozen=True)
+class ItemAgain(Generic[P]):
+    """One field that was open in the first attempt: how it was, and how it is on the newest corrected sheet.
+
+    `first` and `now` are the item with the page that it stands on; `now` is None until a corrected sheet came.
+    """
+
+    item: str
+    blank: int
+    first: ItemResult
+    first_page: P
+    now: ItemResult | None = None
+    now_page: P | None = None
+
+    @property
+    def newest(self) -> ItemResult:
+        """How it is now."""
+        return self.now or self.first
+
+
+@dataclass(frozen=True)
+class PupilAgain(Generic[P]):
+    """One pupil of the class who has handed in. `attempts` is how often a sheet of theirs came, at most."""
+
+    pupil: Pupil
+    state: AgainState
+    items: tuple[ItemAgain[P], ...]
+    attempts: int
+
+
+def open_places(record: PageRecord) -> frozenset[int]:
+    """The places (from 0, among the record's items) that a pupil still has to correct, or a person to look at.
+
+    Everything that is not right; but not the B and C items that were left alone.
+    """
+    return frozenset(
+        place
+        for place, item in enumerate(record.items)
+        if item.verdict.kind is not VerdictKind.CORRECT and not is_unattempted(item)
+    )
+
+
+def again_of(attempts: Iterable[Attempt[P]]) -> tuple[PupilAgain[P], ...]:
+    """The pupils by class and seat, from every page of one assignment that counts (all attempts)."""
+    chains: dict[str, dict[int, list[Attempt[P]]]] = defaultdict(lambda: defaultdict(list))
+    pupils: dict[str, Pupil] = {}
+    for one in attempts:
+        pupils[one.pupil.pupil_id] = one.pupil
+        chains[one.pupil.pupil_id][one.record.page].append(one)
+    found = []
+    for pupil_id, by_page in chains.items():
+        pages = [sorted(by_page[number], key=lambda one: one.record.attempt) for number in sorted(by_page)]
+        items = tuple(item for chain in pages for item in _items(chain))
+        state = min((_state([one.record for one in chain]) for chain in pages), key=_ORDER.index)
+        found.append(PupilAgain(pupils[pupil_id], state, items, max(len(chain) for chain in pages)))
+    return tuple(sorted(found, key=lambda one: (one.pupil.class_name, one.pupil.seat)))
+
+
+def owing(pupils: Sequence[PupilAgain[P]]) -> tuple[PupilAgain[P], ...]:
+    """Who has still something to correct: those who handed in nothing again, then those who are still wrong."""
+    return tuple(one for state in (AgainState.OWES, AgainState.STILL_WRONG) for one in pupils if one.state is state)
+
+
+def _state(records: Sequence[PageRecord]) -> AgainState:
+    """Of one page, from its attempts in their order."""
+    kinds = {records[-1].items[place].verdict.kind for place in open_places(records[-1])}
+    if kinds & set(WRONG):
+        return AgainState.OWES if len(records) == 1 else AgainState.STILL_WRONG
+    if VerdictKind.REVIEW in kinds:
+        return AgainState.REVIEW
+    return AgainState.NOTHING if not open_places(records[0]) else AgainState.DONE
+
+
+def _items(chain: Sequence[Attempt[P]]) -> list[ItemAgain[P]]:
+    first, newest = chain[0], chain[-1]
+    later = {(item.item, item.blank): item for item in newest.record.items} if newest is not first else {}
+    items = []
+    for place in sorted(open_places(first.record)):
+        item = first.record.items[place]
+        now = later.get((item.item, item.blank))
+        page = newest.page if now is not None else None
+        items.append(ItemAgain(item.item, item.blank, item, first.page, now, page))
+    return items
