@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from homework.class_report import ClassReport
 from homework.results import points
@@ -16,30 +16,59 @@ Cell = str | int | float | None
 Rows = list[Sequence[Cell]]
 
 
-def pupil_rows(report: ClassReport, _: Translate) -> Rows:
-    """A heading and one row a pupil, by seat. With grades the grade stands where the points would."""
-    grades = report.settings.marks == "grades"
+PUPIL_COLUMNS = {
+    "seat": "Seat",
+    "name": "Name",
+    "state": "State",
+    "score": "Score",
+    "wrong": "Wrong items",
+    "blank": "Left blank",
+    "review": "To look at",
+    "items": "Every item",
+}
+"""What a table of pupils can say, by name, with its message id. `items` is a column an item: ✓ ✗ – ?."""
+_USUAL = tuple(column for column in PUPIL_COLUMNS if column != "items")
+Signs = Mapping[str, Mapping[str, str]]
+"""By pupil and item, how it went, as a sign."""
+
+
+def pupil_rows(
+    report: ClassReport, _: Translate, *, columns: Collection[str] = _USUAL, signs: Signs | None = None
+) -> Rows:
+    """A heading and one row a pupil, by seat. With grades the grade stands where the points would.
+
+    `columns` are of `PUPIL_COLUMNS`; they stand in its order. `signs` fills in what `items` asks for.
+    """
     labels = {i.id: item_label(i.id, i) for i in report.assignment.items} if report.assignment is not None else {}
-    marks = [_("Grade")] if grades else [_("Score"), _("Out of")]
-    rows: Rows = [[_("Seat"), _("Name"), _("State"), *marks, _("Wrong items"), _("Left blank"), _("To look at")]]
+    items = [item.item for item in report.figures.items]
+    head: dict[str, list[Cell]] = {name: [_(words)] for name, words in PUPIL_COLUMNS.items()}
+    head["score"] = [_("Grade")] if report.settings.marks == "grades" else [_("Score"), _("Out of")]
+    head["items"] = [labels.get(item, item) for item in items]
+    rows: Rows = [_chosen(head, columns)]
     for pupil in report.figures.pupils:
-        score: list[Cell] = (
-            [score_text(pupil, report.settings, _)]
-            if grades
-            else [points(pupil.score_hundredths), points(pupil.max_score_hundredths)]
-        )
-        rows.append(
-            [
-                pupil.seat,
-                called(pupil.name, _),
-                _state(report, pupil, _),
-                *score,
-                "  ".join(labels.get(item, item) for item in pupil.wrong_items),
-                "  ".join(labels.get(item, item) for item in pupil.blank_items),
-                pupil.pending,
-            ]
-        )
+        own = (signs or {}).get(pupil.pupil, {})
+        cells: dict[str, list[Cell]] = {
+            "seat": [pupil.seat],
+            "name": [called(pupil.name, _)],
+            "state": [_state(report, pupil, _)],
+            "score": _score(report, pupil, _),
+            "wrong": ["  ".join(labels.get(item, item) for item in pupil.wrong_items)],
+            "blank": ["  ".join(labels.get(item, item) for item in pupil.blank_items)],
+            "review": [pupil.pending],
+            "items": [own.get(item, "") for item in items],
+        }
+        rows.append(_chosen(cells, columns))
     return rows
+
+
+def _chosen(cells: Mapping[str, Sequence[Cell]], columns: Collection[str]) -> list[Cell]:
+    return [cell for name in PUPIL_COLUMNS if name in columns for cell in cells[name]]
+
+
+def _score(report: ClassReport, pupil: PupilFigures, _: Translate) -> list[Cell]:
+    if report.settings.marks == "grades":
+        return [score_text(pupil, report.settings, _)]
+    return [points(pupil.score_hundredths), points(pupil.max_score_hundredths)]
 
 
 def _state(report: ClassReport, pupil: PupilFigures, _: Translate) -> str:
@@ -73,15 +102,15 @@ def item_rows(report: ClassReport, _: Translate) -> Rows:
     return rows
 
 
-def mistake_rows(report: ClassReport, _: Translate) -> Rows:
-    """A heading and one row for each wrong answer that is listed, with who wrote it."""
-    rows: Rows = [[_("Item"), _("They wrote"), _("How many"), _("Who")]]
+def mistake_rows(report: ClassReport, _: Translate, *, named: bool = True) -> Rows:
+    """A heading and one row for each wrong answer that is listed, `named` with who wrote it."""
+    rows: Rows = [[_("Item"), _("They wrote"), _("How many"), *([_("Who")] if named else [])]]
     for item in report.figures.items:
         about = report.assignment.item(item.item) if report.assignment is not None else None
         for wrong in item.common_wrong:
             blank = f" ({wrong.blank})" if about is not None and about.blanks > 1 and wrong.blank is not None else ""
             who = _(", ").join(called(report.names[pupil], _) for pupil in wrong.pupils)
-            rows.append([item_label(item.item, about) + blank, wrong.text, wrong.n, who])
+            rows.append([item_label(item.item, about) + blank, wrong.text, wrong.n, *([who] if named else [])])
     return rows
 
 
@@ -94,8 +123,13 @@ def summary_csv(report: ClassReport, _: Translate) -> bytes:
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
-def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
-    """A workbook: the class in words, pupils, items, mistakes. Text is text, whatever it begins with."""
+def summary_xlsx(
+    report: ClassReport, _: Translate, *, columns: Collection[str] = _USUAL, signs: Signs | None = None
+) -> bytes:
+    """A workbook: the class in words, pupils (with `columns`), items, mistakes. Text is text, whatever it begins with.
+
+    Who wrote what is left out where the columns do not name the pupils.
+    """
     from openpyxl import Workbook  # noqa: PLC0415 - 6 MB that a program keeps from then on
     from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415
@@ -106,9 +140,9 @@ def summary_xlsx(report: ClassReport, _: Translate) -> bytes:
     words: Rows = [[f"{report.class_name} · {report.title}"], [headline(report, _)], *([d] for d in details(report, _))]
     for title, rows in (
         (_("Class summary"), words),
-        (_("Pupil by pupil"), pupil_rows(report, _)),
+        (_("Pupil by pupil"), pupil_rows(report, _, columns=columns, signs=signs)),
         (_("Item by item"), item_rows(report, _)),
-        (_("Wrong answers"), mistake_rows(report, _)),
+        (_("Wrong answers"), mistake_rows(report, _, named="name" in columns)),
     ):
         sheet = book.create_sheet(title)
         for column, width in enumerate(_widths(rows), start=1):

@@ -49,6 +49,7 @@ class ItemView(NamedTuple):
     """One bar. `flag` is `wrong` (teach again), `ask` (watch: it may be chance) or empty."""
 
     key: str
+    item: str
     section: str
     label: str
     prompt: str
@@ -198,6 +199,7 @@ def _items(report: ClassReport, _: Translate) -> tuple[ItemView, ...]:
         views.append(
             ItemView(
                 key=f"item-{place}",
+                item=figures.item,
                 section=heading if heading != section else "",
                 label=item_label(figures.item, item),
                 prompt=item.prompt if item else "",

@@ -31,6 +31,8 @@ class SchoolReport(ClassReport, frozen=True, kw_only=True):
     """A class report of one of the gateway's schools."""
 
     school: str
+    results: tuple[PupilResult, ...] = ()
+    """What each pupil's sheet says, in the order of `figures`."""
     accounts: tuple[BoxAccount, ...] = ()
     """What each box says that it has of the class, beside what has come."""
 
@@ -75,6 +77,7 @@ async def class_report(
         figures=class_figures(document.items if document else (), results),
         names=names,
         notes=notes,
+        results=tuple(results),
         accounts=box_accounts(
             await tallies_of(connection, school, class_name, assignment),
             rows,

@@ -14,9 +14,8 @@ from gateway.config import LOOPBACK, Parts
 from gateway.figures import Figures
 from gateway.store.store import Store
 from gateway.web.changes import Changes
+from gateway.web.figure_rooms import add_figure_rooms
 from gateway.web.pages.health import add_health
-from gateway.web.pages.reports import add_reports
-from gateway.web.pages.start import add_start
 from gateway.web.rooms import Rooms, Status
 from sync.errors import StoreTrouble
 from ui.language import translator
@@ -57,8 +56,7 @@ def make_rooms(
     rooms.files("/static", _HERE / "static")
     add_health(rooms, metrics_token=metrics_token)
     if Parts.PAGES in parts:
-        add_start(rooms)
-        add_reports(rooms)
+        add_figure_rooms(rooms)
 
     async def let_go(_app: web.Application) -> None:
         """End the streams, so that stopping does not wait for open pages."""

@@ -17,7 +17,8 @@ function morphAttributes(from, to) {
     if (!to.hasAttribute(name) && !(from.tagName === "DETAILS" && name === "open")) from.removeAttribute(name);
   }
   for (const { name, value } of [...to.attributes]) {
-    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+    // What the page opens at first the reader may have closed.
+    if (from.getAttribute(name) !== value && !(from.tagName === "DETAILS" && name === "open")) from.setAttribute(name, value);
   }
 }
 

@@ -1,0 +1,17 @@
+"""The rooms in which figures are read, from the start page to one pupil's answer."""
+
+from __future__ import annotations
+
+from gateway.web.pages.items import add_items
+from gateway.web.pages.report_files import add_report_files
+from gateway.web.pages.reports import add_reports
+from gateway.web.pages.start import add_start
+from gateway.web.rooms import Rooms
+
+
+def add_figure_rooms(rooms: Rooms) -> None:
+    """All of them."""
+    add_start(rooms)
+    add_report_files(rooms)  # before the reports: `…/A.xlsx` is no assignment called A.xlsx
+    add_reports(rooms)
+    add_items(rooms)
