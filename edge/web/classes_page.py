@@ -10,15 +10,15 @@ from urllib.parse import quote
 from aiohttp import web
 
 from edge.class_lists import sent_class_list
-from edge.web.classes import (
+from edge.web.desk import SITE, refuse_strangers, static_address
+from edge.web.forms import sent_fields, sent_file
+from homework.edited_lists import (
     CHANGE_WORDS,
     edited_class,
     list_to_keep,
     preview_of,
     rows_to_edit,
 )
-from edge.web.desk import SITE, refuse_strangers, static_address
-from edge.web.forms import sent_fields, sent_file
 from homework.errors import ClassboxError, UsageError
 from homework.pasted_roster import pasted_roster, without_national
 from homework.roster import MAX_SEAT, MAX_TEXT, Pupil, Roster, roster_to_csv

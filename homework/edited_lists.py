@@ -1,4 +1,4 @@
-"""Class lists as a person edits them: what a form says, and what is kept of it. No I/O."""
+"""Class lists as a person edits them: what a form says, and what is kept of it. Pure."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def preview_of(roster: Roster, known: Roster) -> ListPreview:
     return ListPreview(
         pupils=told,
         gone=gone,
-        classes=tuple((name, len(roster.of_class(name))) for name in roster.classes()),
+        classes=tuple((name, len(pupils)) for name, pupils in roster.by_class().items()),
         body=msgspec.json.encode(roster).decode(),
         anew=not set(roster.classes()) & set(known.classes()),
     )
