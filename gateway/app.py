@@ -61,8 +61,9 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         state = _State(work.status)
         figures = Figures(version=version("classbox"))
         site = make_site(store, changes, state.status, figures=figures, metrics_token=config.metrics.token, parts=parts)
-        hearing = store.hear_others(_tell(changes), own=Parts.BOXES in parts)
-        async with _serving(config, site) as url, _running(*work.jobs, hearing, _petting(supervisor)):
+        hearing = partial(store.hear_others, _tell(changes), own=Parts.BOXES in parts)
+        jobs = (*work.jobs, hearing, partial(_petting, supervisor))
+        async with _serving(config, site) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")
             await stop.wait()
@@ -75,7 +76,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
 class _Work(NamedTuple):
     """What runs beside the pages, and what it says of itself."""
 
-    jobs: tuple[Coroutine[Any, Any, None], ...] = ()
+    jobs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     status: Callable[[], Status] = lambda: Status(broker_connected=False, counts={})
 
 
@@ -99,7 +100,7 @@ async def _boxes(config: GatewayConfig, store: Store, changes: Changes) -> _Work
     roots = [Path(root) for root in config.stick.roots]
     is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
     sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
-    return _Work((link.run(), turn.run(), watcher.watch(link), sticks.run()), _status_of(link, ingest))
+    return _Work((link.run, turn.run, partial(watcher.watch, link), sticks.run), _status_of(link, ingest))
 
 
 class _State:
@@ -196,9 +197,9 @@ def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:
 
 
 @asynccontextmanager
-async def _running(*parts: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run the parts beside the block, and end them with it."""
-    tasks = [asyncio.create_task(part) for part in parts]
+async def _running(*jobs: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run the jobs beside the block, and end them with it."""
+    tasks = [asyncio.create_task(job()) for job in jobs]
     try:
         yield
     finally:
