@@ -38,6 +38,8 @@ from ui.language import terminal_language, translator
 from ui.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
+_Job = Callable[[], Coroutine[Any, Any, None]]
+_Say = Callable[[str], None]
 _PATIENCE_S = 3.0
 """How long the broker may take before a line says that it is not there."""
 
@@ -55,14 +57,15 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
     supervisor = Supervisor()
     async with open_store(config) as store:
         await store.check_key()  # each of several gateways on one server needs the same
-        store.on_trouble = _StoreWatcher().tell
+        say = _log.warning if config.log.format == "json" else _to_people
+        store.on_trouble = _StoreWatcher(say).tell
         changes = Changes()
-        work = await _boxes(config, store, changes) if Parts.BOXES in parts else _Work()
+        work = await _boxes(config, store, changes, say) if Parts.BOXES in parts else _Work()
         state = _State(work.status)
         figures = Figures(version=version("classbox"))
         site = make_site(store, changes, state.status, figures=figures, metrics_token=config.metrics.token, parts=parts)
         hearing = partial(store.hear_others, _tell(changes), own=Parts.BOXES in parts)
-        jobs = (*work.jobs, hearing, partial(_petting, supervisor))
+        jobs: tuple[_Job, ...] = (*work.jobs, hearing, partial(_petting, supervisor))
         async with _serving(config, site) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")
@@ -76,16 +79,16 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
 class _Work(NamedTuple):
     """What runs beside the pages, and what it says of itself."""
 
-    jobs: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    jobs: tuple[_Job, ...] = ()
     status: Callable[[], Status] = lambda: Status(broker_connected=False, counts={})
 
 
-async def _boxes(config: GatewayConfig, store: Store, changes: Changes) -> _Work:
+async def _boxes(config: GatewayConfig, store: Store, changes: Changes, say: _Say) -> _Work:
     """The link to the boxes, over broker and sticks."""
     broker = BrokerAddress(url=config.broker.url, ca=config.broker.ca, cert=config.broker.cert, key=config.broker.key)
     await look_again(store)
     ingest = StoreIngest(store, on_change=changes.tell)
-    watcher = _BrokerWatcher(broker.without_secrets())
+    watcher = _BrokerWatcher(broker.without_secrets(), say)
     server = store.on_a_server  # SQLite has one writer: to share would gain nothing
     turn = LeasedTurn(store) if server else LockedTurn(config.data)
     link = GatewayLink(
@@ -124,6 +127,10 @@ async def _petting(supervisor: Supervisor) -> None:
         await asyncio.sleep(supervisor.pet_every_s)
 
 
+def _to_people(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def _tell(changes: Changes) -> Callable[[list[Place] | None], None]:
     def tell(places: list[Place] | None) -> None:
         if places is None:
@@ -135,9 +142,10 @@ def _tell(changes: Changes) -> Callable[[list[Place] | None], None]:
 
 
 class _StoreWatcher:
-    """Says on stderr when the database does not do what it should, and when it does again."""
+    """Says when the database does not do what it should, and when it does again."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: _Say) -> None:
+        self._say = say
         self._said: ClassboxError | None = None
 
     def tell(self, trouble: ClassboxError | None) -> None:
@@ -146,14 +154,15 @@ class _StoreWatcher:
             return
         _ = translator(terminal_language()).gettext
         line = _("The database is there again.") if trouble is None else " ".join(trouble.said(_))
-        print(line, file=sys.stderr, flush=True)
+        self._say(line)
         self._said = trouble
 
 
 class _BrokerWatcher:
-    """Says on stderr when the broker is away for longer than a moment, and when it is back."""
+    """Says when the broker is away for longer than a moment, and when it is back."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, say: _Say) -> None:
+        self._say = say
         self._url = url
         self._changed = asyncio.Event()
 
@@ -171,7 +180,7 @@ class _BrokerWatcher:
                         await link.wait_connected()
             line = self._line(connected=link.connected, trouble=link.trouble)
             if line != said:
-                print(line, file=sys.stderr, flush=True)
+                self._say(line)
                 said = line
             await self._changed.wait()
             self._changed.clear()
@@ -197,7 +206,7 @@ def _status_of(link: GatewayLink, ingest: StoreIngest) -> Callable[[], Status]:
 
 
 @asynccontextmanager
-async def _running(*jobs: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+async def _running(*jobs: _Job) -> AsyncIterator[None]:
     """Run the jobs beside the block, and end them with it."""
     tasks = [asyncio.create_task(job()) for job in jobs]
     try:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from enum import Flag, auto
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -89,6 +89,13 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, msgspec.Meta(min_length=16)] | None = None
 
 
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is written to stderr: lines for people, or one JSON object a line for programs that collect them."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+
+
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: str | None = None
     web: WebConfig = WebConfig()
@@ -97,6 +104,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stick: StickConfig = StickConfig()
     sso: SsoConfig = SsoConfig()
     metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +120,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     sso: SsoConfig | None = None
     web: WebConfig = WebConfig()
     metrics: MetricsConfig = MetricsConfig()
+    log: LogConfig = LogConfig()
 
 
 PREFIX = "CLASSGATE_"
@@ -138,6 +147,7 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         port=port,
         web=file.web,
         metrics=file.metrics,
+        log=file.log,
         broker=_with_files_from(base, file.broker, "ca", "cert", "key"),
         stick=file.stick,
         sso=_sso(_with_files_from(base, file.sso, "client_secret_file", "ca")),

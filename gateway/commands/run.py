@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
 
 import click
@@ -11,6 +12,7 @@ import click
 from gateway.app import run_gateway
 from gateway.commands.options import config_option
 from gateway.config import Parts, load_config
+from ui.logs import ForPeople, Lines, Names
 
 
 @click.command(name="run")
@@ -32,8 +34,11 @@ def command(config_path: Path | None, parts: str, verbose: bool) -> None:
     \b
     Example: classgate run --config gateway.toml
     """  # noqa: D301 - \b is click's
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    config = load_config(config_path)
+    console = logging.StreamHandler(sys.stderr)
+    names = Names()  # a gateway knows pupils by pseudonym; names are opened for a page, and stand in no error
+    console.setFormatter(Lines(names) if config.log.format == "json" else ForPeople(names))
+    logging.getLogger().addHandler(console)
+    logging.getLogger().setLevel(logging.INFO if verbose else config.log.level.upper())
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    asyncio.run(run_gateway(load_config(config_path), Parts[parts.upper()]))
+    asyncio.run(run_gateway(config, Parts[parts.upper()]))

@@ -35,7 +35,7 @@ class Program:
         self.process = subprocess.Popen(
             [CLASSGATE, "run", "--config", config, *words],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
             env={"CLASSBOX_LANG": "en", "PATH": "/usr/bin:/bin", **environment},
         )
@@ -132,6 +132,15 @@ def test_a_supervisor_hears_that_it_is_ready_alive_and_ending(config: Path, tmp_
             while "STOPPING=1" not in heard:
                 heard.append(line.recv(4096).decode())
             assert gateway.process.wait(30) == 0
+
+
+def test_a_log_for_programs_has_one_object_a_line(config: Path) -> None:
+    with running(config, CLASSGATE_LOG_FORMAT="json", CLASSGATE_LOG_LEVEL="info") as gateway:
+        gateway.process.send_signal(signal.SIGTERM)
+        errors = gateway.process.communicate(timeout=30)[1]
+    lines = [json.loads(line) for line in errors.splitlines()]
+    assert {"at", "level", "from", "message"} <= lines[-1].keys()
+    assert "stopping" in [line["message"] for line in lines]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
