@@ -7,6 +7,7 @@ from ui.terminal import LazyGroup
 COMMANDS = {
     "run": "gateway.commands.run:command",
     "school": "gateway.commands.school:command",
+    "user": "gateway.commands.user:command",
     "import-roster": "gateway.commands.import_roster:command",
     "load": "gateway.commands.load:command",
     "setting": "gateway.commands.setting:command",

@@ -18,7 +18,10 @@ from homework.roster import Pupil
 
 
 class RowColumns(NamedTuple):
-    """The columns of a query that say whose a row is. A query without a subject is taken for one of unknown subject."""
+    """The columns of a query that say whose a row is. A query without a subject is taken for one of unknown subject.
+
+    Subjects are kept as `homework.load.subject_of` calls them, in grants and in columns.
+    """
 
     school: ColumnElement[str]
     class_name: ColumnElement[str]
@@ -210,7 +213,7 @@ def may_grant(giver: Person | None, grant: Grant, now_ms: int) -> bool:
     the own for a day, and of the own whole class its pupils' and parents' accounts. That a pupil is of the class that
     the grant names is for the caller to see.
     """
-    if giver is None or not _in_scopes(giver, Deed.MANAGE_PEOPLE) or not _is_sound(grant):
+    if giver is None or not _in_scopes(giver, Deed.MANAGE_PEOPLE) or not is_sound(grant):
         return False
     givers = [g for g in giver.grants if g.holds(now_ms) and _grants(g, Deed.MANAGE_PEOPLE, strong=giver.strong)]
     return any(_may_give(own, grant, now_ms) for own in givers)
@@ -235,7 +238,7 @@ def _may_give(own: Grant, grant: Grant, now_ms: int) -> bool:
             return False
 
 
-def _is_sound(grant: Grant) -> bool:
+def is_sound(grant: Grant) -> bool:
     """Whether a grant says what its role needs."""
     match grant.role:
         case Role.TEACHER:

@@ -36,8 +36,21 @@ from tests.gateway.databases import on_postgresql, store_lines
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT = parse_assignment((ROOT / "examples" / "g3-mul-2x1.toml").read_text(encoding="utf-8"))
 needs_a_server = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
-OF_NO_SCHOOL = {"gateway_identity", "leases", "schools"}
-"""On Citus: tables of the gateways themselves, and the schools themselves, which are sharded by their own key."""
+OF_NO_SCHOOL = {
+    *("gateway_identity", "leases", "schools"),
+    *(
+        "people",
+        "sessions",
+        "known_devices",
+        "links",
+        "sign_ons",
+        "recovery_codes",
+        "wrong_tries",
+        "offices",
+        "office_audit",
+    ),
+}
+"""On Citus: tables of the gateways themselves, the people of all schools, and the schools, sharded by their own key."""
 
 
 def at(url: str, folder: Path, name: str = "gateway") -> GatewayConfig:
