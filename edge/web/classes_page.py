@@ -11,7 +11,6 @@ from aiohttp import web
 
 from edge.class_lists import sent_class_list
 from edge.web.desk import SITE, refuse_strangers, static_address
-from edge.web.forms import sent_fields, sent_file
 from homework.edited_lists import (
     CHANGE_WORDS,
     edited_class,
@@ -24,6 +23,7 @@ from homework.pasted_roster import pasted_roster, without_national
 from homework.roster import MAX_SEAT, MAX_TEXT, Pupil, Roster, roster_to_csv
 from ui.language import translator
 from ui.pages import language_of, render
+from ui.sent import sent_fields, sent_file
 from ui.workbooks import as_pasted
 
 

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
-from edge.web.forms import sent_fields
 from edge.web.homework_draft_page import handed_in, pupils_for
 from homework.assignment import Assignment, assignment_to_toml
+from homework.draft_form import KINDS, due_for_form, rows_of_items
 from homework.drafts import draft_of
 from homework.errors import ClassboxError, UsageError
 from homework.field_words import KIND_WORDS
@@ -24,6 +24,7 @@ from homework.sheets.printing import Printed, PrintJob, print_job
 from ui.apart import apart
 from ui.language import translator
 from ui.pages import language_of, render
+from ui.sent import sent_fields
 
 MOST_COPIES = 100
 """Two classes; more is what the photocopier does quicker."""
@@ -70,9 +71,9 @@ async def _show(request: web.Request, refused: ClassboxError | None = None) -> w
         status=200 if refused is None else 400,
         own=static_address,
         assignment=assignment,
-        rows=views.rows_of_items(draft_of(assignment)[1]),
-        kinds={kind: words(KIND_WORDS[kind]) for kind in views.KINDS},
-        due=views.due_for_form(assignment.due or "").replace("T", " "),
+        rows=rows_of_items(draft_of(assignment)[1]),
+        kinds={kind: words(KIND_WORDS[kind]) for kind in KINDS},
+        due=due_for_form(assignment.due or "").replace("T", " "),
         pages=len(of_it[-1].pages) if of_it else 0,
         ours=not of_it or of_it[-1].register == "markers",
         copies=views.copies_of(site.documents, assignment.id),

@@ -10,10 +10,10 @@ from aiohttp import web
 from edge.loading import Loadable, loadables_of_files, loadables_of_sticks, stick_folders
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
-from edge.web.forms import sent_files
 from homework.errors import ClassboxError, UsageError
 from ui.language import translator
 from ui.pages import language_of, render
+from ui.sent import sent_files
 
 
 def add_start_page(app: web.Application) -> None:
