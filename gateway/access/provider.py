@@ -191,14 +191,11 @@ def _tls(ca: str | None) -> ssl.SSLContext:
 
 
 def _usable(keys: tuple[dict[str, object], ...]) -> list[Key]:
-    """Public keys that sign. One that we don't understand does not cost the others (RFC 7517, 5)."""
+    """Keys of which only the provider has the other half. One that we don't understand costs no other (RFC 7517, 5)."""
     found: list[Key] = []
     for data in keys[:_MOST_KEYS]:
-        if data.get("kty") not in ("RSA", "EC", "OKP") or data.get("use", "sig") != "sig":
-            continue
-        public = {name: value for name, value in data.items() if name not in _PRIVATE}
         try:
-            key = JWKRegistry.import_key(public)  # type: ignore[arg-type]
+            key = JWKRegistry.import_key(data)  # type: ignore[arg-type]
             if isinstance(key, RSAKey) and key.public_key.key_size < _LEAST_RSA_BITS:
                 continue
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
@@ -206,9 +203,6 @@ def _usable(keys: tuple[dict[str, object], ...]) -> list[Key]:
         if isinstance(key, RSAKey | ECKey | OKPKey):
             found.append(key)
     return found
-
-
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
 
 class _TooLarge(httpx2.TransportError):

@@ -14,7 +14,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx2
@@ -26,6 +26,7 @@ from joserfc.errors import BadSignatureError, InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet
 
 from gateway.access.provider import ProviderDocuments, SignOnError, secret_of
+from gateway.access.ties import Identity
 from gateway.config import SsoConfig
 from homework.errors import one_line
 
@@ -47,13 +48,6 @@ class Flow(msgspec.Struct, frozen=True):
     verifier: str
 
 
-class Identity(NamedTuple):
-    """Somebody at a provider. A subject is only unique together with its issuer."""
-
-    issuer: str
-    subject: str
-
-
 class SignOn:
     """Signs people on at one provider."""
 
@@ -62,7 +56,7 @@ class SignOn:
     ) -> None:
         self._config, self._documents, self._now_s = config, documents, now_s
         self._secret = secret_of(config)
-        self.title = config.title
+        self.title, self.issuer = config.title, config.issuer
 
     async def begin(self, back: str, *, anew: bool = False) -> tuple[str, Flow]:
         """Where to send the browser, and what its answer must fit. `back` is our own address for it.

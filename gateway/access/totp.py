@@ -40,10 +40,10 @@ def enrolment_address(secret: str, *, login: str, title: str) -> str:
     )
 
 
-def qr_svg(text: str) -> str:
-    """`text` as a QR code: an SVG element without styles or scripts, dark on light in every colour scheme."""
-    return segno.make(text, error="m", micro=False).svg_inline(
-        border=4, dark="#000000", light="#ffffff", omitsize=True, svgclass="qr", lineclass=None
+def qr_picture(text: str) -> str:
+    """`text` as a QR code, a `data:` address of an SVG picture: dark on light in every colour scheme."""
+    return segno.make(text, error="m", micro=False).svg_data_uri(
+        border=4, dark="#000000", light="#ffffff", omitsize=True, svgclass=None, lineclass=None
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 from aiohttp import web
 from sqlalchemy import delete, select, update
@@ -22,9 +23,18 @@ from gateway.store.schema import wrong_tries
 from homework.errors import ClassboxError, Phrase
 from ui.limits import Delays, caller
 
-_FREE = 30
-_EVERY_MS = 5 * 60_000
-"""A name has 30 tries from unknown browsers, and one more every five minutes: 318 in the first day."""
+
+class _Refill(NamedTuple):
+    """So many tries, and then one more in a while."""
+
+    free: int
+    every_ms: int
+
+
+_OF_A_NAME = _Refill(30, 5 * 60_000)
+"""From unknown browsers: 318 in the first day."""
+_OF_A_CODE = _Refill(10, 15 * 60_000)
+"""Of a second factor, by somebody who has the password: 106 in the first day, each right in 3 cases of a million."""
 
 
 class TooOftenError(ClassboxError):
@@ -58,7 +68,7 @@ class Tries:
         delays, key = (self._by_address, caller(request)) if device is None else (self._by_device, device)
         wait_s = delays.wait_s(key)
         if wait_s == 0 and device is None:
-            wait_s = await self._charge_name_s(connection, login)
+            wait_s = await self._charge_s(connection, _key(login), _OF_A_NAME)
         if wait_s > 0:
             raise TooOftenError(wait_s)
         delays.charge(key)
@@ -69,31 +79,46 @@ class Tries:
             self._by_device.forgive(device)
             return
         self._by_address.forgive(caller(request))
-        await connection.execute(
-            update(wrong_tries)
-            .where(wrong_tries.c.key == _key(login))
-            .values(full_ms=wrong_tries.c.full_ms - _EVERY_MS)
-        )
+        await _give_back(connection, _key(login), _OF_A_NAME)
 
-    async def _charge_name_s(self, connection: AsyncConnection, login: str) -> float:
-        """Count a try of a name; or, when it has none left, how long until the next, in seconds, and nothing counts.
+    async def charge_code(self, connection: AsyncConnection, person: int) -> None:
+        """Count a try of a person's second factor. Raises `TooOftenError`."""
+        wait_s = await self._charge_s(connection, _code_key(person), _OF_A_CODE)
+        if wait_s > 0:
+            raise TooOftenError(wait_s)
+
+    async def forgive_code(self, connection: AsyncConnection, person: int) -> None:
+        """The code was right. What others have tried stays counted."""
+        await _give_back(connection, _code_key(person), _OF_A_CODE)
+
+    async def _charge_s(self, connection: AsyncConnection, key: bytes, of: _Refill) -> float:
+        """Count a try; or, when there is none left, how long until the next, in seconds, and nothing counts.
 
         The generic cell rate algorithm (ITU-T I.371): `full_ms` lies one interval further for each try that has not
         come back. Two at once wait for one another at the row.
         """
-        now_ms, row = self._now_ms(), wrong_tries.c.key == _key(login)
+        now_ms, row = self._now_ms(), wrong_tries.c.key == key
         locked = select(wrong_tries.c.full_ms).where(row).with_for_update()
         kept = await connection.scalar(locked)
         if kept is None:
-            await connection.execute(delete(wrong_tries).where(wrong_tries.c.full_ms < now_ms - _EVERY_MS))
-            await connection.execute(add_or_ignore(connection, wrong_tries), {"key": _key(login), "full_ms": now_ms})
+            await connection.execute(delete(wrong_tries).where(wrong_tries.c.full_ms < now_ms - of.every_ms))
+            await connection.execute(add_or_ignore(connection, wrong_tries), {"key": key, "full_ms": now_ms})
             kept = await connection.scalar(locked)
         # A clock that was set back keeps nobody out for longer than all tries together would.
-        behind_ms = max(0, min((kept or now_ms) - now_ms, _FREE * _EVERY_MS))
-        if behind_ms > (_FREE - 1) * _EVERY_MS:
-            return (behind_ms - (_FREE - 1) * _EVERY_MS) / 1000
-        await connection.execute(update(wrong_tries).where(row).values(full_ms=now_ms + behind_ms + _EVERY_MS))
+        behind_ms = max(0, min((kept or now_ms) - now_ms, of.free * of.every_ms))
+        if behind_ms > (of.free - 1) * of.every_ms:
+            return (behind_ms - (of.free - 1) * of.every_ms) / 1000
+        await connection.execute(update(wrong_tries).where(row).values(full_ms=now_ms + behind_ms + of.every_ms))
         return 0.0
+
+
+async def _give_back(connection: AsyncConnection, key: bytes, of: _Refill) -> None:
+    query = update(wrong_tries).where(wrong_tries.c.key == key)
+    await connection.execute(query.values(full_ms=wrong_tries.c.full_ms - of.every_ms))
+
+
+def _code_key(person: int) -> bytes:
+    return hashlib.sha256(f"second factor {person}".encode()).digest()
 
 
 def _key(login: str) -> bytes:

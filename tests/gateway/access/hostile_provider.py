@@ -59,6 +59,8 @@ class HostileProvider:
         app.router.add_get("/.well-known/openid-configuration", self._answer("discovery", self._discovery))
         app.router.add_get("/keys", self._answer("keys", self._keys))
         app.router.add_post("/token", self._answer("token", self._token))
+        for name, honest in (("discovery", self._discovery), ("keys", self._keys), ("token", self._token)):
+            app.router.add_route("*", f"/elsewhere/{name}", self._answer("elsewhere", honest))
         return app
 
     def _answer(self, name: str, honest: Any) -> Any:

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from gateway.access.provider import MOST_BYTES, ProviderAwayError, ProviderDocuments, SignOnError, secret_of
-from gateway.access.sso import Identity, SignOn
+from gateway.access.sso import SignOn
+from gateway.access.ties import Identity
 from gateway.config import SsoConfig, load_config
 from homework.errors import BadFileError, UsageError
 from tests.gateway.access.hostile_provider import BACK, CLIENT, SUBJECT, HostileProvider, real_provider
@@ -412,7 +413,7 @@ def answers(name: str, **response: Any) -> Change:
 
 def elsewhere(name: str) -> Change:
     return lambda provider: provider.answers.update(
-        {name: web.Response(status=307, headers={"Location": f"{provider.issuer}/elsewhere"})}
+        {name: web.Response(status=307, headers={"Location": f"{provider.issuer}/elsewhere/{name}"})}
     )
 
 
@@ -453,6 +454,7 @@ async def test_a_provider_that_cannot_be_used_is_said_to_be_away(provider: Hosti
     trouble(provider)
     with pytest.raises(ProviderAwayError, match="统一认证 cannot be reached just now"):
         await signed_on(sign_on_at(provider.issuer), provider)
+    assert "elsewhere" not in provider.asked
 
 
 @pytest.mark.parametrize("name", ["discovery", "keys", "token"])
