@@ -103,7 +103,8 @@ async def _boxes(config: GatewayConfig, store: Store, changes: Changes, say: _Sa
     roots = [Path(root) for root in config.stick.roots]
     is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
     sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
-    return _Work((link.run, turn.run, partial(watcher.watch, link), sticks.run), _status_of(link, ingest))
+    jobs = (link.run, turn.run, partial(watcher.watch, link), sticks.run, store.keep_months)
+    return _Work(jobs, _status_of(link, ingest))
 
 
 class _State:

@@ -15,6 +15,7 @@ from gateway.keys import Vault
 from gateway.store.corrections import Told, book, corrections_of, field_names, keep_corrections
 from gateway.store.dialect import lock_school
 from gateway.store.down_log import append
+from gateway.store.months import month_of_assignment
 from gateway.store.pages import PageRow, pages_where, unpack_items
 from gateway.store.reading import assignments_named, layouts_named
 from gateway.store.schema import RowState, page_records
@@ -106,6 +107,7 @@ async def _found(connection: AsyncConnection, school: str, field: Field) -> _Fou
     columns = page_records.c
     query = select(page_records).where(
         columns.school_id == school,
+        columns.month == month_of_assignment(school, field.assignment),
         columns.assignment == field.assignment,
         columns.attempt == field.attempt,
         columns.state == int(RowState.CURRENT),

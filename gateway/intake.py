@@ -8,7 +8,7 @@ besides.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +21,7 @@ from gateway.store.corrections import book, captures_judged_by, keep_corrections
 from gateway.store.crops import keep_crops
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
+from gateway.store.months import NO_MONTH, months_for
 from gateway.store.pages import PageRow, pack_items
 from gateway.store.rollups import touch_classes, touch_school
 from gateway.store.schools import Seats, seats_of
@@ -126,7 +127,10 @@ async def take_in(
     )
     corrected = {one.record.capture for one in new}
     corrected |= await captures_judged_by(connection, school, [document for document, _ in documents])
-    touched = await book(connection, school, [_page_row(one, page, seats) for one, page in pages], corrected)
+    assignments = {page.assignment for _, page in pages if page.assignment is not None}
+    months = await months_for(connection, school, assignments, now_ms=heard_ms) if assignments else {}
+    rows = [_page_row(one, page, seats, months) for one, page in pages]
+    touched = await book(connection, school, rows, corrected)
     await spread(connection, school, {one.record.capture for one in new} | {page.capture for _, page in pages})
     told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
     await touch_classes(connection, school, told - touched)
@@ -167,7 +171,7 @@ def _asked(pages: Sequence[PageResult]) -> tuple[set[bytes], set[tuple[str, int]
     return pupils, seats
 
 
-def _page_row(one: Arrived, page: PageResult, seats: Seats) -> PageRow:
+def _page_row(one: Arrived, page: PageResult, seats: Seats, months: Mapping[str, int]) -> PageRow:
     class_name, pupil = page.class_name, page.pseudonym
     if pupil is not None and class_name is None:
         class_name = seats.class_of.get(pupil)
@@ -185,6 +189,7 @@ def _page_row(one: Arrived, page: PageResult, seats: Seats) -> PageRow:
             slot=slot,
             received_ms=one.received_ms,
         ),
+        month=months[page.assignment] if page.assignment is not None else NO_MONTH,
         digest=record_digest(one.payload),
         assignment=page.assignment,
         class_name=class_name,

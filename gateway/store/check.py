@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import select
@@ -13,7 +13,7 @@ from gateway.booking import BookedRow, RowName, decide
 from gateway.store.corrections import all_corrections, put_over
 from gateway.store.pages import PageRow, count_page, pages_where
 from gateway.store.rollups import Totals, unpack_counts
-from gateway.store.schema import RowState, class_rollups, page_records, page_rollups
+from gateway.store.schema import RowState, capture_months, class_rollups, page_records, page_rollups
 from gateway.store.schools import school_ids
 
 _Place = TypeVar("_Place", bound=tuple[object, ...])
@@ -29,40 +29,71 @@ class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(connection: AsyncConnection) -> CheckResult:
-    """Check every school. Reads all page records, one school at a time."""
+    """Check every school. Reads all page records, one month of one school at a time."""
     pages = counted = 0
     faults: list[str] = []
     schools = await school_ids(connection)
     for school in schools:
-        rows: list[BookedRow] = []
-        corrected = {one.record.capture for one in await all_corrections(connection, school)}
-        under_words: dict[RowName, PageRow] = {}
-        stored: dict[RowName, RowState] = {}
         totals = Totals()
-        for page, state in await pages_where(
-            connection, select(page_records).where(page_records.c.school_id == school)
-        ):
-            rows.append(page.booked)
-            if page.sent is not None or page.booked.capture in corrected:
-                under_words[page.booked.name] = page
-            stored[page.booked.name] = state
-            if state is RowState.CURRENT:
-                count_page(totals, page)
-        pages += len(rows)
-        counted += sum(state is RowState.CURRENT for state in stored.values())
-        right = decide(rows)
-        faults += [
-            f"{school}: record {name.seq} of box {name.box} is {state.name}, should be {right[name].name}"
-            for name, state in stored.items()
-            if right[name] is not state
-        ]
-        newest = [name for name, state in right.items() if state is not RowState.SUPERSEDED]
-        faults += [
-            f"{school}: record {name.seq} of box {name.box} does not say what its corrections make of it"
-            for name in await put_over(connection, school, under_words, newest)
-        ]
+        linked = await _linked(connection, school)
+        corrected = {one.record.capture for one in await all_corrections(connection, school)}
+        months = select(page_records.c.month).where(page_records.c.school_id == school).distinct()
+        for month in sorted((await connection.execute(months)).scalars()):
+            looked = await _look_at_month(connection, school, month, linked=linked, corrected=corrected, totals=totals)
+            pages += looked.pages
+            counted += looked.counted
+            faults += [f"{school}: {fault}" for fault in looked.faults]
         faults += [f"{school}: {fault}" async for fault in _differences(connection, school, totals)]
     return CheckResult(schools=len(schools), pages=pages, counted=counted, faults=tuple(faults))
+
+
+async def _linked(connection: AsyncConnection, school: str) -> list[tuple[int, BookedRow]]:
+    """The rows of captures that may lie in several months, with those: what counts in one depends on the others."""
+    several = select(capture_months.c.capture).where(capture_months.c.school_id == school)
+    query = select(page_records).where(page_records.c.school_id == school, page_records.c.capture.in_(several))
+    return [(page.month, page.booked) for page, _ in await pages_where(connection, query)]
+
+
+class _Looked(NamedTuple):
+    """What was found in one month of one school."""
+
+    pages: int
+    counted: int
+    faults: list[str]
+
+
+async def _look_at_month(
+    connection: AsyncConnection,
+    school: str,
+    month: int,
+    *,
+    linked: Iterable[tuple[int, BookedRow]],
+    corrected: Collection[bytes],
+    totals: Totals,
+) -> _Looked:
+    under_words: dict[RowName, PageRow] = {}
+    rows: list[BookedRow] = []
+    stored: dict[RowName, RowState] = {}
+    query = select(page_records).where(page_records.c.school_id == school, page_records.c.month == month)
+    for page, state in await pages_where(connection, query):
+        rows.append(page.booked)
+        if page.sent is not None or page.booked.capture in corrected:
+            under_words[page.booked.name] = page
+        stored[page.booked.name] = state
+        if state is RowState.CURRENT:
+            count_page(totals, page)
+    right = decide([*rows, *(row for other, row in linked if other != month)])
+    faults = [
+        f"record {name.seq} of box {name.box} is {state.name}, should be {right[name].name}"
+        for name, state in stored.items()
+        if right[name] is not state
+    ]
+    newest = [name for name in stored if right[name] is not RowState.SUPERSEDED]
+    faults += [
+        f"record {name.seq} of box {name.box} does not say what its corrections make of it"
+        for name in await put_over(connection, school, under_words, newest)
+    ]
+    return _Looked(len(rows), sum(state is RowState.CURRENT for state in stored.values()), faults)
 
 
 async def _differences(connection: AsyncConnection, school: str, totals: Totals) -> AsyncIterator[str]:

@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.overlay import overlaid
+from gateway.store.adding import add_pages
 from gateway.store.dialect import add_or_ignore, batched
 from gateway.store.down_log import append
-from gateway.store.pages import PageRow, add_pages, content_of, with_content
+from gateway.store.pages import PageRow, content_of, with_content
 from gateway.store.reading import assignments_named, layouts_named
 from gateway.store.schema import corrections, page_records, raw_records
 from homework.layout import SheetLayout

@@ -8,6 +8,7 @@ READ COMMITTED: writers of a school take turns (`lock_school`), and what is read
 from __future__ import annotations
 
 import logging
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.store.partitions import try_to_make_months
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import BadFileError, ClassboxError
 
@@ -59,6 +61,7 @@ async def open_engine(url: str, *, connections: int = 10) -> AsyncEngine:
             await _bring_up_to_date(patient)
             await patient.dispose()
             engine = _server(parsed, connections=connections, patience_s=_PATIENCE_S)
+            await try_to_make_months(engine, time.time_ns() // 1_000_000)
         case _:
             raise _no_address(url)
     return engine

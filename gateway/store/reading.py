@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.months import known_months, month_of_assignment
 from gateway.store.pages import PageRow, pages_where
 from gateway.store.schema import RowState, class_rollups, documents, page_records, schools
 from homework.assignment import Assignment, parse_assignment
@@ -102,6 +103,11 @@ async def report_lines(
     ]
 
 
+async def month_of(connection: AsyncConnection, school: str, assignment: str) -> int | None:
+    """The month in which all sheets of a school's assignment lie, such as 202612; None while none has come."""
+    return (await known_months(connection, school, [assignment])).get(assignment)
+
+
 async def class_pages(
     connection: AsyncConnection, school: str, class_name: str, assignment: str, *, attempt: int | None = 1
 ) -> list[tuple[PageRow, RowState]]:
@@ -113,6 +119,7 @@ async def class_pages(
         select(page_records)
         .where(
             page_records.c.school_id == school,
+            page_records.c.month == month_of_assignment(school, assignment),
             page_records.c.assignment == assignment,
             page_records.c.class_name == class_name
             if class_name

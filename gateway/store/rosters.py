@@ -7,8 +7,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.keys import Vault
+from gateway.store.adding import Owner, reassign
 from gateway.store.dialect import lock_school
-from gateway.store.pages import Owner, pages_where, reassign
+from gateway.store.pages import pages_where
 from gateway.store.schema import page_records
 from gateway.store.schools import import_roster, seats_of
 from homework.roster import Roster

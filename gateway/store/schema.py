@@ -163,6 +163,7 @@ page_records = Table(
     "page_records",
     metadata,
     Column("school_id", String(32)),
+    Column("month", Integer, autoincrement=False),  # gateway/store/months.py
     Column("box_id", String(32)),
     Column("epoch", LargeBinary(8)),
     Column("seq", BigInteger),
@@ -187,7 +188,7 @@ page_records = Table(
     Column("state", SmallInteger, nullable=False),
     Column("settled", LargeBinary),  # the corrections that it accounts for: the beginnings of their ids
     Column("sent", LargeBinary),  # items and sums as the box sent them, where corrections stand over them
-    PrimaryKeyConstraint("school_id", "box_id", "epoch", "seq"),
+    PrimaryKeyConstraint("school_id", "month", "box_id", "epoch", "seq"),
     _box_key(),
     Index(None, "school_id", "capture"),
     Index(None, "school_id", "assignment", "class_name"),
@@ -198,18 +199,41 @@ page_records = Table(
         sqlite_where=text("duplicate_of IS NOT NULL"),
         postgresql_where=text("duplicate_of IS NOT NULL"),
     ),
-    # The law that reports rest on, kept by the database itself: one row counts.
+    # The law that reports rest on, kept by the database itself: one row counts. The month changes nothing in that,
+    # since all rows of a school's assignment lie in one.
     Index(
         "ux_page_records_current",
         "school_id",
-        "assignment",
         "pupil",
+        "assignment",
         "page",
         "attempt",
+        "month",
         unique=True,
         sqlite_where=text("state = 0"),
         postgresql_where=text("state = 0"),
     ),
+    postgresql_partition_by="LIST (month)",  # gateway/store/partitions.py
+)
+
+assignment_months = Table(
+    "assignment_months",
+    metadata,
+    Column("school_id", String(32)),
+    Column("assignment", String(64)),
+    Column("month", Integer, nullable=False),
+    PrimaryKeyConstraint("school_id", "assignment"),
+    _school_key(),
+)
+
+capture_months = Table(
+    "capture_months",
+    metadata,
+    Column("school_id", String(32)),
+    Column("capture", LargeBinary(16)),
+    Column("month", Integer, autoincrement=False),
+    PrimaryKeyConstraint("school_id", "capture", "month"),
+    _school_key(),
 )
 
 boots = Table(

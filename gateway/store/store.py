@@ -16,6 +16,7 @@ from gateway.keys import Vault, open_vault
 from gateway.store.engine import open_engine
 from gateway.store.generation import GenerationFile, Identity
 from gateway.store.news import Place, hear_others, tell_others, watch_others
+from gateway.store.partitions import keep_months
 from gateway.store.schools import school_ids, school_key
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import ClassboxError
@@ -122,6 +123,10 @@ class Store:
             await hear_others(self._engine, tell, me=self.name)
         elif not own:
             await watch_others(self._engine, tell)
+
+    async def keep_months(self) -> None:
+        """Make the places of the months ahead, day by day, until cancelled."""
+        await keep_months(self._engine)
 
     async def close(self) -> None:
         """Let go of the database."""

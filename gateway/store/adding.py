@@ -1,0 +1,175 @@
+"""Writes page records: the rows, which of them count, and the sums over those that count. One transaction.
+
+The caller holds the school's lock (`lock_school`), so that deciding and summing see no other writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import ColumnElement, and_, bindparam, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.booking import RowName, Slot, decide
+from gateway.store.months import note_captures
+from gateway.store.pages import PageRow, columns_of, count_page, place_of
+from gateway.store.related import closure, is_linked, of_captures, related
+from gateway.store.rollups import Totals, add_totals
+from gateway.store.schema import RowState, page_records
+
+PutOver = Callable[[Mapping[RowName, PageRow], Collection[RowName]], Awaitable[Mapping[RowName, PageRow]]]
+"""Gives those of some rows that read otherwise with the corrections known now; the newest of captures are named."""
+
+
+class Owner(NamedTuple):
+    """Whose a page is."""
+
+    class_name: str
+    pupil: bytes
+
+
+async def add_pages(
+    connection: AsyncConnection, school: str, pages: Sequence[PageRow], put_over: PutOver, corrected: Collection[bytes]
+) -> frozenset[tuple[str, str]]:
+    """Store pages under names that are not there yet, and book them; look again at those of `corrected` captures.
+
+    Returns the (assignment, class) pairs whose reports have changed.
+    """
+    if not pages and not corrected:
+        return frozenset()
+    known = await related(connection, school, pages) if pages else {}
+    booked = {page.booked.name: page for page in pages} | {name: page for name, (page, _) in known.items()}
+    after = dict(decide(page.booked for page in booked.values()))
+    for name, (page, state) in (await of_captures(connection, school, corrected)).items():
+        if name not in booked:  # what it says may change, not what it is
+            known[name], after[name] = (page, state), state
+    old = {name: page for name, (page, _) in known.items()}
+    before = {name: state for name, (_, state) in known.items()}
+    every = booked | old
+    changed = await put_over(every, [name for name, state in after.items() if state is not RowState.SUPERSEDED])
+    now = {**every, **changed}
+    totals = Totals()
+    for name, state in after.items():
+        if name in before and before[name] is state and name not in changed:
+            continue
+        if before.get(name) is RowState.CURRENT:
+            count_page(totals, old[name], -1)
+        if state is RowState.CURRENT:
+            count_page(totals, now[name])
+    await _set_states(connection, school, old, before, after)
+    if pages:
+        added = [now[page.booked.name] for page in pages]
+        await connection.execute(
+            page_records.insert(), [columns_of(school, page, after[page.booked.name]) for page in added]
+        )
+        await note_captures(connection, school, [place for page in added for place in _elsewhere(page)])
+    await _set_contents(connection, school, [page for name, page in changed.items() if name in old])
+    touched = [*pages, *(now[name] for name in before if after[name] is not before[name] or name in changed)]
+    _note_seen(totals, touched)
+    await add_totals(connection, school, totals)
+    return frozenset((p.assignment, p.class_name or "") for p in touched if p.assignment is not None)
+
+
+async def reassign(
+    connection: AsyncConnection, school: str, pages: Sequence[tuple[PageRow, RowState]], whose: Mapping[RowName, Owner]
+) -> None:
+    """Give stored pages to other pupils or classes (the roster now knows them), and book them anew."""
+    if not pages:
+        return
+    totals = Totals()
+    moved: dict[RowName, PageRow] = {}
+    for page, state in pages:
+        name = page.booked.name
+        owner = whose[name]
+        if state is RowState.CURRENT:
+            count_page(totals, page, -1)
+        slot = Slot(page.assignment, owner.pupil, page.page, page.attempt) if page.assignment is not None else None
+        booked = msgspec.structs.replace(page.booked, slot=slot)
+        moved[name] = msgspec.structs.replace(page, booked=booked, class_name=owner.class_name, pupil=owner.pupil)
+    await connection.execute(
+        update(page_records)
+        .where(_named(school))
+        .values(state=int(RowState.UNBOOKED), class_name=bindparam("b_class"), pupil=bindparam("b_pupil")),
+        [_name_values(p) | {"b_class": p.class_name, "b_pupil": p.pupil} for p in moved.values()],
+    )
+    known = await closure(connection, school, {n: (page, RowState.UNBOOKED) for n, page in moved.items()})
+    every = {name: page for name, (page, _) in known.items()}
+    before = {name: state for name, (_, state) in known.items()}
+    after = decide(page.booked for page in every.values())
+    _count(totals, every, before, after)
+    _note_seen(totals, [*(page for page, _ in pages), *every.values()])
+    await _set_states(connection, school, every, before, after)
+    await add_totals(connection, school, totals)
+
+
+def _count(
+    totals: Totals,
+    every: Mapping[RowName, PageRow],
+    before: Mapping[RowName, RowState],
+    after: Mapping[RowName, RowState],
+) -> None:
+    for name, state in after.items():
+        was = before.get(name)
+        if was is not state and RowState.CURRENT in (was, state):
+            count_page(totals, every[name], 1 if state is RowState.CURRENT else -1)
+
+
+def _note_seen(totals: Totals, pages: Iterable[PageRow]) -> None:
+    """A report shows pages too that count nowhere: twins, seconds, those that nobody knows the pupil of."""
+    for page in pages:
+        if page.assignment is not None:
+            totals.classes[place_of(page)].saw(page.booked.received_ms)
+
+
+async def _set_states(
+    connection: AsyncConnection,
+    school: str,
+    rows: Mapping[RowName, PageRow],
+    before: Mapping[RowName, RowState],
+    after: Mapping[RowName, RowState],
+) -> None:
+    """Write the states that change. A slot is left before it is taken: the unique index looks at every statement."""
+    changed = [name for name, state in before.items() if after[name] is not state]
+    leaving = [name for name in changed if before[name] is RowState.CURRENT]
+    taking = [name for name in changed if before[name] is not RowState.CURRENT]
+    for names in (leaving, taking):
+        if names:
+            await connection.execute(
+                update(page_records).where(_named(school)).values(state=bindparam("b_state")),
+                [_name_values(rows[name]) | {"b_state": int(after[name])} for name in names],
+            )
+
+
+async def _set_contents(connection: AsyncConnection, school: str, pages: Sequence[PageRow]) -> None:
+    """Write what counts of pages that read otherwise now, and what their box sent."""
+    names = ("items", "score_hundredths", "max_score_hundredths", "pending", "sent")
+    if pages:
+        await connection.execute(
+            update(page_records).where(_named(school)).values({name: bindparam(f"b_{name}") for name in names}),
+            [_name_values(page) | {f"b_{name}": getattr(page, name) for name in names} for page in pages],
+        )
+
+
+def _named(school: str) -> ColumnElement[bool]:
+    return and_(
+        page_records.c.school_id == school,
+        page_records.c.month == bindparam("b_month"),
+        page_records.c.box_id == bindparam("b_box"),
+        page_records.c.epoch == bindparam("b_epoch"),
+        page_records.c.seq == bindparam("b_seq"),
+    )
+
+
+def _name_values(page: PageRow) -> dict[str, Any]:
+    name = page.booked.name
+    return {"b_month": page.month, "b_box": name.box, "b_epoch": name.epoch, "b_seq": name.seq}
+
+
+def _elsewhere(page: PageRow) -> list[tuple[bytes, int]]:
+    """Captures and months that would be missed by whoever looks only where first records lie."""
+    if not is_linked(page):
+        return []
+    captures = {page.booked.capture, page.booked.duplicate_of or page.booked.capture}
+    return [(capture, page.month) for capture in captures]
