@@ -166,14 +166,15 @@ class SchoolTerm:
         texts = assignment_to_toml(self.assignment(given)), layout_to_json(self.layout(given))
         return _document("assignment", made.name, texts[0]), _document("layout", made.sheet, texts[1])
 
-    def extra(self, class_no: int, *, day: int = DAYS) -> Given:
+    def extra(self, class_no: int, *, number: int = 0, day: int = DAYS) -> Given:
         """A worksheet beyond the term's, that the whole class hands in on that day: what comes while reports are read.
 
-        Each class has its own; those of one course have different numbers.
+        `number` counts them from 0. Each class has its own; those of one course are numbered differently.
         """
         course_no = next(given.course_no for day_ in self.table.days for given in day_ if given.class_no == class_no)
         course, one = self.table.courses[course_no], self.plan.classes[class_no]
-        return Given(day, class_no, course_no, course.worksheets + class_no, one.pupils, 0, leads=True)
+        worksheet = course.worksheets + number * len(self.plan.classes) + class_no
+        return Given(day, class_no, course_no, worksheet, one.pupils, 0, leads=True)
 
     # --- what they hand in ----------------------------------------------------------------------------------
 
@@ -188,11 +189,12 @@ class SchoolTerm:
             morning.stack(given, outcome)
         for given, outcome in today:
             evening.answered(given, outcome)
-        at_ms = self.district.at_ms
-        return (
-            Session(day, 0, at_ms(day, 9, 10), morning.boxes),
-            Session(day, 1, at_ms(day, 17), evening.boxes),
-        )
+        begun_ms = self.district.at_ms(day, 9, 10)
+        return Session(day, 0, begun_ms, morning.boxes), Session(day, 1, self.ends_ms(day), evening.boxes)
+
+    def ends_ms(self, day: int) -> int:
+        """When the evening of a school day has been received (Unix ms)."""
+        return self.district.at_ms(day, 17)
 
     def whole_stack(self, given: Given, *, begun_ms: int) -> dict[Lane, list[Record]]:
         """A stack with nobody late, slid from that moment on (Unix ms)."""

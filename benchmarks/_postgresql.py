@@ -40,9 +40,11 @@ def programs() -> Path | None:
 class PostgreSQL:
     """A server process. A context manager; `url` is SQLAlchemy's for one of its databases."""
 
-    def __init__(self, settings: str = QUICK) -> None:
-        """Describe a server; entering makes it and starts it."""
+    def __init__(self, settings: str = QUICK, *, keep: Path | None = None) -> None:
+        """Describe a server; entering makes it and starts it. `keep`: the folder in which its data stay (or are)."""
         self._settings = settings
+        self._keep = keep
+        self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:  # the server refuses to run as root
             user = pwd.getpwnam("postgres")
@@ -50,12 +52,20 @@ class PostgreSQL:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._folder = tempfile.TemporaryDirectory(prefix="classbox-pg-")
-        self.folder = Path(self._folder.name)
+        if self._keep is None:
+            self._temporary = tempfile.TemporaryDirectory(prefix="classbox-pg-")
+        self.folder = Path(self._temporary.name) if self._temporary else self._keep or Path()
+        self.folder.mkdir(exist_ok=True)
         if self._as:
             os.chown(self.folder, self._as["user"], self._as["group"])
         self.folder.chmod(0o755)  # the socket is for everybody here
         self.data = self.folder / "data"
+        if not (self.data / "PG_VERSION").exists():
+            self._make()
+        self.start()
+        return self
+
+    def _make(self) -> None:
         self.program(
             "initdb",
             *("-D", self.data, "-U", "classgate", "-A", "trust", "-E", "UTF8"),
@@ -63,14 +73,13 @@ class PostgreSQL:
         )
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(_SETTINGS.format(folder=self.folder, more=self._settings))
-        self.start()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        self._folder.cleanup()
+        self.stop(signal.SIGINT if self._keep else signal.SIGQUIT)
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def start(self) -> None:
         """Start the process (again) and wait until it takes connections."""
@@ -104,10 +113,10 @@ class PostgreSQL:
                 continue
         self.process.wait()
 
-    def stop(self) -> None:
-        """End it at once, without writing anything out (SIGQUIT: "immediate shutdown")."""
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it at once, without writing anything out (SIGQUIT, "immediate shutdown"), or in order (SIGINT)."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGQUIT)
+            self.process.send_signal(how)
             self.process.wait()
 
     def url(self, database: str = "postgres", *, user: str = "classgate") -> str:

@@ -1,0 +1,348 @@
+"""A district's whole term in a gateway's store: how long it takes to load, how large it is, how soon a report is there.
+
+156 schools, 5,608 teachers, 119,932 pupils, 304,000 worksheets given, 11,399,000 sheets in 17 weeks, made up by
+`benchmarks._district` and stored through the gateway's ingest (`benchmarks._district_load`). Loading stops after 1 %,
+10 % and 100 % of the sheets; each time `classgate run` is asked for 50 pages a second, at a fixed pace, while 500
+sheets a second arrive over mosquitto (`benchmarks._district_reports` has the mix), once with pages and ingest in one
+process and once with a process each. `--quick` is a tenth of the district. PostgreSQL runs with `fsync` and
+`synchronous_commit`; everything shares this machine. With `--keep DIR` a run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Self
+
+import msgspec
+
+from benchmarks._district import DAYS, TERM, WEEKS, District, Size
+from benchmarks._district_hour import Place, make_hour
+from benchmarks._district_load import load_in_processes, prepare
+from benchmarks._district_reports import CLASS, Targets, looks
+from benchmarks._postgresql import PostgreSQL
+from gateway.config import load_config
+from gateway.store.check import check
+from gateway.store.schools import school_key
+from gateway.store.store import open_store
+from sync.embedded_broker import Broker
+
+SHARES = (0.01, 0.1, 1.0)
+QUICK = 0.1
+LOOKS_PER_S, SHEETS_PER_S = 50.0, 500.0
+_ROOT = Path(__file__).resolve().parents[1]
+_SETTINGS = "shared_buffers = 1GB\nmax_wal_size = 4GB\ncheckpoint_timeout = 15min"
+_DATABASE = "classgate"
+_START_S = 0.5
+"""Until both generators begin, together."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What is measured. A kept folder says what it was begun with."""
+
+    size: Size
+    shares: tuple[float, ...]
+    store: str
+    seed: int = 1
+    first_day: date
+    seconds: float
+    warming_s: float = 3.0
+    looks_per_s: float = LOOKS_PER_S
+    sheets_per_s: float = SHEETS_PER_S
+
+
+class Site:
+    """A gateway's data, and the processes round it. A context manager: it ends the database."""
+
+    def __init__(self, folder: Path, plan: Plan) -> None:
+        self.folder, self.plan = folder, plan
+        self.district = District(plan.size, first_day=plan.first_day, seed=plan.seed)
+        self.config = folder / "gateway.toml"
+        self._server = PostgreSQL(_SETTINGS, keep=folder / "pg") if plan.store == "postgresql" else None
+
+    def __enter__(self) -> Self:
+        if self._server is not None:
+            self._server.__enter__()
+            if self._server.sql(f"SELECT 1 FROM pg_database WHERE datname = '{_DATABASE}'") != "1":
+                self._server.sql(f"CREATE DATABASE {_DATABASE}")
+        self._write_config("mqtt://127.0.0.1:1")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._server.__exit__(None, None, None)
+
+    def _write_config(self, broker: str) -> None:
+        store = f'[store]\nurl = "{self._server.url(_DATABASE)}"\n' if self._server is not None else ""
+        self.config.write_text(
+            f'data = "data"\n[web]\nlisten = "127.0.0.1:0"\n[broker]\nurl = "{broker}"\n[stick]\nroots = []\n{store}',
+            encoding="utf-8",
+        )
+
+    def stage(self, days: int) -> dict[str, Any]:
+        """Bring so many days of the term in."""
+        asyncio.run(self._prepared())
+        processes = (os.cpu_count() or 1) if self._server is not None else 1
+        loaded = load_in_processes(self.config, self.district, days, processes=processes)
+        return {"days": days, **loaded, **self.disk()}
+
+    async def _prepared(self) -> None:
+        async with open_store(load_config(self.config)) as store:
+            await prepare(store, self.district)
+
+    def disk(self) -> dict[str, Any]:
+        """Megabytes (10⁶ bytes) of the database with its indexes, and of its largest tables."""
+        if self._server is None:
+            files = (self.folder / "data").glob("classgate.sqlite*")
+            return {"disk_mb": round(sum(file.stat().st_size for file in files) / 1e6, 1)}
+        rows = self._server.sql(
+            "SELECT coalesce(i.inhparent::regclass::text, c.relname), sum(pg_table_size(c.oid)),"
+            " sum(pg_indexes_size(c.oid)) FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid"
+            " WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY 1"
+            " ORDER BY sum(pg_total_relation_size(c.oid)) DESC LIMIT 8",
+            database=_DATABASE,
+        )
+        total = int(self._server.sql("SELECT pg_database_size(current_database())", database=_DATABASE))
+        tables = {}
+        for row in rows.splitlines():
+            name, size, indexes = row.split("|")
+            tables[name] = {"mb": round(int(size) / 1e6, 1), "indexes_mb": round(int(indexes) / 1e6, 1)}
+        return {"disk_mb": round(total / 1e6, 1), "tables": tables}
+
+    def check(self) -> dict[str, Any]:
+        """What `classgate db check` says. Ends the benchmark when it finds a fault."""
+
+        async def work() -> dict[str, Any]:
+            began_s = time.perf_counter()
+            async with open_store(load_config(self.config)) as store, store.reading() as connection:
+                result = await check(connection)
+            if result.faults:
+                raise SystemExit(f"the store is not right: {result.faults[0]}")
+            return {
+                "check_s": round(time.perf_counter() - began_s, 1),
+                "pages": result.pages,
+                "counted": result.counted,
+            }
+
+        return asyncio.run(work())
+
+    # --- under load -----------------------------------------------------------------------------------------
+
+    def under_load(self, *, days: int, number: int, apart: bool) -> dict[str, Any]:
+        """Ask for pages while sheets come; `number` tells the hours of a term apart. Figures, and a row a report."""
+        plan = self.plan
+        with ExitStack() as stack:
+            broker = stack.enter_context(Broker.start(kind="mosquitto"))
+            self._write_config(broker.url)
+            hour_of_boxes, places, keys = asyncio.run(self._hour(number))
+            targets = Targets(self.district, days, places, keys, random.Random(number))
+            at = looks(targets, a_second=plan.looks_per_s, seconds=plan.seconds, warming_s=plan.warming_s, seed=number)
+            (self.folder / "hour").write_bytes(hour_of_boxes)
+            (self.folder / "looks").write_bytes(msgspec.msgpack.encode(at))
+            hour = stack.enter_context(self._process("_district_hour", "hour"))
+            reading = stack.enter_context(self._process("_district_looks", "looks"))
+            ingest = stack.enter_context(self._gateway("boxes" if apart else "all"))
+            pages = stack.enter_context(self._gateway("pages")) if apart else ingest
+            page_url = [one.hear().split()[1] for one in ((ingest, pages) if apart else (pages,))][-1]
+            for one in (hour, reading):
+                if one.hear() != "ready":
+                    raise SystemExit("the generators did not start")
+            before = {name: _cpu_s(one.pid) for name, one in (("ingest", ingest), ("pages", pages))}
+            began_s = time.monotonic() + _START_S
+            hour.say(f"{began_s} {broker.url}\n")
+            reading.say(f"{began_s} {page_url}\n")
+            rows = json.loads(reading.hear())
+            used = {name: _cpu_s(one.pid) - before[name] for name, one in (("ingest", ingest), ("pages", pages))}
+            wall_s = time.monotonic() - began_s
+            sent = json.loads(hour.hear())
+        cores = {f"{name}_cores": round(seconds / wall_s, 2) for name, seconds in used.items()}
+        return {**sent, **(cores if apart else {"cores": cores["ingest_cores"]}), "rows": rows}
+
+    async def _hour(self, number: int) -> tuple[bytes, list[Place], Mapping[str, bytes]]:
+        plan = self.plan
+        async with open_store(load_config(self.config)) as store:
+            hour, places = await make_hour(
+                store,
+                self.district,
+                sheets_per_s=plan.sheets_per_s,
+                seconds=plan.seconds + plan.warming_s,
+                number=number,
+                day=DAYS,
+            )
+            async with store.reading() as connection:
+                names = [school.name for school in self.district.schools]
+                keys = {name: await school_key(connection, store.vault, name) for name in names}
+        return msgspec.msgpack.encode(hour), places, keys
+
+    def _gateway(self, parts: str) -> AbstractContextManager[Program]:
+        words = ["-c", "from gateway.cli import main; main()", "run", "--config", str(self.config), "--parts", parts]
+        return self._running(f"gateway-{parts}", words, signal.SIGTERM)
+
+    def _process(self, module: str, file: str) -> AbstractContextManager[Program]:
+        return self._running(module, ["-m", f"benchmarks.{module}", str(self.folder / file)])
+
+    @contextmanager
+    def _running(self, name: str, words: list[str], end: signal.Signals = signal.SIGKILL) -> Iterator[Program]:
+        with (self.folder / f"{name}.log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, *words],
+                cwd=_ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        try:
+            yield Program(process)
+        finally:
+            process.send_signal(end)
+            process.wait()
+
+
+class Program:
+    """A process that is spoken with in lines."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def say(self, line: str) -> None:
+        """A line to it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+
+    def hear(self) -> str:
+        """Its next line. Raises `SystemExit` when it has ended."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise SystemExit("a process of the benchmark ended early; its log lies in the folder")
+        return line
+
+
+def measure(folder: Path, plan: Plan) -> dict[str, Any]:
+    """All of it. What a folder has of it already is not done again."""
+    known = _Known(folder / "figures.json")
+    rows: list[dict[str, Any]] = []
+    stages: list[dict[str, Any]] = []
+    with Site(folder, plan) as site:
+        for place, share in enumerate(plan.shares):
+            days = site.district.days(share)
+            stages.append({"share": share, **known.get(f"stage {share}", partial(site.stage, days))})
+            for apart in (False, True) if plan.store == "postgresql" else (False,):
+                work = partial(site.under_load, days=days, number=2 * place + apart, apart=apart)
+                load = known.get(f"load {share} {'apart' if apart else 'together'}", work)
+                how = {"share": share, "pages": "apart" if apart else "with ingest"}
+                rows += [{**how, **row} for row in load.pop("rows")]
+                stages[-1]["apart" if apart else "together"] = load
+        checked = known.get("check", site.check)
+    return {**_figures(plan, stages, rows), **checked}
+
+
+def _figures(plan: Plan, stages: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, Any]:
+    last = [row for row in rows if row["share"] == plan.shares[-1]]
+    load_s = sum(stage["load_s"] for stage in stages)
+    records = sum(stage["records"] for stage in stages)
+    return {
+        "store": plan.store,
+        **plan.size._asdict(),
+        "load_s": round(load_s, 1),
+        "sheets_per_s": round(plan.shares[-1] * plan.size.sheets / load_s),
+        "records_per_s": round(records / load_s),
+        "making_share": round(sum(s["made_s"] for s in stages) / sum(s["made_s"] + s["stored_s"] for s in stages), 2),
+        "disk_mb": stages[-1]["disk_mb"],
+        "tables": stages[-1].get("tables", {}),
+        "class_report_ms_p99": next(row["p99_ms"] for row in reversed(last) if row["report"] == CLASS),
+        "errors": sum(row["errors"] for row in rows),
+        "load_average": round(os.getloadavg()[0], 1),
+        "stages": [{key: value for key, value in stage.items() if key != "tables"} for stage in stages],
+        "rows": rows,
+    }
+
+
+class _Known:
+    """Figures that a folder has already: each is measured once and kept."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._figures: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+
+    def get(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What is known under that name; measured and written down when nothing is."""
+        if name not in self._figures:
+            print(name, file=sys.stderr, flush=True)
+            self._figures[name] = work()
+            self._file.write_text(json.dumps(self._figures, indent=1), encoding="utf-8")
+        return dict(self._figures[name])
+
+
+def _cpu_s(pid: int) -> float:
+    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _last_term(today: date) -> date:
+    """The Monday on which a term began that has ended."""
+    return today - timedelta(days=today.weekday(), weeks=WEEKS)
+
+
+def _begun(folder: Path, plan: Plan) -> Plan:
+    """The plan with which a folder was begun; it is kept there."""
+    file = folder / "plan.json"
+    if file.exists():
+        return msgspec.json.decode(file.read_bytes(), type=Plan)
+    file.write_bytes(msgspec.json.encode(plan))
+    return plan
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the district")
+    parser.add_argument("--part", type=float, help="another part of it, such as 0.01")
+    parser.add_argument("--store", choices=["postgresql", "sqlite"], default="postgresql")
+    parser.add_argument("--seconds", type=float, help="how long pages are asked for, each time (60; quick: 20)")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the data there, and go on with what is there")
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+    options = parser.parse_args()
+    part = options.part or (QUICK if options.quick else 1.0)
+    plan = Plan(
+        size=TERM.part(part),
+        shares=SHARES,
+        store=options.store,
+        first_day=_last_term(datetime.now(UTC).date()),
+        seconds=options.seconds or (20.0 if options.quick else 60.0),
+    )
+    with ExitStack() as stack:
+        if options.keep is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="classbox-term-")))
+        else:
+            folder = options.keep.resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # the database's own user must find its files
+        figures = measure(folder, _begun(folder, plan))
+    if options.json:
+        print(json.dumps(figures))
+        return
+    rows = figures.pop("rows")
+    for name, value in figures.items():
+        print(f"{name:24} {value}")
+    for row in rows:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+
+
+if __name__ == "__main__":
+    main()
