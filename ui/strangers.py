@@ -24,6 +24,20 @@ def refuse_strangers(request: web.Request) -> None:
         raise web.HTTPForbidden
 
 
+_LONGEST_ADDRESS = 1000
+_NOT_AFTERWARDS = ("//", "/login", "/in/", "/signout", "/invite/", "/reset/")
+
+
+def local_address(text: str | None) -> str:
+    """Where to go after signing in: a place of this site, whatever the address said; never back to a way of signing in.
+
+    Two slashes begin another host's address, and to browsers a backslash is one.
+    """
+    if not text or len(text) > _LONGEST_ADDRESS or not text.isprintable() or "\\" in text:
+        return "/"
+    return text if text.startswith("/") and not text.startswith(_NOT_AFTERWARDS) else "/"
+
+
 def host_of(header: str) -> str:
     """The name in a Host header: without port, brackets and a root dot, in small letters."""
     name = header.strip().lower()

@@ -56,9 +56,3 @@ def own_address(request: web.Request) -> str:
         if urls:
             return urls[0]
     return f"{request.scheme}://{request.host}/"
-
-
-def local_address(text: str | None) -> str:
-    """Where to go after signing in: a place of this site, whatever the address said."""
-    good = bool(text) and text is not None and text.startswith("/") and text.isprintable() and "\\" not in text
-    return text if good and text is not None and not text.startswith(("//", "/login", "/in/")) else "/"

@@ -7,7 +7,7 @@ import logging
 
 from aiohttp import web
 
-from edge.access.access import ACCESS, Locked, local_address, locked
+from edge.access.access import ACCESS, Locked, locked
 from edge.access.book import Person
 from edge.access.sign_in import DEVICE_COOKIE, TooOftenError, WrongError
 from edge.web.desk import static_address
@@ -16,6 +16,7 @@ from ui.forms import small_form
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.sessions import forget_cookie, give_cookie, read_cookie, token_digest
+from ui.strangers import local_address
 
 log = logging.getLogger(__name__)
 _DEVICE_DAYS = 365
