@@ -23,6 +23,7 @@ from gateway.downlink import StoreDownLog
 from gateway.figures import Figures
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
+from gateway.reports.worker import SummaryWorker
 from gateway.stick import StickWatch
 from gateway.store.news import Place
 from gateway.store.store import Store, open_store
@@ -103,7 +104,9 @@ async def _boxes(config: GatewayConfig, store: Store, changes: Changes, say: _Sa
     roots = [Path(root) for root in config.stick.roots]
     is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
     sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
-    jobs = (link.run, turn.run, partial(watcher.watch, link), sticks.run, store.keep_months)
+    summaries = SummaryWorker(store)
+    changes.pass_on(summaries.tell)
+    jobs = (link.run, turn.run, partial(watcher.watch, link), sticks.run, store.keep_months, summaries.run)
     return _Work(jobs, _status_of(link, ingest))
 
 

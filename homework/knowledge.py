@@ -9,10 +9,11 @@ Data Analysis", 3rd ed., 2013, section 2.1. With whole numbers its distribution 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 
@@ -20,6 +21,7 @@ from homework.assignment import Item
 from homework.results import ItemResult, VerdictKind
 from homework.statistics import ClassFigures, Interval, item_states
 
+K = TypeVar("K")
 WEAK_BELOW = 0.6
 """The line below which an item is taught again."""
 MASTERED_FROM = 0.8
@@ -115,7 +117,7 @@ def together(counts: Iterable[Mapping[str, Count]]) -> dict[str, Count]:
     return total
 
 
-def weakest_first(points: Mapping[str, Mastery]) -> Sequence[str]:
+def weakest_first(points: Mapping[K, Mastery]) -> list[K]:
     """The points by what is expected of them, the weakest first; those of which too little is known last."""
     return sorted(points, key=lambda name: (points[name].level is Level.TOO_FEW, points[name].mean))
 

@@ -48,8 +48,8 @@ def timings(spans: Mapping[K, Span], due: int | None) -> dict[K, Timing]:
     """
     if due is None:
         return {}
-    until_ms = _in_time_until_ms(spans.values(), due)
-    return {key: _timing(span, due, until_ms) for key, span in spans.items()}
+    until_ms = limit_ms(spans.values(), due)
+    return {key: timing_within(span, due, until_ms) for key, span in spans.items()}
 
 
 def pupil_timing(pages: Iterable[Timing | None]) -> Timing | None:
@@ -58,15 +58,17 @@ def pupil_timing(pages: Iterable[Timing | None]) -> Timing | None:
     return next((timing for timing in (Timing.LATE, Timing.UNKNOWN, Timing.IN_TIME) if timing in found), None)
 
 
-def _timing(span: Span, due: int, until_ms: int | None) -> Timing:
+def timing_within(span: Span, due: int, until_ms: int | None) -> Timing:
+    """How one sheet stands, where the limit of its class is known (`limit_ms`)."""
     if span.latest_ms <= (due if until_ms is None else until_ms):
         return Timing.IN_TIME
     return Timing.LATE if until_ms is not None and span.earliest_ms > until_ms else Timing.UNKNOWN
 
 
-def _in_time_until_ms(spans: Collection[Span], due: int) -> int | None:
-    """The due time, or the end of the sitting after it in which most were slid; None when nobody knows that end.
+def limit_ms(spans: Collection[Span], due: int) -> int | None:
+    """Until when a sheet of a class is in time; None when nobody knows.
 
+    It is the due time, or the end of the sitting after it in which most were slid.
     Whose time is not known at all has no say in what most did.
     """
     before = sum(span.latest_ms <= due for span in spans)

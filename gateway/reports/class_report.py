@@ -7,129 +7,234 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.keys import Vault
 from gateway.reports.accounts import BoxAccount, box_accounts
+from gateway.reports.graded import graded
+from gateway.reports.settings import report_settings
 from gateway.store.boots import Made, places
-from gateway.store.pages import PageRow, unpack_items
+from gateway.store.crops import CropName, crops_of
+from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, class_pages, layouts_named
 from gateway.store.schema import RowState
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.store.tallies import tallies_of
+from homework.again import AgainState, Attempt, PupilAgain, again_of
+from homework.answers import normalise
+from homework.assignment import Assignment
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
-from homework.lateness import Span, Timing, due_ms, pupil_timing, timings
-from homework.layout import SheetLayout
-from homework.results import Candidate, Doubt, ItemResult, PageRecord, Reading, Verdict, WhoWroteIt
-from homework.statistics import PupilResult, class_figures
-from sync.records import DOUBT_CODES, VERDICT_CODES, FieldName, PackedItem
+from homework.lateness import Span, Timing, due_ms, limit_ms, pupil_timing, timings
+from homework.layout import FieldKind, SheetLayout
+from homework.results import PageRecord, VerdictKind
+from homework.roster import Pupil
+from homework.statistics import ClassFigures, PupilResult, class_figures
+from sync.placing import Known, Placed
+
+Absence = Literal["excused", "exempt"]
+"""请假, 免做."""
+Absences = Mapping[bytes, Absence]
+"""What is known of the absence of pupils, by pseudonym."""
+
+
+class AnswerKey(NamedTuple):
+    """A wrong answer of the class, as `homework.statistics.WrongAnswer` names it within an item."""
+
+    item: str
+    blank: int | None
+    text: str
 
 
 class SchoolReport(ClassReport, frozen=True, kw_only=True):
-    """A class report of one of the gateway's schools."""
+    """A class report of one of the gateway's schools.
+
+    `results` are what the figures were made of, in the order of `figures.pupils`. `again` has everybody who handed in
+    (订正); `turnaround_ms` of those who have put everything right how long that took, where the clocks tell. `crops`
+    are the pictures that there are of common wrong answers: a box sends those of fields that waited for a look.
+    """
 
     school: str
-    results: tuple[PupilResult, ...] = ()
-    """What each pupil's sheet says, in the order of `figures`."""
     accounts: tuple[BoxAccount, ...] = ()
     """What each box says that it has of the class, beside what has come."""
+    results: tuple[PupilResult, ...] = ()
+    again: tuple[PupilAgain[bytes], ...] = ()
+    turnaround_ms: Mapping[str, int] = {}
+    crops: Mapping[AnswerKey, tuple[CropName, ...]] = {}
+    layouts: tuple[str, ...] = ()
+    """The sheets whose layouts name the items, also those that have not come."""
+    first_ms: int | None = None
+    """When the first page came."""
+    limit_ms: int | None = None
+    """Until when a sheet was in time; None without a due time, or where nobody knows."""
+
+    @property
+    def again_begun(self) -> bool:
+        """Whether a corrected sheet of the class has come. Before that nobody is said to owe one."""
+        return any(one.attempts > 1 for one in self.again)
+
+    def again_in(self, *states: AgainState) -> tuple[PupilAgain[bytes], ...]:
+        """Whose corrections are in one of these states."""
+        return tuple(one for one in self.again if one.state in states)
 
 
 async def class_report(
-    connection: AsyncConnection, vault: Vault, school: str, class_name: str, assignment: str
+    connection: AsyncConnection,
+    vault: Vault,
+    school: str,
+    class_name: str,
+    assignment: str,
+    *,
+    absences: Absences | None = None,
 ) -> SchoolReport:
     """The report as of now. An assignment or a class that never came gives an empty one.
 
     Raises `ClassboxError` when there is no such school.
     """
     roster = await class_pupils(connection, vault, school, class_name)
-    rows = await class_pages(connection, school, class_name, assignment)
-    counting = [row for row, state in rows if state is RowState.CURRENT]
-    layouts = await layouts_named(connection, school, {row.sheet for row, _ in rows})
+    every = await class_pages(connection, school, class_name, assignment, attempt=None)
+    rows = [(row, state) for row, state in every if row.attempt == 1]
+    counting = [row for row, state in every if state is RowState.CURRENT]
+    layouts = await layouts_named(connection, school, {row.sheet for row, _ in every})
     document = (await assignments_named(connection, school, {assignment})).get(assignment)
-    by_pupil: dict[bytes, list[PageRow]] = defaultdict(list)
-    for row in counting:
-        if row.pupil is not None:
-            by_pupil[row.pupil].append(row)
-    here = {known.pseudonym for known in roster}
-    guests = await pupils_named(connection, vault, school, by_pupil.keys() - here)
-    timing = await _timings(connection, school, counting, document.due if document is not None else None)
-    results, notes = _results(roster, guests, by_pupil, layouts, timing)
-    names = {result.pupil: result.name for result in results}
+    guests = await pupils_named(
+        connection, vault, school, {row.pupil for row in counting if row.pupil} - {known.pseudonym for known in roster}
+    )
+    who = _Who(roster, guests, counting, layouts)
+    placed = await _placed(connection, school, counting)
+    spans = {
+        row.booked.name: Span(placed[row.booked.name].earliest_ms, placed[row.booked.name].latest_ms)
+        for row in who.first
+    }
+    due = due_ms(document.due if document is not None else None)
+    results, notes = _results(who, layouts, timings(spans, due), absences or {})
+    settings = await report_settings(connection, school)
+    figures = class_figures(document.items if document else (), results, settings.thresholds)
+    again = again_of(who.attempts())
     called = {known.pseudonym: known.pupil.name for known in (*roster, *guests)}
     second = dict.fromkeys(
         called.get(row.pupil or b"", _stranger(row)) for row, state in rows if state is RowState.SECOND
     )
+    captures = {row.booked.capture for row in who.first}
     return SchoolReport(
         school=school,
         class_name=class_name,
         assignment_id=assignment,
         assignment=document,
         size=len(roster),
-        sheets=len(counting),
+        sheets=len(who.first),
         unnamed=sum(state is RowState.UNBOOKED for _, state in rows),
         duplicates=sum(state is RowState.DUPLICATE for _, state in rows),
         second=tuple(second),
         max_score_hundredths=max((r.max_score_hundredths or 0 for r in results), default=0) or None,
-        updated_ms=max((row.booked.received_ms for row, _ in rows), default=None),
-        figures=class_figures(document.items if document else (), results),
-        names=names,
+        updated_ms=max((row.booked.received_ms for row, _ in every), default=None),
+        figures=figures,
+        names={result.pupil: result.name for result in results},
         notes=notes,
-        results=tuple(results),
+        settings=settings,
         accounts=box_accounts(
             await tallies_of(connection, school, class_name, assignment),
             rows,
             {known.pseudonym: known.pupil.seat for known in (*roster, *guests)},
         ),
+        results=tuple(results),
+        again=again,
+        turnaround_ms=_turnarounds(again, who, placed),
+        layouts=tuple(sorted({row.sheet for row, _ in every})),
+        first_ms=min((row.booked.received_ms for row, _ in every), default=None),
+        limit_ms=limit_ms(spans.values(), due) if due is not None else None,
+        crops=_crops(figures, who, document, await crops_of(connection, school, captures)),
     )
 
 
-async def _timings(
-    connection: AsyncConnection, school: str, rows: Sequence[PageRow], due: str | None
-) -> dict[RowName, Timing]:
-    """Whether each page came in time, by the times at which boxes cannot but have made them."""
-    if due is None or not rows:
-        return {}
+class _Owned(NamedTuple):
+    """A page that counts, and its row."""
+
+    row: PageRow
+    record: PageRecord
+
+
+class _Who:
+    """Whose the pages are: pupils of the roster first, then guests from other classes, then strangers."""
+
+    def __init__(
+        self,
+        roster: Sequence[KnownPupil],
+        guests: Sequence[KnownPupil],
+        counting: Sequence[PageRow],
+        layouts: Mapping[str, SheetLayout],
+    ) -> None:
+        self.matched = {known.pupil.pupil_id for known in roster}
+        self.alias: dict[str, bytes] = {}
+        self.pupils: list[Pupil] = []
+        by_alias: dict[bytes, list[_Owned]] = defaultdict(list)
+        for row in counting:
+            if row.pupil is not None:
+                by_alias[row.pupil].append(_Owned(row, graded(row, layouts.get(row.sheet))))
+        for alias, pupil in (*roster, *guests):
+            self._add(pupil, alias)
+        known = set(self.alias.values())
+        for alias, pages in sorted(by_alias.items(), key=lambda pair: (pair[1][0].row.seat or 0, pair[0])):
+            if alias not in known:
+                row = pages[0].row
+                self._add(Pupil(row.class_name or "", row.seat or 0, _stranger(row), f"?{alias.hex()[:16]}"), alias)
+        self._pages = {pupil.pupil_id: by_alias.get(self.alias[pupil.pupil_id], []) for pupil in self.pupils}
+        self.first = [row for row in counting if row.attempt == 1 and row.pupil is not None]
+
+    def _add(self, pupil: Pupil, alias: bytes) -> None:
+        self.pupils.append(pupil)
+        self.alias[pupil.pupil_id] = alias
+
+    def of(self, pupil_id: str, *, attempt: int = 1) -> list[_Owned]:
+        """A pupil's pages of an attempt."""
+        return [one for one in self._pages[pupil_id] if one.row.attempt == attempt]
+
+    def every(self, pupil_id: str) -> list[_Owned]:
+        """A pupil's pages of every attempt."""
+        return self._pages[pupil_id]
+
+    def attempts(self) -> list[Attempt[bytes]]:
+        """All pages of those who handed in; each is known by its capture."""
+        return [
+            Attempt(pupil, one.record, one.row.booked.capture)
+            for pupil in self.pupils
+            for one in self._pages[pupil.pupil_id]
+        ]
+
+
+async def _placed(connection: AsyncConnection, school: str, rows: Sequence[PageRow]) -> dict[RowName, Placed]:
+    """When each page was slid, by the times at which boxes cannot but have made them."""
     made = [Made(row.booked.name.box, row.clock, row.booked.received_ms) for row in rows]
-    placed = await places(connection, school, made)
-    spans = {row.booked.name: Span(at.earliest_ms, at.latest_ms) for row, at in zip(rows, placed, strict=True)}
-    return timings(spans, due_ms(due))
+    placed = await places(connection, school, made) if made else []
+    return {row.booked.name: at for row, at in zip(rows, placed, strict=True)}
 
 
 def _results(
-    roster: Sequence[KnownPupil],
-    guests: Sequence[KnownPupil],
-    by_pupil: Mapping[bytes, Sequence[PageRow]],
-    layouts: Mapping[str, SheetLayout],
-    timing: Mapping[RowName, Timing],
+    who: _Who, layouts: Mapping[str, SheetLayout], timing: Mapping[RowName, Timing], absences: Absences
 ) -> tuple[list[PupilResult], dict[str, PupilNote]]:
-    """One result for each pupil: the roster's first, then guests from other classes, then strangers."""
+    """One result for each pupil, and what is said beside it. A sheet that is there counts, whoever was absent."""
     results: list[PupilResult] = []
     notes: dict[str, PupilNote] = {}
-
-    def book(pupil: str, name: str, seat: int | None, rows: Sequence[PageRow], *, matched: bool) -> None:
-        pages = [_page(row, layouts.get(row.sheet)) for row in rows]
-        absent = missing_pages(((row.sheet, row.page) for row in rows), layouts)
-        result, notes[pupil] = pupil_line(
-            pupil,
-            name,
-            seat,
-            pages,
-            missing_pages=absent,
-            matched=matched,
-            timing=pupil_timing(timing.get(row.booked.name) for row in rows),
+    for pupil in who.pupils:
+        own = who.of(pupil.pupil_id)
+        if not own and pupil.pupil_id not in who.matched:
+            continue  # nothing but a corrected sheet of somebody of another class
+        result, notes[pupil.pupil_id] = pupil_line(
+            pupil.pupil_id,
+            pupil.name,
+            pupil.seat or None,
+            [one.record for one in own],
+            missing_pages=missing_pages(((one.row.sheet, one.row.page) for one in own), layouts),
+            matched=pupil.pupil_id in who.matched,
+            timing=pupil_timing(timing.get(one.row.booked.name) for one in own),
         )
+        absence = absences.get(who.alias[pupil.pupil_id])
+        if not own and absence is not None:
+            result = msgspec.structs.replace(result, status=absence)
         results.append(result)
-
-    known = {k.pseudonym for k in (*roster, *guests)}
-    for pupils, matched in ((roster, True), (guests, False)):
-        for alias, pupil in pupils:
-            book(pupil.pupil_id, pupil.name, pupil.seat, by_pupil.get(alias, ()), matched=matched)
-    for alias, rows in sorted(by_pupil.items(), key=lambda pair: (pair[1][0].seat or 0, pair[0])):
-        if alias not in known:
-            book(f"?{alias.hex()[:16]}", _stranger(rows[0]), rows[0].seat, rows, matched=False)
     return results, notes
 
 
@@ -140,36 +245,34 @@ def _stranger(row: PageRow) -> str:
     return f"#{row.pupil.hex()[:6]}" if row.pupil is not None else "#?"
 
 
-def _page(row: PageRow, layout: SheetLayout | None) -> PageRecord:
-    return PageRecord(
-        sheet=row.sheet,
-        assignment=row.assignment,
-        page=row.page,
-        who=WhoWroteIt(class_name=row.class_name, seat=row.seat),
-        items=_items(row, layout),
-        score_hundredths=row.score_hundredths,
-        max_score_hundredths=row.max_score_hundredths,
-        pending=row.pending,
-        attempt=row.attempt,
-    )
+def _turnarounds(again: Sequence[PupilAgain[bytes]], who: _Who, placed: Mapping[RowName, Placed]) -> dict[str, int]:
+    """From the first sheet to the one on which everything was right, where it is known when both were slid."""
+    found = {}
+    for one in again:
+        at = [placed[owned.row.booked.name] for owned in who.every(one.pupil.pupil_id)]
+        if one.state is AgainState.DONE and one.attempts > 1 and all(place.known is not Known.BETWEEN for place in at):
+            moments = [place.guess_ms for place in at]
+            found[one.pupil.pupil_id] = max(moments) - min(moments)
+    return found
 
 
-def _items(row: PageRow, layout: SheetLayout | None) -> tuple[ItemResult, ...]:
-    packed = unpack_items(row.items)
-    page = layout.page(row.page) if layout else None
-    names = [FieldName(f.item, f.blank, f.kind) for f in page.fields] if page else []
-    if len(names) != len(packed):  # the layout has not come, or is not the one that was printed
-        names = [FieldName(f"{row.page}-{place}", 1, "text") for place in range(1, len(packed) + 1)]
-    return tuple(_item(item, name) for item, name in zip(packed, names, strict=True))
-
-
-def _item(item: PackedItem, name: FieldName) -> ItemResult:
-    doubt: Doubt | None = DOUBT_CODES[item.doubt]
-    candidates: tuple[Candidate, ...] = ()
-    return ItemResult(
-        item=name.item,
-        blank=name.blank,
-        kind=name.kind,
-        reading=Reading(item.reading, item.confidence / 255, doubt, candidates),
-        verdict=Verdict(VERDICT_CODES[item.verdict], item.score_hundredths),
-    )
+def _crops(
+    figures: ClassFigures, who: _Who, document: Assignment | None, there: Sequence[CropName]
+) -> dict[AnswerKey, tuple[CropName, ...]]:
+    """The pictures of the wrong answers that the figures list."""
+    pictures = set(there)
+    if not pictures:
+        return {}
+    free_order = {item.id for item in document.items if item.rule.any_order} if document is not None else set()
+    listed = {AnswerKey(item.item, one.blank, one.text) for item in figures.items for one in item.common_wrong}
+    found: dict[AnswerKey, list[CropName]] = defaultdict(list)
+    for pupil in who.pupils:
+        for row, record in who.of(pupil.pupil_id):
+            for result in record.items:
+                name = CropName(row.booked.capture, result.item, result.blank)
+                if name in pictures and result.verdict.kind is VerdictKind.WRONG and result.reading.text:
+                    text = normalise(msgspec.convert(result.kind, FieldKind), result.reading.text)
+                    key = AnswerKey(result.item, None if result.item in free_order else result.blank, text)
+                    if key in listed:
+                        found[key].append(name)
+    return {key: tuple(names) for key, names in found.items()}

@@ -9,14 +9,21 @@ from typing import Any
 import msgspec
 
 from gateway.reports.class_report import SchoolReport
+from homework.again import AgainState
 from homework.results import points
 from homework.tables import safe_text
 
 
 def report_to_json(report: SchoolReport) -> dict[str, Any]:
-    """The contract's object: `pupils`, `items`, `missing`, and the class's figures beside them."""
+    """The contract's object: `pupils`, `items`, `missing`, and the class's figures beside them.
+
+    `corrected` says of how many pupils what has become of their mistakes (订正), all 0 until the first corrected sheet
+    came; `turnaround_ms` is the median from the first sheet to the one on which all was right.
+    """
     figures = report.figures
     mean = figures.mean_hundredths
+    again = {one.pupil.pupil_id: one.state for one in report.again} if report.again_begun else {}
+    turnarounds = sorted(report.turnaround_ms.values())
     return {
         "school": report.school,
         "class": report.class_name,
@@ -37,6 +44,11 @@ def report_to_json(report: SchoolReport) -> dict[str, Any]:
         "low": figures.low_n,
         "updated_ms": report.updated_ms,
         "boxes": [msgspec.to_builtins(account) for account in report.accounts],
+        "corrected": {
+            "begun": report.again_begun,
+            **{state.value: sum(one is state for one in again.values()) for state in AgainState},
+            "turnaround_ms": turnarounds[len(turnarounds) // 2] if turnarounds else None,
+        },
         "pupils": [
             {
                 "pupil": p.pupil,
@@ -46,6 +58,7 @@ def report_to_json(report: SchoolReport) -> dict[str, Any]:
                 "max_score": points(p.max_score_hundredths),
                 "status": p.status,
                 "timing": report.notes[p.pupil].timing,
+                "corrected": again.get(p.pupil),
                 "pending": p.pending,
                 "missing_pages": list(report.notes[p.pupil].missing_pages),
                 "in_roster": report.notes[p.pupil].matched,

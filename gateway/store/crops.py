@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
-from gateway.store.dialect import add_or_replace
+from gateway.store.dialect import add_or_replace, batched
 from gateway.store.schema import RowState, crops, page_records
 from gateway.store.schools import school_key
 from sync.records import CropRecord, crop_place
@@ -89,6 +89,16 @@ async def open_crop(connection: AsyncConnection, vault: Vault, school: str, name
     if sealed is None:
         return None
     return open_sealed(await school_key(connection, vault, school), bytes(sealed), crop_place(*name))
+
+
+async def crops_of(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> list[CropName]:
+    """The names of the crops that there are of these pages."""
+    found: list[CropName] = []
+    for some in batched(sorted(captures)):
+        columns = (crops.c.capture, crops.c.item, crops.c.blank)
+        query = select(*columns).where(crops.c.school_id == school, crops.c.capture.in_(some)).order_by(*columns)
+        found += [_name(row) for row in await connection.execute(query)]
+    return found
 
 
 async def _revision(connection: AsyncConnection, school: str, name: CropName) -> int | None:

@@ -25,6 +25,8 @@ from sqlalchemy import (
     text,
 )
 
+from gateway.store.summary_tables import summary_tables
+
 
 class RowState(IntEnum):
     """What a page record counts for. Only `CURRENT` rows are in rollups and reports; no row is ever dropped."""
@@ -513,3 +515,13 @@ audit = Table(
 
 office_audit = Table("office_audit", metadata, *_audit_columns(), PrimaryKeyConstraint("at_ms", "audit_id"))
 """What is of no one school: signing in, people, the district's pages."""
+
+(
+    class_summaries,
+    class_terms,
+    class_knowledge,
+    class_days,
+    school_days,
+    school_freshness,
+    comments,
+) = summary_tables(metadata)

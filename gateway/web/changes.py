@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from gateway.ingest import Changed
@@ -51,17 +51,26 @@ class Changes:
 
     def __init__(self) -> None:
         self._open: set[Subscription] = set()
+        self._listeners: list[Callable[[frozenset[Changed] | None], None]] = []
+
+    def pass_on(self, listener: Callable[[frozenset[Changed] | None], None]) -> None:
+        """Tell `listener` as well what has changed, and None when it may be anything."""
+        self._listeners.append(listener)
 
     def tell(self, changed: Iterable[Changed]) -> None:
         """Tell every open page what has changed."""
         happened = frozenset(changed)
         for subscription in self._open:
             subscription.tell(happened)
+        for listener in self._listeners:
+            listener(happened)
 
     def tell_all(self) -> None:
         """Tell every open page that it may have changed."""
         for subscription in self._open:
             subscription.wake()
+        for listener in self._listeners:
+            listener(None)
 
     def close(self) -> None:
         """Let every page go: the program is stopping."""

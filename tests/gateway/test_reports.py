@@ -2,15 +2,25 @@ import csv
 import io
 
 import msgspec
+import pytest
 
+from gateway.reports.class_report import AnswerKey, class_report
 from gateway.reports.export import report_to_csv, report_to_json
 from gateway.simulated_school import SimulatedSchool
+from gateway.store.crops import CropName
+from gateway.store.documents import publish_settings
 from gateway.store.rosters import bring_in
+from homework.report_settings import ReportSettings
 from homework.results import VerdictKind
 from homework.roster import Pupil, Roster
+from homework.sp_chart import item_rest, sp_chart
+from homework.statistics import Thresholds
 from homework.wording import headline, report_text
+from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
-from sync.records import VERDICT_CODES
+from sync.pseudonym import pseudonym
+from sync.records import VERDICT_CODES, CropRecord, PageResult, crop_place
+from sync.sealing import seal
 from ui.language import translator
 
 ON_BOTH = True
@@ -137,3 +147,147 @@ async def test_a_sheet_that_misses_its_second_page_has_no_score_yet(school: Simu
     )
     line = report_to_json(await school.report())["pupils"][0]
     assert (line["status"], line["score"], line["missing_pages"]) == ("handed-in", None, [2])
+
+
+def wrong_in(result: PageResult, places: set[int], *, reading: str = "0") -> PageResult:
+    """The same page with everything right but those items (from 0)."""
+    items = tuple(
+        msgspec.structs.replace(
+            item,
+            verdict=2 if place in places else 1,
+            score_hundredths=0 if place in places else 100,
+            reading=reading,
+            doubt=0,
+        )
+        for place, item in enumerate(result.items)
+    )
+    score = 100 * (len(items) - len(places))
+    return msgspec.structs.replace(
+        result, items=items, score_hundredths=score, max_score_hundredths=100 * len(items), pending=0
+    )
+
+
+async def come(school: SimulatedSchool, *results: PageResult) -> None:
+    documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
+    await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, results)])
+
+
+def at(result: PageResult, wall_ms: int) -> PageResult:
+    clock = ClockReading(
+        monotonic_ms=wall_ms % 100_000_000, wall_ms=wall_ms, boot=bytes(16), quality=ClockQuality.SYNCED
+    )
+    return msgspec.structs.replace(result, clock=clock)
+
+
+async def test_the_report_says_who_owes_corrections_who_is_still_wrong_and_who_is_done(school: SimulatedSchool):
+    pupils = school.pupils.roster.pupils
+    first = [wrong_in(school.pupils.result(pupils[place]), {0, 1} if place < 4 else set()) for place in range(5)]
+    await come(school, *first)
+    before = report_to_json(await school.report())
+    assert not before["corrected"]["begun"]
+    assert {line["corrected"] for line in before["pupils"]} == {None}
+    again = [
+        wrong_in(school.pupils.result(pupils[1], attempt=2), {1}),
+        wrong_in(school.pupils.result(pupils[2], attempt=2), set()),
+        wrong_in(school.pupils.result(pupils[3], attempt=2), {0}),
+        wrong_in(school.pupils.result(pupils[3], attempt=3), set()),
+    ]
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, again)])
+    report = report_to_json(await school.report())
+    assert [line["corrected"] for line in report["pupils"][:6]] == [
+        "owes", "still-wrong", "done", "done", "nothing", None,
+    ]  # fmt: skip
+    assert (report["corrected"]["owes"], report["corrected"]["done"]) == (1, 2)
+    # The first score stands, and what was corrected is in no figure of the first attempt.
+    assert [line["score"] for line in report["pupils"][:3]] == [line["score"] for line in before["pupils"][:3]]
+    assert report["items"][0]["wrong"] == 4
+
+
+async def test_how_long_corrections_took_is_told_where_the_clocks_tell(school: SimulatedSchool):
+    pupil, other = school.pupils.roster.pupils[:2]
+    day = 1_790_000_000_000
+    unset = ClockReading(monotonic_ms=5, wall_ms=5, boot=b"u" * 16, quality=ClockQuality.UNSET)
+    await come(
+        school,
+        at(wrong_in(school.pupils.result(pupil), {3}), day),
+        msgspec.structs.replace(wrong_in(school.pupils.result(other), {3}), clock=unset),
+        at(wrong_in(school.pupils.result(pupil, attempt=2), set()), day + 7_200_000),
+        at(wrong_in(school.pupils.result(other, attempt=2), set()), day + 7_200_000),
+    )
+    report = await school.report()
+    assert dict(report.turnaround_ms) == {pupil.pupil_id: pytest.approx(7_200_000, abs=60_000)}
+    assert report_to_json(report)["corrected"]["turnaround_ms"] == report.turnaround_ms[pupil.pupil_id]
+
+
+async def test_lines_are_drawn_where_the_school_says_and_move_when_it_says_otherwise(school: SimulatedSchool):
+    pupils = school.pupils.roster.pupils
+    await come(school, *(wrong_in(school.pupils.result(pupil), {0, 1, 2}) for pupil in pupils))  # 18 of 21
+    assert (await school.report()).figures.excellent_n == 0
+    async with school.store.writing() as connection:
+        settings = ReportSettings(thresholds=Thresholds(excellent=80, reteach=1), marks="grades")
+        await publish_settings(connection, school.school, settings)
+    report = await school.report()
+    assert report.figures.excellent_n == 12
+    assert report.settings.marks == "grades"
+    assert report.reteach == ("1", "2", "3")  # nobody had them right
+
+
+async def test_pupils_on_leave_are_not_missing_and_a_sheet_that_is_there_counts(school: SimulatedSchool):
+    pupils = school.pupils.roster.pupils
+    aliases = [pseudonym(school.school_key, pupil.pupil_id) for pupil in pupils]
+    await come(school, school.pupils.result(pupils[0]))
+    async with school.store.reading() as connection:
+        report = await class_report(
+            connection, school.store.vault, school.school, "3-1", school.pupils.assignment.id,
+            absences={aliases[0]: "excused", aliases[1]: "excused", aliases[2]: "exempt"},
+        )  # fmt: skip
+    assert [line.status for line in report.figures.pupils[:4]] == ["handed-in", "excused", "exempt", "missing"]
+    assert report.figures.expected == 10
+
+
+async def test_the_pictures_of_a_common_wrong_answer_are_named_where_there_are_any(school: SimulatedSchool):
+    pupils = school.pupils.roster.pupils[:3]
+    sheets = [wrong_in(school.pupils.result(pupil), {0}, reading="83") for pupil in pupils]
+    await come(school, *sheets)
+    assert (await school.report()).crops == {}
+    names = [
+        CropName(sheets[0].capture, "1", 1),
+        CropName(sheets[1].capture, "1", 1),
+        CropName(sheets[2].capture, "2", 1),
+    ]
+    crops = [
+        CropRecord(
+            capture=n.capture,
+            item=n.item,
+            blank=n.blank,
+            revision=1,
+            sealed=seal(school.school_key, b"x", crop_place(*n)),
+        )
+        for n in names
+    ]
+    await school.ingest.take([school.box.envelope(Lane.CROPS, crops)])
+    report = await school.report()
+    assert {key: set(found) for key, found in report.crops.items()} == {AnswerKey("1", 1, "83"): set(names[:2])}
+    (listed,) = report.figures.items[0].common_wrong
+    assert (listed.text, listed.n) == ("83", 3)
+
+
+async def test_one_click_deeper_stands_the_class_as_a_matrix(school: SimulatedSchool):
+    await come(school, *school.pupils.results())
+    report = await school.report()
+    assert report.assignment is not None
+    chart = sp_chart(report.results, report.assignment.items)
+    right = {line.pupil: 20 - len(line.wrong_items) - len(line.blank_items) for line in report.figures.pupils}
+    assert len(chart.pupils) == 12
+    assert all(fit.correct <= right[fit.name] for fit in chart.pupils)
+    assert {fit.name for fit in chart.items} == {item.item for item in report.figures.items}
+    assert {item_rest(chart, fit.name) for fit in chart.items} == {None}  # twelve pupils say nothing of an item's fit
+
+
+async def test_a_corrected_sheet_of_another_classs_pupil_makes_nobody_missing(school: SimulatedSchool):
+    guest = Pupil("3-2", 7, "客人", "G7")
+    async with school.store.writing() as connection:
+        await bring_in(connection, school.store.vault, school.school, Roster((guest,)))
+    sheet = msgspec.structs.replace(school.pupils.result(guest, attempt=2), class_name="3-1")
+    await come(school, sheet)
+    assert len((await school.report()).figures.pupils) == 12

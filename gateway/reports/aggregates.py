@@ -1,0 +1,222 @@
+"""Sums over summaries: a class's term, its days, a school's days.
+
+They are made anew from the summaries, and written where they differ from what is there, so that what was wrong once
+does not stay wrong.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.reports.periods import Term, day_number, day_numbered, term_of
+from gateway.reports.summaries import grade_of_class, points_of
+from gateway.store.dialect import add_or_replace
+from gateway.store.schema import (
+    class_days,
+    class_knowledge,
+    class_summaries,
+    class_terms,
+    school_days,
+    school_freshness,
+)
+from homework.knowledge import Count, together
+from homework.load import CAPS_MIN, Minutes, day_load
+
+LATELY = timedelta(days=14)
+"""A subject that was given within these days belongs to a class's day."""
+UNDER_WAY_FOR = timedelta(days=60)
+"""What has been under way for longer, of that nobody waits any more."""
+
+
+class Touched:
+    """Which classes and days of a school have another summary than before."""
+
+    def __init__(self) -> None:
+        self.days: dict[str, set[date]] = defaultdict(set)
+
+    def add(self, class_name: str, day: int) -> None:
+        """A summary of the class has changed that is, or was, counted on this day."""
+        self.days[class_name].add(day_numbered(day))
+
+
+async def aggregate(connection: AsyncConnection, school: str, touched: Touched) -> None:
+    """Bring the sums up to date in which the summaries of these classes and days stand."""
+    changed: set[date] = set()
+    for class_name, days in sorted(touched.days.items()):
+        for term in sorted({term_of(day) for day in days}):
+            await _term(connection, school, class_name, term)
+        changed |= days | await _days(connection, school, class_name, days)
+    for day in sorted(changed):
+        await _school_day(connection, school, day)
+
+
+async def freshness(connection: AsyncConnection, school: str, today: date) -> None:
+    """Keep what boxes said that they have and that has not come."""
+    columns = class_summaries.c
+    query = select(columns.under_way, columns.behind, columns.told_ms).where(
+        columns.school_id == school, columns.day >= day_number(today - UNDER_WAY_FOR), columns.told_ms.is_not(None)
+    )
+    found = (await connection.execute(query)).all()
+    row = {
+        "school_id": school,
+        "under_way": sum(one.under_way for one in found),
+        "behind": len({box for one in found for box in one.behind.split("\n") if box}),
+        "told_ms": max((one.told_ms for one in found), default=None),
+    }
+    await _make_so(connection, school_freshness, [school_freshness.c.school_id == school], [row])
+
+
+async def _term(connection: AsyncConnection, school: str, class_name: str, term: Term) -> None:
+    """A class's term by subject, and what it knows."""
+    found = await _summaries(connection, school, class_name, term.first, term.last)
+    by_subject: dict[str, list[Any]] = defaultdict(list)
+    for one in found:
+        by_subject[one.subject].append(one)
+    terms, points = [], []
+    for subject, some in by_subject.items():
+        here = {"school_id": school, "class_name": class_name, "subject": subject, "term": term.name}
+        grade = _grade(class_name, some)
+        sums = {name: sum(getattr(one, name) for one in some) for name in ("handed_in", "expected", "late")}
+        pupils_n = max(one.handed_in for one in some)
+        terms.append({**here, "grade": grade, "assignments": len(some), "pupils": pupils_n, **sums})
+        counts = [(one.handed_in, points_of(bytes(one.knowledge))) for one in some]
+        pupils: dict[str, int] = defaultdict(int)
+        for handed_in, by_point in counts:
+            for point in by_point:
+                pupils[point] = max(pupils[point], handed_in)
+        for point, count in together(by_point for _, by_point in counts).items():
+            points.append({**here, "knowledge": point, "grade": grade, "pupils": pupils[point], **_of(count)})
+    for table, rows in ((class_terms, terms), (class_knowledge, points)):
+        where = (table.c.school_id == school, table.c.class_name == class_name, table.c.term == term.name)
+        await _make_so(connection, table, where, rows)
+
+
+async def _days(connection: AsyncConnection, school: str, class_name: str, days: Collection[date]) -> set[date]:
+    """What a class had to do on these days, and on those after them for which a subject may be missing now or not."""
+    first, last = min(days), max(days) + LATELY
+    found = await _summaries(connection, school, class_name, first - LATELY, last)
+    by_day: dict[date, list[Any]] = defaultdict(list)
+    for one in found:
+        by_day[day_numbered(one.day)].append(one)
+    rows = []
+    for day, some in by_day.items():
+        if day < first:
+            continue
+        given: dict[str, list[Minutes]] = defaultdict(list)
+        for one in some:
+            given[one.subject].append(Minutes(one.minutes, one.minutes_estimated))
+        recent = {one.subject for other, ones in by_day.items() if day - LATELY <= other <= day for one in ones}
+        grade = _grade(class_name, some)
+        load = day_load(given, grade=grade, recent=recent)
+        rows.append(
+            {
+                "school_id": school,
+                "class_name": class_name,
+                "day": day_number(day),
+                "grade": grade,
+                "minutes": load.minutes,
+                "estimated": load.estimated,
+                "subjects": "\n".join(load.subjects)[:400],
+                "complete": load.complete,
+            }
+        )
+    where = (
+        class_days.c.school_id == school,
+        class_days.c.class_name == class_name,
+        class_days.c.day.between(day_number(first), day_number(last)),
+    )
+    return {day_numbered(row["day"]) for row in await _make_so(connection, class_days, where, rows)}
+
+
+async def _school_day(connection: AsyncConnection, school: str, day: date) -> None:
+    """A school's day by grade: what was handed in, and how heavy it was."""
+    number = day_number(day)
+    columns = class_summaries.c
+    summaries = await connection.execute(
+        select(class_summaries).where(
+            columns.school_id == school, columns.day == number, columns.handed_in > 0, columns.class_name != ""
+        )
+    )
+    loads = await connection.execute(
+        select(class_days).where(class_days.c.school_id == school, class_days.c.day == number)
+    )
+    by_grade: dict[int, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+    for one in summaries:
+        by_grade[_grade(one.class_name, [one]) or 0][0].append(one)
+    for load in loads:
+        by_grade[load.grade or 0][1].append(load)
+    rows = []
+    for grade, (some, days) in by_grade.items():
+        cap = CAPS_MIN.get(grade)
+        judged = [one for one in days if one.complete and cap is not None]
+        rows.append(
+            {
+                "school_id": school,
+                "day": number,
+                "grade": grade,
+                "classes": len({one.class_name for one in some}),
+                "assignments": len({one.assignment for one in some}),
+                "handed_in": sum(one.handed_in for one in some),
+                "expected": sum(one.expected for one in some),
+                "load_classes": len(days),
+                "load_minutes": sum(one.minutes for one in days),
+                "load_judged": len(judged),
+                "load_over": sum(one.minutes > (cap or 0) for one in judged),
+                "load_estimated": sum(one.estimated for one in days),
+            }
+        )
+    await _make_so(connection, school_days, (school_days.c.school_id == school, school_days.c.day == number), rows)
+
+
+async def _summaries(
+    connection: AsyncConnection, school: str, class_name: str, first: date, last: date
+) -> Sequence[Any]:
+    columns = class_summaries.c
+    query = (
+        select(class_summaries)
+        .where(
+            columns.school_id == school,
+            columns.class_name == class_name,
+            columns.day.between(day_number(first), day_number(last)),
+            columns.handed_in > 0,
+        )
+        .order_by(columns.day, columns.assignment)
+    )
+    return (await connection.execute(query)).all()
+
+
+def _grade(class_name: str, some: Sequence[Any]) -> int | None:
+    """Of the latest assignment that says one; else what the class is called."""
+    return next((one.grade for one in reversed(some) if one.grade is not None), grade_of_class(class_name))
+
+
+def _of(count: Count) -> dict[str, int]:
+    return {"correct": count.correct, "n": count.n}
+
+
+async def _make_so(
+    connection: AsyncConnection, table: Table, where: Iterable[ColumnElement[bool]], rows: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Make the rows of a table that fulfil `where` these, touching none that is right. Returns those that were not."""
+    where = tuple(where)
+    key = [column.name for column in table.primary_key.columns]
+    names = [column.name for column in table.columns]
+    right = {tuple(row[name] for name in key): {name: row[name] for name in names} for row in rows}
+    there = {
+        tuple(found[name] for name in key): dict(found)
+        for found in (await connection.execute(select(table).where(*where))).mappings()
+    }
+    wrong = [row for place, row in right.items() if there.get(place) != row]
+    if wrong:
+        await connection.execute(add_or_replace(connection, table), wrong)
+    gone = [place for place in there if place not in right]
+    for place in gone:
+        same = [table.c[name] == value for name, value in zip(key, place, strict=True)]
+        await connection.execute(delete(table).where(*same))
+    return [*wrong, *(there[place] for place in gone)]

@@ -1,0 +1,27 @@
+"""How a school wants its reports: what it last told all of its boxes."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.schema import down_log
+from homework.report_settings import ReportSettings, settings_from_json
+from sync.down_bodies import unpacked
+
+
+async def report_settings(connection: AsyncConnection, school: str) -> ReportSettings:
+    """The school's settings; the usual ones where it never said any."""
+    newest = (
+        select(down_log.c.packed)
+        .where(
+            down_log.c.school_id == school,
+            down_log.c.kind == "setting",
+            down_log.c.key == "report",
+            down_log.c.packed.is_not(None),
+        )
+        .order_by(down_log.c.place.desc())
+        .limit(1)
+    )
+    packed = (await connection.execute(newest)).scalar_one_or_none()
+    return settings_from_json(None if packed is None else unpacked(bytes(packed)).decode())

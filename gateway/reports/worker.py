@@ -1,0 +1,307 @@
+"""Keeps the summaries of classes, and what schools and districts are told from them, up to date.
+
+What hangs on class lists, worksheets, settings and due times cannot be counted up as sheets arrive. So a class's
+summary is made anew from its pages, by the same function as its report, once it has been quiet for some seconds. Of
+several gateways on one database one does it at a time (a lease, taken anew in each transaction that writes). Nothing
+rests on being told: what was missed is found by comparing versions (`gateway.reports.sweep`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, tzinfo
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import select, tuple_
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.ingest import Changed
+from gateway.reports.aggregates import Touched, aggregate, freshness
+from gateway.reports.periods import day_at, day_number
+from gateway.reports.summaries import Place, Summary, summarise
+from gateway.reports.sweep import ROSTER_COUNTS_FOR, Versions, changed_schools, out_of_date, overdue
+from gateway.store.dialect import add_or_replace, batched
+from gateway.store.leases import give_lease_back, take_lease
+from gateway.store.schema import class_summaries
+from gateway.store.store import Store
+from sync.errors import StoreTrouble
+
+_log = logging.getLogger(__name__)
+_NAME = "summaries"
+_LASTS_S = 30.0
+"""How long the lease outlives a gateway that died with it."""
+_AT_ONCE = 20
+"""Classes in one transaction."""
+CLOSED_AFTER_MS = 3_600_000
+"""So long after it was due a class's homework is called finished, whoever is missing."""
+NEWS_FOR_MS = 2 * 86_400_000
+"""What was over longer ago is finished without a word: a gateway that learns of old homework has no news."""
+
+
+class Finished(NamedTuple):
+    """A class's homework of which all is in, or that was due an hour ago. It is said once."""
+
+    place: Place
+    at_ms: int
+    summary: Summary
+
+
+OnFinished = Callable[[AsyncConnection, Sequence[Finished]], Awaitable[None]]
+"""Is called in the transaction that says so, so that what it writes is there exactly when that is."""
+
+
+class _Waiting(NamedTuple):
+    """Since when a class waits for a look, and when it changed last (`time.monotonic`)."""
+
+    first_s: float
+    last_s: float
+
+
+class _NotOurTurn(Exception):  # noqa: N818 - no error: another gateway does it
+    """Another gateway has the lease."""
+
+
+async def _nothing(connection: AsyncConnection, finished: Sequence[Finished]) -> None:
+    """Nobody wants to know."""
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class SummaryWorker:
+    """Told what has changed (`tell`), works it off in `run`. `quiet_s` is how long a class has to be quiet before.
+
+    A class that never is, is looked at `longest_s` after its first change. Every `sweep_s` all is compared, every
+    `look_s` it is looked for homework that was due. `zone` is where the schools are (None: where this machine is).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        on_finished: OnFinished = _nothing,
+        zone: tzinfo | None = None,
+        quiet_s: float = 5.0,
+        longest_s: float = 60.0,
+        look_s: float = 60.0,
+        sweep_s: float = 600.0,
+        now_ms: Callable[[], int] = _now_ms,
+    ) -> None:
+        """Nothing happens before `run` or `catch_up`."""
+        self._store = store
+        self._on_finished = on_finished
+        self._zone = zone
+        self._quiet_s, self._longest_s, self._look_s, self._sweep_s = quiet_s, longest_s, look_s, sweep_s
+        self._now_ms = now_ms
+        self._waiting: dict[Place, _Waiting] = {}
+        self._schools: set[str] = set()
+        self._known: dict[str, Versions] = {}
+        self._looked_s = self._swept_s = float("-inf")
+        self._news = asyncio.Event()
+        self.made = 0
+        """Summaries that were made so far."""
+
+    def tell(self, changed: Iterable[Changed] | None) -> None:
+        """Something has changed: of a class, of all of a school, or (None) anything anywhere."""
+        now_s = time.monotonic()
+        if changed is None:
+            self._swept_s = float("-inf")
+        for one in changed or ():
+            if one.assignment is None or one.class_name is None:
+                self._schools.add(one.school)
+            else:
+                place = Place(one.school, one.class_name, one.assignment)
+                first_s = self._waiting[place].first_s if place in self._waiting else now_s
+                self._waiting[place] = _Waiting(first_s, now_s)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._turn()
+                except _NotOurTurn:
+                    self._forget()
+                    await asyncio.sleep(_LASTS_S / 3)
+                except StoreTrouble as trouble:
+                    _log.info("summaries have to wait: %s", trouble)
+                    self._forget()
+                    await asyncio.sleep(self._quiet_s)
+                await self._rest()
+        finally:
+            with suppress(StoreTrouble):
+                async with self._store.writing() as connection:
+                    await give_lease_back(connection, _NAME, self._store.name)
+
+    async def catch_up(self) -> int:
+        """Compare everything and work it off, without waiting. Returns how many summaries were made."""
+        before = self.made
+        self._forget()
+        await self._look()
+        for school, some in _by_school(list(self._waiting)):
+            await self._keep(school, some)
+        return self.made - before
+
+    async def _turn(self) -> None:
+        """Do what there is to do now."""
+        await self._look()
+        now_s = time.monotonic()
+        ripe = [place for place in self._waiting if self._ripe_s(place) <= now_s]
+        for school, some in _by_school(ripe):
+            began_s = time.monotonic()
+            await self._keep(school, some)
+            # After an update there may be a whole term to do: pages and sheets come first.
+            await asyncio.sleep(min(1.0, time.monotonic() - began_s))
+
+    async def _rest(self) -> None:
+        """Until there may be something to do."""
+        now_s = time.monotonic()
+        next_s = min(self._looked_s + self._look_s, self._swept_s + self._sweep_s, *map(self._ripe_s, self._waiting))
+        self._news.clear()
+        if self._waiting or self._schools:  # what comes meanwhile is not ripe before
+            await asyncio.sleep(min(self._quiet_s, max(0.0, next_s - now_s)) if self._waiting else 0)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, next_s - now_s)):
+                await self._news.wait()
+
+    def _ripe_s(self, place: Place) -> float:
+        waiting = self._waiting[place]
+        return min(waiting.last_s + self._quiet_s, waiting.first_s + self._longest_s)
+
+    def _forget(self) -> None:
+        """Whoever does it next compares everything, so nothing has to be remembered."""
+        self._waiting.clear()
+        self._schools.clear()
+        self._known.clear()
+        self._looked_s = self._swept_s = float("-inf")
+
+    async def _look(self) -> None:
+        """Find what nobody said: homework that is over, and summaries that are older than what they are of."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= self._look_s:
+            async with self._store.reading() as connection:
+                self._at_once(await overdue(connection, self._now_ms() - CLOSED_AFTER_MS))
+            self._looked_s = now_s
+        schools, self._schools = self._schools, set()
+        if now_s - self._swept_s >= self._sweep_s:
+            async with self._store.reading() as connection:
+                schools |= await changed_schools(connection, self._known)
+            self._swept_s = now_s
+        for school in sorted(schools):
+            async with self._store.reading() as connection:
+                found, versions = await out_of_date(connection, school, self._today(), self._known.get(school))
+            self._at_once(found)
+            if versions is not None:
+                self._known[school] = versions
+
+    def _at_once(self, places: Iterable[Place]) -> None:
+        for place in places:
+            self._waiting.setdefault(place, _Waiting(0.0, 0.0))
+
+    def _today(self) -> date:
+        return day_at(self._now_ms(), self._zone)
+
+    async def _keep(self, school: str, places: Sequence[Place]) -> None:
+        """Make the summaries of some classes of a school anew, and bring the sums over them up to date."""
+        # Asked first, so that a gateway whose turn it is not does not work for nothing.
+        async with self._store.writing() as connection:
+            await self._take_turn(connection)
+        seen = {place: self._waiting.get(place) for place in places}
+        async with self._store.reading() as connection:
+            made = {place: summary for place in places if (summary := await self._summary(connection, place))}
+        async with self._store.writing() as connection:
+            await self._take_turn(connection)
+            await self._write(connection, school, made)
+        self.made += len(made)
+        for place, waiting in seen.items():
+            if self._waiting.get(place) == waiting:  # else it has changed meanwhile
+                self._waiting.pop(place, None)
+
+    async def _take_turn(self, connection: AsyncConnection) -> None:
+        if not await take_lease(connection, _NAME, self._store.name, lasts_ms=round(_LASTS_S * 1000)):
+            raise _NotOurTurn
+
+    async def _summary(self, connection: AsyncConnection, place: Place) -> Summary | None:
+        try:
+            return await summarise(connection, self._store.vault, place, zone=self._zone)
+        except (SQLAlchemyError, StoreTrouble, OSError):
+            raise
+        except Exception:  # noqa: BLE001 - one class that cannot be told must not keep all others from it
+            _log.exception("the summary of class %s, %s at %s failed", place.class_name, place.assignment, place.school)
+            return None
+
+    async def _write(self, connection: AsyncConnection, school: str, made: Mapping[Place, Summary]) -> None:
+        now_ms, today = self._now_ms(), self._today()
+        before = await _kept(connection, school, made)
+        rows, finished, touched = [], [], Touched()
+        for place, summary in made.items():
+            old = before.get(place)
+            now = summary if old is None else _with_its_own_roster(summary, old, today)
+            finished_ms = None if old is None else old.finished_ms
+            if finished_ms is None and _is_over(now, now_ms):
+                finished_ms = now_ms
+                if max(now.last_ms or 0, now.due_ms or 0) >= now_ms - NEWS_FOR_MS:
+                    finished.append(Finished(place, now_ms, now))
+            rows.append({**place._asdict(), **msgspec.structs.asdict(now), "finished_ms": finished_ms})
+            if place.class_name:
+                touched.add(place.class_name, now.day)
+                if old is not None:
+                    touched.add(place.class_name, old.day)
+        for row in rows:
+            row["school_id"] = row.pop("school")
+        if rows:
+            await connection.execute(add_or_replace(connection, class_summaries), rows)
+            await aggregate(connection, school, touched)
+            await freshness(connection, school, today)
+        if finished:
+            await self._on_finished(connection, finished)
+
+
+def _by_school(places: Sequence[Place]) -> list[tuple[str, list[Place]]]:
+    """Pieces of one school each, as many as go into one transaction."""
+    by_school: dict[str, list[Place]] = defaultdict(list)
+    for place in places:
+        by_school[place.school].append(place)
+    return [
+        (school, some[start : start + _AT_ONCE])
+        for school, some in sorted(by_school.items())
+        for start in range(0, len(some), _AT_ONCE)
+    ]
+
+
+def _is_over(summary: Summary, now_ms: int) -> bool:
+    """Whether all is in, or an hour has gone by since it was due."""
+    closed = summary.due_ms is not None and summary.due_ms + CLOSED_AFTER_MS <= now_ms
+    return summary.all_in or (closed and summary.handed_in > 0)
+
+
+def _with_its_own_roster(summary: Summary, old: Any, today: date) -> Summary:
+    """Of old homework the class list of its own time stays: today's says who sits there now."""
+    if summary.roster_version == old.roster_version or summary.day >= day_number(today - ROSTER_COUNTS_FOR):
+        return summary
+    return msgspec.structs.replace(
+        summary, size=old.size, expected=max(old.expected, summary.handed_in), excused=old.excused
+    )
+
+
+async def _kept(connection: AsyncConnection, school: str, places: Iterable[Place]) -> dict[Place, Any]:
+    columns = class_summaries.c
+    found: dict[Place, Any] = {}
+    for some in batched(sorted(places)):
+        names = [(place.assignment, place.class_name) for place in some]
+        query = select(class_summaries).where(
+            columns.school_id == school, tuple_(columns.assignment, columns.class_name).in_(names)
+        )
+        for row in await connection.execute(query):
+            found[Place(school, row.class_name, row.assignment)] = row
+    return found
