@@ -23,12 +23,14 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from benchmarks._district import District, SchoolPlan, Size
+from benchmarks._district import DAYS, District, SchoolPlan, Size
 from benchmarks._district_sheets import SchoolTerm, Session
-from gateway.config import load_config
+from gateway.config import GatewayConfig, load_config
 from gateway.ingest import StoreIngest
 from gateway.store.documents import publish_roster
+from gateway.store.engine import open_engine
 from gateway.store.lanes import load_lanes
+from gateway.store.partitions import make_months, month_at
 from gateway.store.rosters import bring_in
 from gateway.store.schema import boxes
 from gateway.store.schools import add_school, enrol_box, school_ids, school_key
@@ -84,6 +86,16 @@ async def prepare(store: Store, district: District) -> None:
             roster = SchoolTerm(district, plan.number, key).roster()
             await bring_in(connection, store.vault, plan.name, roster)
             await publish_roster(connection, store.vault, plan.name, roster)
+
+
+async def make_term_months(config: GatewayConfig, district: District) -> None:
+    """Make the tables of the term's months, as a gateway that ran all the time would have made them."""
+    engine = await open_engine(config.store_url)
+    try:
+        for month in sorted({month_at(district.at_ms(day, 9)) for day in range(DAYS)}):
+            await make_months(engine, month)
+    finally:
+        await engine.dispose()
 
 
 async def load_schools(store: Store, district: District, schools: Iterable[int], days: int) -> dict[str, float]:

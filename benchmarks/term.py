@@ -31,7 +31,7 @@ import msgspec
 
 from benchmarks._district import DAYS, TERM, WEEKS, District, Size
 from benchmarks._district_hour import Place, make_hour
-from benchmarks._district_load import load_in_processes, prepare
+from benchmarks._district_load import load_in_processes, make_term_months, prepare
 from benchmarks._district_reports import CLASS, Targets, looks
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import load_config
@@ -100,8 +100,10 @@ class Site:
         return {"days": days, **loaded, **self.disk()}
 
     async def _prepared(self) -> None:
-        async with open_store(load_config(self.config)) as store:
+        config = load_config(self.config)
+        async with open_store(config) as store:
             await prepare(store, self.district)
+        await make_term_months(config, self.district)
 
     def disk(self) -> dict[str, Any]:
         """Megabytes (10⁶ bytes) of the database with its indexes, and of its largest tables."""
