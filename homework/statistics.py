@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -232,8 +233,9 @@ def class_figures(
     wrong answers listed for an item.
     """
     lines = thresholds or Thresholds()
-    pupils = tuple(_pupil_figures(result) for result in results)
-    there = [result for result in results if result.status in ("handed-in", "late")]
+    answered = [_Answered(result, _by_item(result.items)) for result in results]
+    pupils = tuple(_pupil_figures(one) for one in answered)
+    there = [one for one in answered if one.result.status in ("handed-in", "late")]
     settled = [(p, p.score_hundredths, p.rate) for p in pupils if p.rate is not None and p.score_hundredths is not None]
     scores = [score for _, score, _ in settled]
     rates = [_exact_rate(p) for p, _, _ in settled]
@@ -243,7 +245,7 @@ def class_figures(
     return ClassFigures(
         expected=len(there) + len(by_status["missing"]),
         handed_in=len(there),
-        late=sum(r.status == "late" for r in there),
+        late=sum(one.result.status == "late" for one in there),
         missing=by_status["missing"],
         excused=by_status["excused"],
         exempt=by_status["exempt"],
@@ -256,7 +258,7 @@ def class_figures(
         excellent_n=sum(rate * 100 >= lines.excellent for rate in rates),
         passing_n=sum(rate * 100 >= lines.passing for rate in rates),
         low_n=sum(rate * 100 < lines.low for rate in rates),
-        bands=_bands([(p.pupil, _exact_rate(p)) for p, _, _ in settled], lines.band_edges),
+        bands=_bands([p for p, _, _ in settled], lines.band_edges),
         items=_all_items(items, there, lines, common_wrong),
         pupils=pupils,
     )
@@ -264,6 +266,9 @@ def class_figures(
 
 def item_state(results: Sequence[ItemResult]) -> VerdictKind | None:
     """The state of one pupil's item from its blanks: None when it counts nowhere (left alone, or not judged)."""
+    if len(results) == 1:  # nearly always, and a class has a thousand of them
+        kind = results[0].verdict.kind
+        return None if kind is VerdictKind.READ or is_unattempted(results[0]) else kind
     kinds = {result.verdict.kind for result in results if not is_unattempted(result)}
     if not kinds or VerdictKind.READ in kinds:
         return None
@@ -284,8 +289,16 @@ def _by_item(results: Iterable[ItemResult]) -> dict[str, list[ItemResult]]:
     return grouped
 
 
-def _pupil_figures(result: PupilResult) -> PupilFigures:
-    states = item_states(result.items)
+class _Answered:
+    """A pupil's result, what he wrote of each item, and the states of those: looked at twice, made once."""
+
+    def __init__(self, result: PupilResult, blanks: dict[str, list[ItemResult]]) -> None:
+        self.result, self.blanks = result, blanks
+        self.states = {item: item_state(own) for item, own in blanks.items()}
+
+
+def _pupil_figures(answered: _Answered) -> PupilFigures:
+    result, states = answered.result, answered.states
     figures = PupilFigures(
         pupil=result.pupil,
         name=result.name,
@@ -308,25 +321,34 @@ def _exact_rate(figures: PupilFigures) -> Fraction:
     return Fraction(figures.score_hundredths, figures.max_score_hundredths)
 
 
-def _bands(rates: Sequence[tuple[str, Fraction]], edges: Sequence[int]) -> tuple[Band, ...]:
+def _bands(settled: Sequence[PupilFigures], edges: Sequence[int]) -> tuple[Band, ...]:
+    scores = [(p.pupil, 100 * (p.score_hundredths or 0), p.max_score_hundredths or 0) for p in settled]
     bands = []
     high = 100
     for low in edges:
         top = high == 100
-        inside = (p for p, rate in rates if rate * 100 >= low and (top or rate * 100 < high))
+        inside = (p for p, score, most in scores if score >= low * most and (top or score < high * most))
         bands.append(Band(low, high, tuple(inside)))
         high = low
     return tuple(bands)
 
 
+class _Given(NamedTuple):
+    """What one pupil wrote of an item."""
+
+    pupil: str
+    blanks: list[ItemResult]
+    state: VerdictKind | None
+
+
 def _all_items(
-    items: Sequence[Item], results: Sequence[PupilResult], lines: Thresholds, common_wrong: int
+    items: Sequence[Item], answered: Sequence[_Answered], lines: Thresholds, common_wrong: int
 ) -> tuple[ItemFigures, ...]:
     free_order = {item.id: item.rule.any_order for item in items}
-    answers: dict[str, list[tuple[str, list[ItemResult]]]] = {item.id: [] for item in items}
-    for result in results:
-        for item_id, blanks in _by_item(result.items).items():
-            answers.setdefault(item_id, []).append((result.pupil, blanks))
+    answers: dict[str, list[_Given]] = {item.id: [] for item in items}
+    for one in answered:
+        for item_id, blanks in one.blanks.items():
+            answers.setdefault(item_id, []).append(_Given(one.result.pupil, blanks, one.states[item_id]))
     return tuple(
         _item_figures(item_id, given, free_order.get(item_id, False), lines, common_wrong)
         for item_id, given in answers.items()
@@ -334,13 +356,9 @@ def _all_items(
 
 
 def _item_figures(
-    item_id: str,
-    given: Sequence[tuple[str, list[ItemResult]]],
-    free_order: bool,
-    lines: Thresholds,
-    common_wrong: int,
+    item_id: str, given: Sequence[_Given], free_order: bool, lines: Thresholds, common_wrong: int
 ) -> ItemFigures:
-    states = [item_state(blanks) for _, blanks in given]
+    states = [one.state for one in given]
     correct = states.count(VerdictKind.CORRECT)
     wrong = states.count(VerdictKind.WRONG)
     blank = states.count(VerdictKind.BLANK)
@@ -353,7 +371,7 @@ def _item_figures(
         wrong=wrong,
         blank=blank,
         review=states.count(VerdictKind.REVIEW),
-        unattempted=sum(all(is_unattempted(b) for b in blanks) for _, blanks in given),
+        unattempted=sum(one.state is None and all(map(is_unattempted, one.blanks)) for one in given),
         interval=interval,
         reteach=n > 0 and correct * 100 < lines.reteach * n,
         borderline=interval is not None and interval.low * 100 < lines.reteach < interval.high * 100,
@@ -361,13 +379,19 @@ def _item_figures(
     )
 
 
-def _wrong_answers(given: Sequence[tuple[str, list[ItemResult]]], free_order: bool) -> tuple[WrongAnswer, ...]:
+@lru_cache(maxsize=8192)
+def _normalised(kind: str, text: str) -> str:
+    """A class makes the same mistakes, and its report is made again with every sheet."""
+    return normalise(msgspec.convert(kind, FieldKind), text)
+
+
+def _wrong_answers(given: Sequence[_Given], free_order: bool) -> tuple[WrongAnswer, ...]:
     """Wrong answers by canonical text, the commonest first; those of equal count in the order they came."""
     groups: dict[tuple[int | None, str], list[str]] = {}
-    for pupil, blanks in given:
+    for pupil, blanks, _ in given:
         for result in blanks:
             if result.verdict.kind is VerdictKind.WRONG and result.reading.text:
-                text = normalise(msgspec.convert(result.kind, FieldKind), result.reading.text)
+                text = _normalised(result.kind, result.reading.text)
                 groups.setdefault((None if free_order else result.blank, text), []).append(pupil)
     found = (WrongAnswer(blank, text, tuple(pupils)) for (blank, text), pupils in groups.items())
     return tuple(sorted(found, key=lambda answer: -answer.n))
