@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.web.pages.classes import add_classes
 from gateway.web.pages.items import add_items
+from gateway.web.pages.pupil import add_pupils
 from gateway.web.pages.report_files import add_report_files
 from gateway.web.pages.reports import add_reports
 from gateway.web.pages.start import add_start
@@ -15,3 +17,5 @@ def add_figure_rooms(rooms: Rooms) -> None:
     add_report_files(rooms)  # before the reports: `…/A.xlsx` is no assignment called A.xlsx
     add_reports(rooms)
     add_items(rooms)
+    add_classes(rooms)
+    add_pupils(rooms)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from datetime import date
+from typing import NamedTuple
 from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.reports.class_report import SchoolReport, class_report
-from gateway.store.schools import school_ids
-from gateway.web.rooms import Rooms, place_of, report_address
+from gateway.access.person import Person, anybody_here
+from gateway.reports.class_report import AnswerKey, SchoolReport, class_report
+from gateway.reports.periods import Term, day_at, term_named, term_of
+from gateway.store.crops import CropName
+from gateway.store.schools import class_pupils, school_ids
+from gateway.web.rooms import Rooms, place_of, report_address, thing_of_address
+
+_MOST_CROPS = 3
+"""Of one wrong answer; so many hands show whether it is one mistake."""
 
 
 async def report_found(rooms: Rooms, request: web.Request) -> SchoolReport:
@@ -30,6 +39,92 @@ def item_addresses(report: SchoolReport) -> dict[str, str]:
     return {item.item: f"{address_of(report)}/items/{quote(item.item, '')}" for item in report.figures.items}
 
 
-def attachment(name: str, ending: str) -> str:
-    """A Content-Disposition for a file called `name`, in any script (RFC 6266); "report" where that is not known."""
-    return f"attachment; filename=\"report.{ending}\"; filename*=UTF-8''{quote(f'{name}.{ending}', '')}"
+class Crop(NamedTuple):
+    """The picture of an answer: its address, where it leads, and whose it is. How large it is, is sealed with it."""
+
+    picture: str
+    sheet: str
+    who: str
+    size_px: tuple[int, int] | None = None
+
+
+def report_crops(report: SchoolReport) -> dict[AnswerKey, tuple[Crop, ...]]:
+    """The pictures that there are of the wrong answers that a report lists."""
+    names = {place.first_page: one.pupil.name for one in report.again for place in one.items}
+    pages = item_addresses(report)
+    return {
+        key: tuple(
+            Crop(crop_address(report.school, name), pages.get(name.item, ""), names.get(name.capture, ""))
+            for name in found[:_MOST_CROPS]
+        )
+        for key, found in report.crops.items()
+    }
+
+
+def crop_address(school: str, name: CropName) -> str:
+    """The address of one field's picture."""
+    return f"/schools/{quote(school, '')}/crops/{name.capture.hex()}/{quote(name.item, '')}/{name.blank}"
+
+
+async def pupil_addresses(rooms: Rooms, school: str, class_name: str) -> dict[str, str]:
+    """From the pupils of a class list, by their id at the school, to their pages."""
+    async with rooms.store.reading() as connection:
+        known = await class_pupils(connection, rooms.store.vault, school, class_name)
+    return {one.pupil.pupil_id: pupil_address(school, one.pseudonym) for one in known}
+
+
+def pupil_address(school: str, pseudonym: bytes) -> str:
+    """The address of a pupil's page."""
+    return f"/schools/{quote(school, '')}/pupils/{pseudonym.hex()}"
+
+
+def class_address(school: str, class_name: str) -> str:
+    """The address of a class's page."""
+    return f"/schools/{quote(school, '')}/classes/{quote(class_name, '') or '-'}"
+
+
+def school_address(school: str) -> str:
+    """The address of a school's page."""
+    return f"/schools/{quote(school, '')}"
+
+
+def attachment(name: str, ending: str, *, plain: str = "report") -> str:
+    """A Content-Disposition for a file called `name`, in any script (RFC 6266); `plain` where that is not known."""
+    return f"attachment; filename=\"{plain}.{ending}\"; filename*=UTF-8''{quote(f'{name}.{ending}', '')}"
+
+
+def place_in(request: web.Request) -> tuple[str, str]:
+    """School and class of an address that has both."""
+    thing = thing_of_address(request)
+    assert isinstance(thing.school, str)
+    assert isinstance(thing.class_name, str)
+    return thing.school, thing.class_name
+
+
+def term_asked(request: web.Request) -> Term:
+    """The term of `?term=`, this one where there is none. Raises `UsageError` for what is none."""
+    named = request.query.get("term")
+    return term_named(named) if named else term_of(today())
+
+
+def day_asked(request: web.Request, name: str) -> date | None:
+    """The day that a query names; None where there is none, or what is there is no day."""
+    try:
+        return date.fromisoformat(request.query.get(name, ""))
+    except ValueError:
+        return None
+
+
+def today() -> date:
+    """The day in this machine's zone."""
+    return day_at(now_ms())
+
+
+def person_of(request: web.Request) -> Person:  # noqa: ARG001 - nobody signs in yet
+    """Whoever asks."""
+    return anybody_here()
+
+
+def now_ms() -> int:
+    """Now, in Unix milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -10,7 +10,6 @@ from homework.sp_chart import Fit, SPChart, item_rest, sp_chart
 from homework.statistics import ItemFigures
 from homework.wording import Translate, called, item_label, percent
 
-_THERE = ("handed-in", "late")
 _MOST_LOOKS = 5
 """More names than these, and nobody looks at any."""
 
@@ -77,7 +76,7 @@ def more_view(report: SchoolReport, addresses: Mapping[str, str], _: Translate) 
     """The page of a report; `addresses` leads from an item to its own page."""
     items = report.assignment.items if report.assignment is not None else ()
     labels = {item.id: item_label(item.id, item) for item in items}
-    chart = sp_chart([result for result in report.results if result.status in _THERE], items)
+    chart = sp_chart(report.results, items)
     fits = {fit.name: fit for fit in chart.items}
     return MoreView(
         items=tuple(_item(report, figures, fits.get(figures.item), chart) for figures in report.figures.items),

@@ -1,55 +1,14 @@
-"""What the gateway's pages show, in the reader's words: plain values for the templates."""
+"""What a class report's page says of what needs a person, in the reader's words."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
-from typing import NamedTuple
-
 from gateway.reports.accounts import BoxAccount
 from gateway.reports.class_report import SchoolReport
-from gateway.reports.overview import Overview, OverviewLine
-from homework.wording import Translate, called, counted, untimed_notice
+from homework.wording import Translate, called, untimed_notice
 from ui.language import translator
 
 _NAMED = 20
 """So many places are named in one line."""
-
-
-class LineView(NamedTuple):
-    """A line of the start page."""
-
-    key: str
-    address: str
-    class_name: str
-    title: str
-    sheets: str
-    width: float
-    pending: str
-
-
-class OverviewView(NamedTuple):
-    """The start page: reports by school, and what to do next when there is nothing."""
-
-    groups: tuple[tuple[str, tuple[LineView, ...]], ...]
-    next_steps: tuple[str, ...]
-
-
-def overview_view(found: Overview, language: str, address: Callable[[str, str, str], str]) -> OverviewView:
-    """The start page."""
-    _ = translator(language).gettext
-    groups: dict[str, list[LineView]] = defaultdict(list)
-    for line in found.lines:
-        groups[line.school].append(_line(line, address, _))
-    steps: list[str] = []
-    if not found.schools:
-        steps.append(_("Add a school: classgate school add SCHOOL"))
-    if not any(found.rosters.values()):
-        steps.append(_("Bring in the class list: classgate import-roster FILE --school SCHOOL"))
-    if not found.lines:
-        steps.append(_("Enrol a box: classgate school enrol SCHOOL BOX --broker URL"))
-        steps.append(_("Slide the first sheet under the camera; it appears here by itself."))
-    return OverviewView(tuple((school, tuple(lines)) for school, lines in groups.items()), tuple(steps))
 
 
 def notices(report: SchoolReport, language: str) -> tuple[tuple[str, str], ...]:
@@ -108,19 +67,4 @@ def _under_way(account: BoxAccount, _: Translate) -> tuple[str, str]:
             box=account.box, places=places + (f" … +{more}" if more > 0 else "")
         ),
         _("They are kept on the box and come by themselves as soon as it has a network."),
-    )
-
-
-def _line(line: OverviewLine, address: Callable[[str, str, str], str], _: Translate) -> LineView:
-    sheets = counted(_, line.pages, "{n} sheet", "{n} sheets")
-    if line.size:
-        sheets = _(", ").join([sheets, counted(_, line.size, "{n} pupil", "{n} pupils")])
-    return LineView(
-        key=f"{line.school}/{line.class_name}/{line.assignment}",
-        address=address(line.school, line.class_name, line.assignment),
-        class_name=line.class_name or _("Class unknown"),
-        title=line.title or line.assignment,
-        sheets=sheets,
-        width=min(100.0, 100 * line.pages / line.size) if line.size else 100.0,
-        pending=_("{n} to look at").format(n=line.pending) if line.pending else "",
     )

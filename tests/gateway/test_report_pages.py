@@ -18,6 +18,7 @@ from openpyxl import load_workbook
 from gateway.config import load_config
 from gateway.reports.class_report import SchoolReport
 from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store.crops import CropName
 from gateway.store.rosters import bring_in
 from gateway.store.store import open_store
 from gateway.web.changes import Changes
@@ -27,6 +28,9 @@ from homework.assignment import Assignment, parse_assignment
 from homework.results import VerdictKind
 from homework.roster import Pupil, Roster
 from sync.lanes import Lane
+from sync.records import CropRecord, crop_place
+from sync.sealing import seal
+from tests.gateway.test_reports import wrong_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one gateway for all
 
@@ -60,7 +64,7 @@ class Served:
         return report_address(self.school.school, CLASS_NAME, self.school.pupils.assignment.id) + ending
 
 
-async def serve(folder: Path, assignment: Assignment) -> AsyncIterator[Served]:
+async def serve(folder: Path, assignment: Assignment, *, sheets: bool = True) -> AsyncIterator[Served]:
     file = folder / "gateway.toml"
     file.write_text('data = "data"\n')
     async with open_store(load_config(file)) as store:
@@ -69,9 +73,10 @@ async def serve(folder: Path, assignment: Assignment) -> AsyncIterator[Served]:
         named = Roster((Pupil(CLASS_NAME, 1, FORMULA, pupils[0].pupil_id), *pupils[1:]))
         async with store.writing() as connection:
             await bring_in(connection, store.vault, school.school, named)
-        sheets = [school.pupils.result(pupil) for pupil in pupils[:SLID]]
-        documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
-        await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, sheets)])
+        await school.ingest.take([school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())])
+        if sheets:
+            results = [school.pupils.result(pupil) for pupil in pupils[:SLID]]
+            await school.ingest.take([school.box.envelope(Lane.RESULTS, results)])
         site = make_site(store, Changes(), lambda: Status(broker_connected=True, counts={}))
         async with TestClient(TestServer(site)) as client:
             yield Served(client, school, await school.report(CLASS_NAME))
@@ -214,3 +219,31 @@ async def test_sixty_pupils_and_forty_items_of_long_foreign_and_hostile_words_ar
             assert evil not in text
             assert long in text or ending == "/more"
         assert (await each.body(".pdf")).startswith(b"%PDF")
+
+
+async def test_what_became_of_mistakes_and_pictures_of_them_stand_on_the_page(tmp_path: Path) -> None:
+    async for each in serve(tmp_path, ASSIGNMENT, sheets=False):
+        school = each.school
+        first = [
+            wrong_in(school.pupils.result(pupil), {0, 1}, reading="83") for pupil in school.pupils.roster.pupils[:4]
+        ]
+        await school.ingest.take([school.box.envelope(Lane.RESULTS, first)])
+        assert "已订正" not in await each.get()
+        again = [
+            wrong_in(school.pupils.result(school.pupils.roster.pupils[1], attempt=2), {1}),
+            wrong_in(school.pupils.result(school.pupils.roster.pupils[2], attempt=2), set()),
+        ]
+        name = CropName(first[0].capture, "1", 1)
+        picture = CropRecord(**name._asdict(), revision=1, sealed=seal(school.school_key, b"RIFF", crop_place(*name)))
+        await school.ingest.take([school.box.envelope(Lane.RESULTS, again), school.box.envelope(Lane.CROPS, [picture])])
+        page = await each.get()
+        card = page.partition('data-key="corrections"')[2].partition("</section>")[0]
+        assert "未订正 2</span> 学生01，学生04" in card.replace(FORMULA, "学生01")
+        assert "仍错 1</span> 学生02" in card
+        assert "已订正 1" in card
+        address = f"/schools/no-1/crops/{name.capture.hex()}/1/1"
+        assert f'src="{address}"' in page
+        item = await each.get("/items/1")
+        assert item.count(f'src="{address}"') == 2, "in the group, and beside the pupil"
+        assert address not in await each.get("/items/2")
+        assert address not in await each.get("/screen")

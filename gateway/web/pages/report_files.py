@@ -13,6 +13,7 @@ from gateway.web.found import attachment, report_found
 from gateway.web.report_paper import report_paper
 from gateway.web.rooms import REPORT, Rooms
 from gateway.web.views import notices
+from homework.sheets.printing import font_folders
 from homework.sheets.report import make_report
 from homework.statistics import item_states
 from homework.wording import VERDICT_SIGNS, report_text
@@ -58,7 +59,7 @@ class _Files:
         report = await report_found(self._rooms, request)
         language = language_of(request)
         view = report_view(report, language, notices=notices(report, language))
-        body = await asyncio.to_thread(apart, make_report, report_paper(report, view, language))
+        body = await asyncio.to_thread(apart, make_report, report_paper(report, view, language), fonts=font_folders())
         return _file(body, "application/pdf", attachment(_name(report), "pdf"))
 
     async def as_text(self, request: web.Request) -> web.Response:

@@ -6,10 +6,13 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed
 from gateway.ingest import Changed
-from gateway.web.found import address_of, item_addresses, report_found
+from gateway.reports.class_report import SchoolReport
+from gateway.web.corrections_view import corrections_view
+from gateway.web.found import address_of, item_addresses, pupil_addresses, report_crops, report_found
 from gateway.web.more_view import more_view
 from gateway.web.rooms import REPORT, Rooms, place_of
 from gateway.web.views import notices
+from homework.again import STATE_WORDS, AgainState
 from homework.wording import report_text
 from ui.language import translator
 from ui.pages import language_of, render
@@ -33,15 +36,23 @@ class _Reports:
     async def page(self, request: web.Request) -> web.Response:
         report = await report_found(self._rooms, request)
         language = language_of(request)
+        words = translator(language).gettext
         return render(
             request,
             "report.html",
             view=report_view(report, language, notices=notices(report, language)),
-            text=report_text(report, translator(language).gettext),
+            text=report_text(report, words),
             accounts=report.accounts,
+            pupil_addresses={
+                f"pupil-{pupil}": address
+                for pupil, address in (await pupil_addresses(self._rooms, report.school, report.class_name)).items()
+            },
+            crops=report_crops(report),
+            again={f"pupil-{pupil}": (state, words(STATE_WORDS[state])) for pupil, state in _again(report).items()},
+            corrections=corrections_view(report, words),
             address=address_of(report),
             item_addresses=item_addresses(report),
-            columns=[(column, translator(language).gettext(words)) for column, words in PUPIL_COLUMNS.items()],
+            columns=[(column, words(heading)) for column, heading in PUPIL_COLUMNS.items()],
         )
 
     async def live(self, request: web.Request) -> web.StreamResponse:
@@ -68,3 +79,8 @@ class _Reports:
             address=address_of(report),
             item_addresses=addresses,
         )
+
+
+def _again(report: SchoolReport) -> dict[str, AgainState]:
+    """How far each pupil's corrections are; nobody is said to owe one before the first of the class has come."""
+    return {one.pupil.pupil_id: one.state for one in report.again} if report.again_begun else {}

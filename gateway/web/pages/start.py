@@ -1,18 +1,41 @@
-"""The start page: classes and assignments with their counts."""
+"""The start page: to each what that person's roles open, and the latest homework of the own classes."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import NamedTuple
+
 from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed
-from gateway.reports.overview import Overview, overview
+from gateway.access.person import Person, Role
+from gateway.access.rules import names_for, visible_classes, visible_subjects
+from gateway.reports.overview import overview
+from gateway.store.reading import Cursor, assignments_named, report_lines
+from gateway.store.schools import class_sizes, pupils_named, school_ids
+from gateway.web.found import class_address, now_ms, person_of, pupil_address
 from gateway.web.rooms import Rooms, report_address
-from gateway.web.views import overview_view
+from gateway.web.start_view import Door, SchoolLines, StartView, cursor_asked, earlier_address, line_view, next_steps
+from homework.wording import Translate
+from ui.language import translator
 from ui.pages import language_of, render
+
+_LINES = 50
+"""Homework on one page, a school."""
+_MOST_SCHOOLS = 5
+"""Whoever sees more schools than these chooses one first."""
+
+
+class _Seen(NamedTuple):
+    """Somebody who looks, at a moment."""
+
+    person: Person
+    at_ms: int
 
 
 def add_start(rooms: Rooms) -> None:
-    """`/`, its stream of changes, and the same as JSON."""
+    """`/`, its stream of changes, and all reports as JSON."""
     start = _Start(rooms)
     rooms.page("GET", "/", start.page, deed=Deed.SEE_START)
     rooms.page("GET", "/live", start.live, deed=Deed.SEE_START)
@@ -24,14 +47,34 @@ class _Start:
         self._rooms = rooms
 
     async def page(self, request: web.Request) -> web.Response:
-        view = overview_view(await self._overview(), language_of(request), report_address)
+        seen = _Seen(person_of(request), now_ms())
+        _ = translator(language_of(request)).gettext
+        wanted, cursor = request.query.get("school"), cursor_asked(request.query)
+        async with self._rooms.store.reading() as connection:
+            schools = await school_ids(connection)
+            open_to = [one for one in schools if visible_classes(seen.person, one, seen.at_ms) != frozenset()]
+            shown = [one for one in open_to if wanted in (None, one)] if len(open_to) <= _MOST_SCHOOLS else []
+            if wanted in open_to:
+                shown = [str(wanted)]
+            groups = [await _lines(connection, one, seen, cursor if wanted else None, _) for one in shown]
+            sizes = [await class_sizes(connection, one) for one in shown]
+            doors = await self._doors(connection, open_to, seen, _)
+        is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
+        steps = next_steps(
+            schools=schools,
+            has_roster=any(sizes) or len(open_to) > _MOST_SCHOOLS,
+            has_lines=any(group.lines for group in groups) or len(open_to) > _MOST_SCHOOLS or cursor is not None,
+            _=_,
+        )
+        view = StartView(tuple(doors), tuple(group for group in groups if group.lines), steps if is_admin else ())
         return render(request, "start.html", view=view, live="/live")
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         return await self._rooms.stream(request, None)
 
     async def as_json(self, request: web.Request) -> web.Response:
-        lines = (await self._overview()).lines
+        async with self._rooms.store.reading() as connection:
+            lines = (await overview(connection)).lines
         return web.json_response(
             {
                 "lines": [
@@ -48,6 +91,43 @@ class _Start:
             }
         )
 
-    async def _overview(self) -> Overview:
-        async with self._rooms.store.reading() as connection:
-            return await overview(connection)
+    async def _doors(self, connection: AsyncConnection, open_to: list[str], seen: _Seen, _: Translate) -> list[Door]:
+        person, at_ms = seen
+        doors = []
+        for one in open_to:
+            classes = visible_classes(person, one, at_ms)
+            doors += [Door(name, class_address(one, name), main=False) for name in sorted(classes or ())]
+        return doors + await self._children(connection, seen, _)
+
+    async def _children(self, connection: AsyncConnection, seen: _Seen, _: Translate) -> list[Door]:
+        """Of pupils their own page, of parents their children's."""
+        own: dict[str, set[bytes]] = defaultdict(set)
+        for grant in seen.person.grants:
+            if grant.role in (Role.PUPIL, Role.PARENT) and grant.holds(seen.at_ms) and grant.pupil and grant.school:
+                own[grant.school].add(grant.pupil)
+        doors = []
+        for school, pupils in own.items():
+            known = await pupils_named(connection, self._rooms.store.vault, school, pupils)
+            for one in names_for(seen.person, school, seen.at_ms).open(known):
+                words = _("{name}: homework").format(name=one.pupil.name)
+                doors.append(Door(words, pupil_address(school, one.pseudonym), main=True))
+        return doors
+
+
+async def _lines(
+    connection: AsyncConnection, school: str, seen: _Seen, cursor: Cursor | None, _: Translate
+) -> SchoolLines:
+    """The homework of a school that the person may see, the latest first."""
+    classes = visible_classes(seen.person, school, seen.at_ms)
+    found = await report_lines(connection, school, classes, before=cursor, limit=_LINES)
+    documents = await assignments_named(connection, school, {line.assignment for line in found})
+    sizes = await class_sizes(connection, school)
+    lines = []
+    for line in found:
+        document = documents.get(line.assignment)
+        subjects = visible_subjects(seen.person, school, line.class_name, seen.at_ms)
+        if subjects is None or (document is not None and document.subject in subjects):
+            title = document.title if document is not None else None
+            lines.append(line_view(line, title, sizes.get(line.class_name, 0), report_address, _))
+    earlier = earlier_address(school, found[-1].cursor) if len(found) == _LINES else ""
+    return SchoolLines(school, school, tuple(lines), earlier)

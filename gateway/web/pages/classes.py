@@ -1,0 +1,73 @@
+"""A class: its homework of a term, live, and its pupils."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.access.deeds import Deed
+from gateway.access.rules import names_for, visible_subjects
+from gateway.ingest import Changed
+from gateway.reports.class_lines import class_lines
+from gateway.reports.week import WeekLine
+from gateway.store.schools import class_pupils, school_ids
+from gateway.web.found import class_address, now_ms, person_of, place_in, pupil_address, term_asked
+from gateway.web.rooms import Rooms, report_address, some_subject
+from gateway.web.week_view import class_view
+from ui.pages import language_of, render
+
+CLASS = "/schools/{school}/classes/{class_name}"
+
+
+def add_classes(rooms: Rooms) -> None:
+    """The page of a class, and its stream of changes."""
+    classes = _Classes(rooms)
+    rooms.page("GET", CLASS, classes.page, deed=Deed.SEE_CLASS, thing=some_subject)
+    rooms.page("GET", f"{CLASS}/live", classes.live, deed=Deed.SEE_CLASS, thing=some_subject)
+
+
+class _Classes:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def page(self, request: web.Request) -> web.Response:
+        """A class's homework in a term, and its pupils."""
+        school, class_name = place_in(request)
+        person, at_ms, language = person_of(request), now_ms(), language_of(request)
+        store = self._rooms.store
+        async with store.reading() as connection:
+            if school not in await school_ids(connection):
+                raise web.HTTPNotFound
+            known = await class_pupils(connection, store.vault, school, class_name)
+            lines = await self._lines(connection, request, school, class_name)
+        if not known and not lines:
+            raise web.HTTPNotFound
+        view = class_view(
+            lines, language, address=lambda line: report_address(line.school, line.class_name, line.assignment)
+        )
+        return render(
+            request,
+            "class.html",
+            view=view,
+            class_name=class_name,
+            address=class_address(school, class_name),
+            back="/",
+            pupils=[
+                (f"{one.pupil.seat:02d}", one.pupil.name, pupil_address(school, one.pseudonym))
+                for one in names_for(person, school, at_ms).open(known)
+            ],
+        )
+
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        school, class_name = place_in(request)
+        return await self._rooms.stream(request, Changed(school=school, assignment=None, class_name=class_name))
+
+    async def _lines(
+        self, connection: AsyncConnection, request: web.Request, school: str, class_name: str
+    ) -> Sequence[WeekLine]:
+        """The homework of the class that the reader may see, the latest first."""
+        subjects = visible_subjects(person_of(request), school, class_name, now_ms())
+        lines = await class_lines(connection, school, class_name, term_asked(request))
+        return [line for line in lines if subjects is None or line.subject in subjects]

@@ -1,0 +1,166 @@
+"""One pupil: the page, the comment that a teacher leaves on it, and the slips for the parents' meeting."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlencode
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.access.deeds import Deed, Thing
+from gateway.access.rules import may, visible_classes, visible_subjects
+from gateway.reports.comments import keep_comment
+from gateway.reports.pupil_report import PupilReport, PupilSheet, pupil_report
+from gateway.reports.settings import report_settings
+from gateway.store.schools import class_pupils
+from gateway.web.found import attachment, class_address, now_ms, person_of, place_in, pupil_address, term_asked
+from gateway.web.pupil_view import parents_slip, parents_words, pupil_page
+from gateway.web.rooms import Rooms, report_address, thing_of_address
+from gateway.web.words import subject_text
+from homework.sheets.parents_slip import make_parents_slips
+from homework.sheets.printing import font_folders
+from homework.wording import Translate
+from ui.apart import apart
+from ui.forms import small_form
+from ui.language import translator
+from ui.pages import language_of, render
+from ui.strangers import refuse_strangers
+
+PUPIL = "/schools/{school}/pupils/{pupil}"
+LONGEST_COMMENT = 400
+"""Characters that the page offers room for: what an A5 slip holds beside the rest."""
+
+
+def add_pupils(rooms: Rooms) -> None:
+    """A pupil's page, slip and comment, and the slips of a class."""
+    pupils = _Pupils(rooms)
+    rooms.page("GET", PUPIL, pupils.page, deed=Deed.SEE_PUPIL)
+    rooms.page("GET", f"{PUPIL}/slip.pdf", pupils.slip, deed=Deed.SEE_PUPIL)
+    rooms.page("POST", f"{PUPIL}/comment", pupils.comment, deed=Deed.CORRECT)
+    rooms.page("GET", "/schools/{school}/classes/{class_name}/slips.pdf", pupils.class_slips, deed=Deed.EXPORT)
+
+
+class _Pupils:
+    def __init__(self, rooms: Rooms) -> None:
+        self._rooms = rooms
+
+    async def page(self, request: web.Request) -> web.Response:
+        report = await self._found(request)
+        language = language_of(request)
+        words = translator(language).gettext
+        address = pupil_address(report.school, report.pupil)
+        person, at_ms = person_of(request), now_ms()
+        of_class = Thing(school=report.school, class_name=report.class_name, subject=report.subject)
+        async with self._rooms.store.reading() as connection:
+            settings = await report_settings(connection, report.school)
+
+        def class_report(sheet: PupilSheet) -> str:
+            thing = Thing(school=report.school, class_name=sheet.class_name, subject=sheet.subject)
+            if not may(person, Deed.SEE_CLASS, thing, at_ms):
+                return ""
+            return report_address(report.school, sheet.class_name, sheet.assignment)
+
+        return render(
+            request,
+            "pupil.html",
+            page=pupil_page(report, settings, language, sheet_address=class_report, opened=request.query.get("sheet")),
+            address=address,
+            query=_query(request),
+            class_address=class_address(report.school, report.class_name)
+            if may(person, Deed.SEE_CLASS, of_class, at_ms)
+            else "",
+            choices=_choices(report, request, address, words),
+            editable=may(person, Deed.CORRECT, of_class, at_ms),
+            longest=LONGEST_COMMENT,
+        )
+
+    async def slip(self, request: web.Request) -> web.Response:
+        report = await self._found(request)
+        return await self._slips(request, [report], report.name)
+
+    async def class_slips(self, request: web.Request) -> web.Response:
+        """A slip of each pupil of the class, by seat, in one file."""
+        school, class_name = place_in(request)
+        store = self._rooms.store
+        async with store.reading() as connection:
+            known = await class_pupils(connection, store.vault, school, class_name)
+            reports = [await self._report(connection, request, school, one.pseudonym) for one in known]
+        found = [report for report in reports if report is not None]
+        if not found:
+            raise web.HTTPNotFound
+        return await self._slips(request, found, class_name)
+
+    async def comment(self, request: web.Request) -> web.Response:
+        """Keep what the teacher wrote; an empty comment lets the proposal stand again."""
+        refuse_strangers(request)
+        report = await self._found(request)
+        text = (await small_form(request)).get("comment", "")
+        store = self._rooms.store
+        async with store.writing() as connection:
+            await keep_comment(
+                connection,
+                store.vault,
+                report.school,
+                report.pupil,
+                term=report.term,
+                text=text,
+                person_id=person_of(request).id,
+                at_ms=now_ms(),
+            )
+        raise web.HTTPSeeOther(f"{pupil_address(report.school, report.pupil)}{_query(request)}#comment")
+
+    async def _slips(self, request: web.Request, reports: list[PupilReport], name: str) -> web.Response:
+        language = language_of(request)
+        slips = [parents_slip(report, language) for report in reports]
+        body = await asyncio.to_thread(
+            apart, make_parents_slips, slips, words=parents_words(language), fonts=font_folders()
+        )
+        disposition = attachment(name, "pdf", plain="slips")
+        return web.Response(body=body, headers={"Content-Type": "application/pdf", "Content-Disposition": disposition})
+
+    async def _found(self, request: web.Request) -> PupilReport:
+        thing = thing_of_address(request)
+        assert isinstance(thing.school, str)
+        assert thing.pupil is not None
+        async with self._rooms.store.reading() as connection:
+            report = await self._report(connection, request, thing.school, thing.pupil)
+        if report is None:
+            raise web.HTTPNotFound
+        return report
+
+    async def _report(
+        self, connection: AsyncConnection, request: web.Request, school: str, pupil: bytes
+    ) -> PupilReport | None:
+        """The pupil as the reader may see it: a teacher of one subject that subject, a family no unreleased test."""
+        person, at_ms, vault, term = person_of(request), now_ms(), self._rooms.store.vault, term_asked(request)
+        teaches = visible_classes(person, school, at_ms) != frozenset()
+        wanted = request.query.get("subject") or None
+        report = await pupil_report(connection, vault, school, pupil, term=term, subject=wanted, family=not teaches)
+        if report is None or not teaches:
+            return report
+        visible = visible_subjects(person, school, report.class_name, at_ms)
+        if visible is None or report.subject in visible:
+            return report
+        return await pupil_report(connection, vault, school, pupil, term=term, subject=min(visible, default=""))
+
+
+def _choices(report: PupilReport, request: web.Request, address: str, _: Translate) -> list[tuple[str, str, bool]]:
+    """The subjects to choose from: words, address, whether it is chosen. None where there is but one."""
+    chosen = report.subject
+    subjects = sorted({sheet.subject for sheet in report.sheets})
+    if chosen is None and len(subjects) < 2:
+        return []
+    kept = {"term": request.query["term"]} if request.query.get("term") else {}
+
+    def where(**more: str) -> str:
+        query = urlencode({**kept, **more})
+        return f"{address}?{query}" if query else address
+
+    every = (_("All subjects"), where(), chosen is None)
+    return [every, *((subject_text(one, _), where(subject=one), one == chosen) for one in subjects)]
+
+
+def _query(request: web.Request) -> str:
+    kept = {name: request.query[name] for name in ("subject", "term") if request.query.get(name)}
+    return f"?{urlencode(kept)}" if kept else ""

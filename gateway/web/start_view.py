@@ -1,0 +1,92 @@
+"""The start page: doors to what a person's roles open, the latest homework, and what to do when there is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from gateway.store.reading import Cursor, ReportLine
+from homework.wording import Translate, counted
+
+
+class Door(NamedTuple):
+    """A link to a page; a main one is large."""
+
+    words: str
+    address: str
+    main: bool
+
+
+class LineView(NamedTuple):
+    """A class's homework."""
+
+    key: str
+    address: str
+    class_name: str
+    title: str
+    sheets: str
+    width: float
+    pending: str
+
+
+class SchoolLines(NamedTuple):
+    """The latest homework of a school. `earlier` leads to what came before."""
+
+    school: str
+    title: str
+    lines: tuple[LineView, ...]
+    earlier: str
+
+
+class StartView(NamedTuple):
+    """The page."""
+
+    doors: tuple[Door, ...]
+    groups: tuple[SchoolLines, ...]
+    next_steps: tuple[str, ...]
+
+
+def line_view(
+    line: ReportLine, title: str | None, size: int, address: Callable[[str, str, str], str], _: Translate
+) -> LineView:
+    """A line: `title` None until the worksheet has come, `size` 0 without a class list."""
+    sheets = counted(_, line.pages, "{n} sheet", "{n} sheets")
+    if size:
+        sheets = _(", ").join([sheets, counted(_, size, "{n} pupil", "{n} pupils")])
+    return LineView(
+        key=f"{line.school}/{line.class_name}/{line.assignment}",
+        address=address(line.school, line.class_name, line.assignment),
+        class_name=line.class_name or _("Class unknown"),
+        title=title or line.assignment,
+        sheets=sheets,
+        width=min(100.0, 100 * line.pages / size) if size else 100.0,
+        pending=_("{n} to look at").format(n=line.pending) if line.pending else "",
+    )
+
+
+def earlier_address(school: str, cursor: Cursor) -> str:
+    """The start page with what came before."""
+    place = {"school": school, "before": cursor.last_ms, "assignment": cursor.assignment, "class": cursor.class_name}
+    return f"/?{urlencode(place)}"
+
+
+def cursor_asked(query: Mapping[str, str]) -> Cursor | None:
+    """The place that an address names; None for the newest, and for what is no place."""
+    before = query.get("before", "")
+    if not (before.isascii() and before.isdigit() and len(before) <= 15):
+        return None
+    return Cursor(int(before), query.get("assignment", ""), query.get("class", ""))
+
+
+def next_steps(*, schools: Sequence[str], has_roster: bool, has_lines: bool, _: Translate) -> tuple[str, ...]:
+    """What whoever runs this should do before anything can be shown."""
+    steps = []
+    if not schools:
+        steps.append(_("Add a school: classgate school add SCHOOL"))
+    if not has_roster:
+        steps.append(_("Bring in the class list: classgate import-roster FILE --school SCHOOL"))
+    if not has_lines:
+        steps.append(_("Enrol a box: classgate school enrol SCHOOL BOX --broker URL"))
+        steps.append(_("Slide the first sheet under the camera; it appears here by itself."))
+    return tuple(steps)

@@ -1,0 +1,30 @@
+"""Days, moments, subjects and grades as the gateway's pages say them; times are in this machine's zone."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+
+from homework.wording import Translate
+
+SUBJECT_WORDS = {"math": "Mathematics", "chinese": "Chinese", "english": "English"}
+
+
+def as_of(when_ms: int) -> str:
+    """A moment (Unix milliseconds), to the minute."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(when_ms / 1000))
+
+
+def day_text(day: date) -> str:
+    """A day of this year or the last: 11/30."""
+    return f"{day.month}/{day.day}"
+
+
+def grade_text(grade: int | None, _: Translate) -> str:
+    """三年级."""
+    return _("Grade unknown") if grade is None else _("Grade {grade}").format(grade=grade)
+
+
+def subject_text(subject: str, _: Translate) -> str:
+    """A subject in the reader's words; one that nobody translated as it was written."""
+    return _(SUBJECT_WORDS[subject]) if subject in SUBJECT_WORDS else subject
