@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
@@ -16,8 +16,9 @@ from gateway.overlay import overlaid
 from gateway.store.adding import add_pages
 from gateway.store.dialect import add_or_ignore, batched
 from gateway.store.down_log import append
+from gateway.store.months import known_months
 from gateway.store.pages import PageRow, content_of, with_content
-from gateway.store.reading import assignments_named, layouts_named
+from gateway.store.reading import assignment_of_layout, assignments_named, layouts_named
 from gateway.store.schema import corrections, page_records, raw_records
 from homework.layout import SheetLayout
 from homework.merging import Correction
@@ -114,25 +115,39 @@ async def captures_judged_by(
     connection: AsyncConnection, school: str, documents: Iterable[DocumentRecord]
 ) -> frozenset[bytes]:
     """The corrected captures that are judged by these keys and layouts."""
-    names: dict[str, set[str]] = defaultdict(set)
+    found: set[bytes] = set()
+    assignments: set[str] = set()
+    sheets: set[str] = set()
     for document in documents:
-        names[document.document].add(document.id)
-    if not names:
+        if document.document == "assignment":
+            assignments.add(document.id)
+        elif document.document == "layout":
+            # A sheet's pages are its worksheet's; a layout of any worksheet does not say which.
+            of_one = assignment_of_layout(document.body)
+            (sheets if of_one is None else assignments).add(of_one or document.id)
+    if (assignments or sheets) and not await _has_any(connection, school):
         return frozenset()
-    query = (
-        select(page_records.c.capture)
-        .join(
-            corrections,
-            (corrections.c.school_id == page_records.c.school_id) & (corrections.c.capture == page_records.c.capture),
+    months = await known_months(connection, school, assignments)
+    conditions: list[ColumnElement[bool]] = []
+    if months:  # mostly it is nothing: documents come before the sheets
+        conditions.append(
+            page_records.c.month.in_(sorted(set(months.values()))) & page_records.c.assignment.in_(sorted(months))
         )
-        .where(
-            corrections.c.school_id == school,
-            or_(page_records.c.assignment.in_(sorted(names["assignment"])),
-                page_records.c.sheet.in_(sorted(names["layout"]))),
+    if sheets:
+        conditions.append(page_records.c.sheet.in_(sorted(sheets)))
+    for condition in conditions:
+        query = (
+            select(page_records.c.capture)
+            .join(
+                corrections,
+                (corrections.c.school_id == page_records.c.school_id)
+                & (corrections.c.capture == page_records.c.capture),
+            )
+            .where(page_records.c.school_id == school, corrections.c.school_id == school, condition)
+            .distinct()
         )
-        .distinct()
-    )  # fmt: skip
-    return frozenset(bytes(row.capture) for row in await connection.execute(query))
+        found |= {bytes(row.capture) for row in await connection.execute(query)}
+    return frozenset(found)
 
 
 async def spread(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> None:

@@ -167,6 +167,12 @@ async def layouts_named(connection: AsyncConnection, school: str, sheets: Collec
     return found
 
 
+def assignment_of_layout(body: bytes) -> str | None:
+    """The assignment whose pages a layout's sheets are; None for a layout of any, and for one that cannot be read."""
+    layout = _layout(body)
+    return None if layout is None else layout.assignment
+
+
 async def _latest(
     connection: AsyncConnection, school: str, kind: str, names: Collection[str]
 ) -> Sequence[tuple[str, bytes]]:

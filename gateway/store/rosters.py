@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
@@ -10,11 +10,9 @@ from gateway.keys import Vault
 from gateway.store.adding import Owner, reassign
 from gateway.store.dialect import lock_school
 from gateway.store.pages import pages_where
-from gateway.store.schema import page_records
+from gateway.store.schema import NAMELESS, page_records
 from gateway.store.schools import import_roster, seats_of
 from homework.roster import Roster
-
-_SEAT_KEY_FROM, _SEAT_KEY_TO = b"seat\0", b"seat\1"
 
 
 async def bring_in(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> int:
@@ -24,11 +22,10 @@ async def bring_in(connection: AsyncConnection, vault: Vault, school: str, roste
     """
     await lock_school(connection, school)
     await import_roster(connection, vault, school, roster)
-    nameless = or_(
-        (page_records.c.pupil >= _SEAT_KEY_FROM) & (page_records.c.pupil < _SEAT_KEY_TO),
-        page_records.c.class_name.is_(None) & page_records.c.pupil.is_not(None),
+    nameless = select(page_records).where(
+        page_records.c.school_id == school, text(f"({NAMELESS[connection.dialect.name]})")
     )
-    rows = await pages_where(connection, select(page_records).where(page_records.c.school_id == school, nameless))
+    rows = await pages_where(connection, nameless)
     pupils = {row.pupil for row, _ in rows if row.class_name is None and row.pupil is not None}
     places = {(row.class_name, row.seat) for row, _ in rows if row.class_name is not None and row.seat is not None}
     seats = await seats_of(connection, school, (pupils, places))

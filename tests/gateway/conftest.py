@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 
 from benchmarks._postgresql import PostgreSQL, programs
 from gateway.config import GatewayConfig, load_config
@@ -14,6 +15,7 @@ from gateway.store.store import Store, open_store
 from homework.assignment import parse_assignment
 from sync.embedded_broker import Broker
 from tests.gateway.databases import POSTGRESQL, SQLITE, store_lines
+from tests.gateway.joins import strangers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,6 +39,28 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 async def _bring_up_to_date(url: str) -> None:
     await (await open_engine(url)).dispose()
+
+
+@pytest.fixture(scope="session")
+def joined() -> Iterator[list[str]]:
+    """The statements that join tables by something else than the school; see `tests.gateway.joins`."""
+    found: list[str] = []
+
+    def look(_connection: object, statement: object, *_: object) -> None:
+        if strangers(statement):
+            found.append(str(statement))
+
+    event.listen(Engine, "before_execute", look)
+    yield found
+    event.remove(Engine, "before_execute", look)
+
+
+@pytest.fixture(autouse=True)
+def _every_join_carries_the_school(joined: list[str]) -> Iterator[None]:
+    yield
+    told = [*joined]
+    joined.clear()
+    assert told == []
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gateway.ingest import StoreIngest
@@ -16,7 +16,9 @@ from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.partitions import is_there, make_months, month_after, month_at
 from gateway.store.reading import month_of, pupil_pages
+from gateway.store.rosters import bring_in
 from gateway.store.schema import RowState, page_records
+from homework.roster import Roster
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from sync.records import PageResult
@@ -213,3 +215,27 @@ def test_months_are_those_of_utc() -> None:
     assert month_at(0) == 197001
     assert month_at(-1) == 196912
     assert month_at(middle_of(2099, 12)) == 209912
+
+
+async def test_sheets_that_may_find_their_pupil_in_a_roster_are_found_without_looking_at_all_sheets(site: Site) -> None:
+    async with site.school.store.writing() as connection:
+        sqlite = connection.dialect.name == "sqlite"
+        if not sqlite:  # a handful of rows is read through as quickly
+            await connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "pupil >=" in statement:
+                plan.append(statement)
+
+        event.listen(connection.sync_connection, "before_cursor_execute", note)
+        await bring_in(connection, site.school.store.vault, "no-1", Roster(()))
+        (asked,) = plan
+        asked = asked.replace("?", "'no-1'").replace("$1::VARCHAR", "'no-1'")
+        how = await connection.exec_driver_sql(("EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN ") + asked)
+        explained = "\n".join(str(row[-1]) for row in how)
+    if sqlite:
+        assert "ix_page_records_nameless" in explained
+    else:  # each month's part of the index has a name of its own
+        assert "page_records_0_school_id_idx" in explained
+        assert "Seq Scan" not in explained

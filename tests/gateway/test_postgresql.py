@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
-from sqlalchemy import Table, UniqueConstraint, make_url, text
+from sqlalchemy import make_url, text
 
 from benchmarks._postgresql import PostgreSQL, programs
 from benchmarks._several import Several, until
@@ -23,7 +23,6 @@ from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.dialect import lock_school
 from gateway.store.down_log import append
-from gateway.store.schema import metadata
 from gateway.store.store import Store, open_store
 from homework.assignment import parse_assignment
 from homework.errors import BadFileError, ClassboxError
@@ -36,21 +35,6 @@ from tests.gateway.databases import on_postgresql, store_lines
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT = parse_assignment((ROOT / "examples" / "g3-mul-2x1.toml").read_text(encoding="utf-8"))
 needs_a_server = pytest.mark.skipif(programs() is None, reason="PostgreSQL is not installed")
-OF_NO_SCHOOL = {
-    *("gateway_identity", "leases", "schools"),
-    *(
-        "people",
-        "sessions",
-        "known_devices",
-        "links",
-        "sign_ons",
-        "recovery_codes",
-        "wrong_tries",
-        "offices",
-        "office_audit",
-    ),
-}
-"""On Citus: tables of the gateways themselves, the people of all schools, and the schools, sharded by their own key."""
 
 
 def at(url: str, folder: Path, name: str = "gateway") -> GatewayConfig:
@@ -69,18 +53,6 @@ def with_the_key_of(config: GatewayConfig, other: GatewayConfig) -> GatewayConfi
     other.data.mkdir(exist_ok=True)
     shutil.copy(config.data / "gateway.key", other.data)
     return other
-
-
-@pytest.mark.parametrize("table", metadata.sorted_tables, ids=lambda table: table.name)
-def test_every_key_leads_with_the_school_so_that_tables_can_be_sharded(table: Table) -> None:
-    if table.name in OF_NO_SCHOOL:
-        return
-    unique = [list(index.columns) for index in table.indexes if index.unique]
-    unique += [list(c.columns) for c in table.constraints if isinstance(c, UniqueConstraint)]
-    keys = [list(table.primary_key.columns), *unique, *(list(key.columns) for key in table.foreign_key_constraints)]
-    for key in keys:
-        assert key[0].name == "school_id", f"{table.name}: {[column.name for column in key]}"
-    assert table.foreign_key_constraints
 
 
 # --- trouble ------------------------------------------------------------------------------------------------
