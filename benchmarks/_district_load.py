@@ -27,7 +27,7 @@ from benchmarks._district import DAYS, District, SchoolPlan, Size
 from benchmarks._district_sheets import SchoolTerm, Session
 from gateway.config import GatewayConfig, load_config
 from gateway.ingest import StoreIngest
-from gateway.store.documents import publish_roster
+from gateway.store.documents import publish_classes
 from gateway.store.engine import open_engine
 from gateway.store.lanes import load_lanes
 from gateway.store.partitions import make_months, month_at
@@ -85,7 +85,7 @@ async def prepare(store: Store, district: District) -> None:
             key = await school_key(connection, store.vault, plan.name)
             roster = SchoolTerm(district, plan.number, key).roster()
             await bring_in(connection, store.vault, plan.name, roster)
-            await publish_roster(connection, store.vault, plan.name, roster)
+            await publish_classes(connection, store.vault, plan.name, roster.by_class())
 
 
 async def make_term_months(config: GatewayConfig, district: District) -> None:

@@ -52,7 +52,7 @@ def list_to_keep(body: str, known: Roster) -> dict[str, tuple[Pupil, ...]]:
         sent = msgspec.json.decode(body, type=Roster)
     except (msgspec.DecodeError, ValueError) as error:
         raise UsageError("This page was sent in another form.", remedy="Load the page again.") from error
-    return merged(roster_of(enumerate(map(_cells, sent.pupils), 1)), known)
+    return merged(roster_of(enumerate(map(cells_of, sent.pupils), 1)), known)
 
 
 def edited_class(class_name: str, given: Mapping[str, str], known: Roster) -> dict[str, tuple[Pupil, ...]]:
@@ -86,7 +86,7 @@ def edited_class(class_name: str, given: Mapping[str, str], known: Roster) -> di
                 name=pupil.class_name,
                 pupil=pupil.name,
             )
-        joined = roster_of(enumerate(map(_cells, (*others, pupil)), 1))
+        joined = roster_of(enumerate(map(cells_of, (*others, pupil)), 1))
         kept[pupil.class_name] = joined.of_class(pupil.class_name)
     return kept
 
@@ -103,7 +103,8 @@ def rows_to_edit(pupils: Sequence[Pupil], given: Mapping[str, str] | None = None
     return rows + [{"pupil": "", "seat": "", "name": "", "class": "", "remove": ""} for _ in range(NEW_ROWS)]
 
 
-def _cells(pupil: Pupil) -> dict[str, str]:
+def cells_of(pupil: Pupil) -> dict[str, str]:
+    """A pupil as a row of a class list (`roster_of`)."""
     return {
         "class": pupil.class_name,
         "seat": str(pupil.seat),

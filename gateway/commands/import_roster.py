@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
+from gateway.access.person import ANYBODY
 from gateway.commands.options import config_option, with_store
-from gateway.rosters import ClassChange, Given, class_changes, given_to_command
+from gateway.rosters import ClassChange, Given, Wish, class_changes, given_to_command
 from gateway.store.class_lists import keep_classes, whole_roster
 from gateway.store.dialect import lock_school
 from gateway.store.store import Store
 from homework.errors import BadFileError
-from homework.pasted_roster import Change, merged
+from homework.pasted_roster import Change
 from homework.wording import Translate
 from ui.language import terminal_language, translator
 
@@ -49,10 +50,11 @@ def command(file: Path, school: str, from_school: str, dry_run: bool, config_pat
             known = await whole_roster(connection, store.vault, school)
             today = datetime.now().astimezone().date()
             given = given_to_command(data, file.name, known=known, today=today, school=from_school)
-            changed = class_changes(given.roster, known)
+            after = Wish(given.roster.pupils).after(known)
+            changed = class_changes(after, known)
             found = 0
             if not dry_run:
-                found = await keep_classes(connection, store.vault, school, merged(given.roster, known))
+                found = (await keep_classes(connection, store.vault, school, after, person=ANYBODY)).sheets
             return given, changed, found
 
     given, changed, found = with_store(config_path, work)

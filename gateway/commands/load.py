@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from gateway.access.person import ANYBODY
 from gateway.commands.options import config_option, with_store
+from gateway.rosters import Wish
+from gateway.store.class_lists import keep_classes, whole_roster
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish
 from gateway.store.schools import school_key
@@ -39,7 +42,12 @@ def command(school: str, what: Path, config_path: Path | None) -> None:
         async with store.writing() as connection:
             if not await lock_school(connection, school):
                 await school_key(connection, store.vault, school)
-            return await publish(connection, store.vault, school, run)
+            documents = await publish(connection, school, run)
+            if run.roster is not None:
+                known = await whole_roster(connection, store.vault, school)
+                after = Wish(run.roster.pupils).after(known)
+                documents += (await keep_classes(connection, store.vault, school, after, person=ANYBODY)).documents
+            return documents
 
     new = with_store(config_path, work)
     title = run.assignment.title if run.assignment is not None else run.layout.sheet

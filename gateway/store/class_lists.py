@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -10,31 +11,44 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.keys import Vault
 from gateway.store.dialect import batched
 from gateway.store.documents import publish_classes
+from gateway.store.past_lists import remember
 from gateway.store.rosters import bring_in
-from gateway.store.schema import pupils
+from gateway.store.schema import pupils as pupils_table
 from gateway.store.schools import opened_pupils, school_key
 from homework.roster import Pupil, Roster
+
+
+class Kept(NamedTuple):
+    """What came of it: so many sheets that were here before have found their pupil, so many classes go to the boxes."""
+
+    sheets: int
+    documents: int
 
 
 async def whole_roster(connection: AsyncConnection, vault: Vault, school: str) -> Roster:
     """Every pupil of a school, names opened, by class and seat. Raises `ClassboxError` when there is no such school."""
     key = await school_key(connection, vault, school)
-    order = (pupils.c.class_name, pupils.c.seat)
-    found = list(await connection.execute(select(pupils).where(pupils.c.school_id == school).order_by(*order)))
+    order = (pupils_table.c.class_name, pupils_table.c.seat)
+    found = list(
+        await connection.execute(select(pupils_table).where(pupils_table.c.school_id == school).order_by(*order))
+    )
     return Roster(tuple(known.pupil for known in opened_pupils(key, found)))
 
 
 async def keep_classes(
-    connection: AsyncConnection, vault: Vault, school: str, classes: Mapping[str, tuple[Pupil, ...]]
-) -> int:
+    connection: AsyncConnection, vault: Vault, school: str, classes: Mapping[str, tuple[Pupil, ...]], *, person: int
+) -> Kept:
     """Make these classes what they say, here and on the boxes; one without pupils goes. Others stay.
 
-    The caller holds the school's lock. Returns how many sheets that came before have found their pupil.
+    What they were before is kept (`gateway.store.past_lists`). The caller holds the school's lock.
     """
+    before = (await whole_roster(connection, vault, school)).by_class()
+    changed = {name: before.get(name, ()) for name, pupils in classes.items() if pupils != before.get(name, ())}
+    if changed:
+        await remember(connection, vault, school, changed, person=person)
     for some in batched([name for name, members in classes.items() if not members]):
-        here = (pupils.c.school_id == school, pupils.c.class_name.in_(some))
-        await connection.execute(delete(pupils).where(*here))
+        here = (pupils_table.c.school_id == school, pupils_table.c.class_name.in_(some))
+        await connection.execute(delete(pupils_table).where(*here))
     everybody = Roster(tuple(pupil for members in classes.values() for pupil in members))
     found = await bring_in(connection, vault, school, everybody)
-    await publish_classes(connection, vault, school, classes)
-    return found
+    return Kept(found, await publish_classes(connection, vault, school, classes))

@@ -16,7 +16,6 @@ from gateway.store.corrections import book, captures_judged_by
 from gateway.store.down_log import append
 from gateway.store.lanes import add_documents
 from gateway.store.rollups import touch_school
-from gateway.store.rosters import bring_in
 from gateway.store.schools import school_key
 from homework.assignment import assignment_to_toml
 from homework.layout import layout_to_json
@@ -27,8 +26,11 @@ from sync.down_bodies import content_of, sealed_content_of, sealed_roster
 from sync.records import DocumentRecord
 
 
-async def publish(connection: AsyncConnection, vault: Vault, school: str, run: PrintRun) -> int:
-    """Give a print run to the school and all its boxes. Returns how many of its documents are new."""
+async def publish(connection: AsyncConnection, school: str, run: PrintRun) -> int:
+    """Give the worksheets of a print run to the school and all its boxes. Returns how many documents are new.
+
+    Its class list is another matter (`gateway.store.class_lists`).
+    """
     run = run.by_digest()
     new = 0
     if run.reference is not None and run.layout.reference is not None:
@@ -37,21 +39,16 @@ async def publish(connection: AsyncConnection, vault: Vault, school: str, run: P
         body = assignment_to_toml(run.assignment).encode()
         new += await _document(connection, school, "assignment", run.assignment.id, body)
     new += await _document(connection, school, "layout", run.layout.sheet, layout_to_json(run.layout).encode())
-    if run.roster is not None:
-        await bring_in(connection, vault, school, run.roster)
-        new += await publish_roster(connection, vault, school, run.roster)
     return new
-
-
-async def publish_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> int:
-    """Give every class of a roster to the boxes, sealed under the school's key. Returns how many have changed."""
-    return await publish_classes(connection, vault, school, roster.by_class())
 
 
 async def publish_classes(
     connection: AsyncConnection, vault: Vault, school: str, classes: Mapping[str, tuple[Pupil, ...]]
 ) -> int:
-    """The same of classes by name; one without pupils is taken from the boxes' lists."""
+    """Give classes to the boxes, sealed under the school's key; one without pupils goes from their lists.
+
+    Returns how many have changed.
+    """
     key = await school_key(connection, vault, school)
     new = 0
     for name, pupils in classes.items():

@@ -119,6 +119,18 @@ pupils = Table(
     Index(None, "school_id", "class_name", "seat"),
 )
 
+past_lists = Table(
+    "past_lists",
+    metadata,
+    Column("school_id", String(32)),
+    Column("list_no", Integer),  # from 1; the oldest go
+    Column("changed_ms", BigInteger, nullable=False),
+    Column("person_id", BigInteger, nullable=False),  # who changed it; 0: on the terminal
+    Column("sealed", LargeBinary, nullable=False),  # the changed classes as they were before, under the school key
+    PrimaryKeyConstraint("school_id", "list_no"),
+    _school_key(),
+)
+
 documents = Table(
     "documents",
     metadata,

@@ -15,6 +15,7 @@ from gateway.figures import Figures
 from gateway.store.store import Store
 from gateway.web.changes import Changes
 from gateway.web.figure_rooms import add_figure_rooms
+from gateway.web.office_rooms import add_office_rooms
 from gateway.web.pages.health import add_health
 from gateway.web.rooms import Rooms, Status
 from sync.errors import StoreTrouble
@@ -57,6 +58,7 @@ def make_rooms(
     add_health(rooms, metrics_token=metrics_token)
     if Parts.PAGES in parts:
         add_figure_rooms(rooms)
+        add_office_rooms(rooms)
 
     async def let_go(_app: web.Application) -> None:
         """End the streams, so that stopping does not wait for open pages."""

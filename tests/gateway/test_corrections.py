@@ -272,7 +272,7 @@ async def test_a_key_that_is_loaded_at_the_school_judges_what_was_corrected_befo
     run = PrintRun(layout=tiny.pupils.layout, assignment=other, roster=None)
     async with tiny.store.writing() as connection:
         await lock_school(connection, tiny.school)
-        await publish(connection, tiny.store.vault, tiny.school, run)
+        await publish(connection, tiny.school, run)
     assert (await counted(tiny)).score_hundredths == 200
     assert (await tiny.check()).faults == ()
 

@@ -1,0 +1,21 @@
+"""Who is asking, for pages that show or change more than what their address names: each thing by the rules."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+
+from gateway.access.deeds import Deed, Thing
+from gateway.access.person import Person, anybody_here
+from gateway.access.rules import may
+
+
+def person_of(_request: web.Request) -> Person:
+    """Who asks."""
+    return anybody_here()
+
+
+def may_here(request: web.Request, deed: Deed, thing: Thing) -> bool:
+    """Whether who asks may do that to that, now."""
+    return may(person_of(request), deed, thing, time.time_ns() // 1_000_000)

@@ -1,0 +1,47 @@
+"""A school's office: class lists, homework, boxes and held records, and the way between these pages."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from aiohttp import web
+
+from gateway.access.deeds import SOME, Deed, Thing
+from gateway.web.asking import may_here
+from ui.language import translator
+from ui.pages import language_of, render
+
+
+class Door(NamedTuple):
+    """A page that the reader may open."""
+
+    address: str
+    words: str
+    here: bool
+
+
+_PAGES = (
+    ("rosters", "Class lists", Deed.EDIT_ROSTER),
+    ("homework", "Homework", Deed.ASSIGN),
+    ("boxes", "Boxes", Deed.MANAGE_BOXES),
+    ("held", "Records that wait for a decision", Deed.DECIDE_HELD),
+)
+
+
+def office_address(school: str, page: str) -> str:
+    """The address of one of these pages: `rosters`, `homework`, `boxes`, `held`."""
+    return f"/schools/{quote(school, '')}/{page}"
+
+
+def render_office(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """A page of a school's office, with the ways to the others that the reader may go."""
+    school = request.match_info["school"]
+    _ = translator(language_of(request)).gettext
+    doors = [
+        Door(address, _(words), request.path == address)
+        for page, words, deed in _PAGES
+        if may_here(request, deed, Thing(school=school, class_name=SOME, subject=SOME))
+        for address in (office_address(school, page),)
+    ]
+    return render(request, template, status=status, school=school, office=doors, **values)

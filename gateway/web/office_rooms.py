@@ -1,0 +1,11 @@
+"""The rooms of a school's office: what comes in (class lists, homework), and how boxes and their records fare."""
+
+from __future__ import annotations
+
+from gateway.web.pages.rosters import add_rosters
+from gateway.web.rooms import Rooms
+
+
+def add_office_rooms(rooms: Rooms) -> None:
+    """All of them."""
+    add_rosters(rooms)
