@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.metadata import version
 from typing import Literal, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
@@ -74,6 +74,37 @@ async def held(connection: AsyncConnection, *, everything: bool = False) -> list
     return await _select(connection, *wanted)
 
 
+class HeldCounts(NamedTuple):
+    """Undecided records of a box: those that wait for a person, and those of a copied card, which come again."""
+
+    waiting: int
+    copies: int
+
+
+async def held_of_school(
+    connection: AsyncConnection, school: str, which: Literal["waiting", "copies", "decided"], *, limit: int
+) -> list[Held]:
+    """What waits at a school, what conflicts with its history, or what was decided; the oldest first."""
+    another = held_records.c.reason == ANOTHER_HISTORY
+    condition = {
+        "waiting": and_(_undecided(), not_(another)),
+        "copies": and_(_undecided(), another),
+        "decided": held_records.c.decision.is_not(None),
+    }[which]
+    return await _select(connection, held_records.c.school_id == school, condition, limit=limit)
+
+
+async def held_counts(connection: AsyncConnection, school: str) -> dict[str, HeldCounts]:
+    """How many are undecided, by box; boxes without any are left out."""
+    copy = case((held_records.c.reason == ANOTHER_HISTORY, 1), else_=0)
+    query = (
+        select(held_records.c.box_id, func.count(), func.sum(copy))
+        .where(held_records.c.school_id == school, _undecided())
+        .group_by(held_records.c.box_id)
+    )
+    return {box: HeldCounts(every - copies, copies) for box, every, copies in await connection.execute(query)}
+
+
 async def look_again(
     store: Store, *, software: str = version("classbox"), now_ms: Callable[[], int] = _now_ms
 ) -> tuple[int, int]:
@@ -98,8 +129,10 @@ async def look_again(
     return taken, left
 
 
-async def accept(store: Store, beginnings: Iterable[str], *, now_ms: Callable[[], int] = _now_ms) -> list[Held]:
-    """Take in the records whose digests begin so (hexadecimal), all or none, and return them.
+async def accept(
+    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = _now_ms
+) -> list[Held]:
+    """Take in the records (of one school, or any) whose digests begin so (hexadecimal), all or none, and return them.
 
     One that conflicts with the gateway's own history is taken in beside it, under a name of its own. Raises
     `ClassboxError` for a beginning that is none or not only one record's, and for a record that cannot be read.
@@ -119,10 +152,12 @@ async def accept(store: Store, beginnings: Iterable[str], *, now_ms: Callable[[]
             readable.append(read)
         await _take(connection, readable, now_ms())
 
-    return await _with_chosen(store, beginnings, work)
+    return await _with_chosen(store, beginnings, work, school)
 
 
-async def refuse(store: Store, beginnings: Iterable[str], *, now_ms: Callable[[], int] = _now_ms) -> list[Held]:
+async def refuse(
+    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = _now_ms
+) -> list[Held]:
     """Say that the records whose digests begin so count nowhere, and return them. Their bytes stay here.
 
     Raises `ClassboxError` as `accept` does.
@@ -131,19 +166,23 @@ async def refuse(store: Store, beginnings: Iterable[str], *, now_ms: Callable[[]
     async def work(connection: AsyncConnection, found: Sequence[Held]) -> None:
         await _decide(connection, found, "refused", now_ms())
 
-    return await _with_chosen(store, beginnings, work)
+    return await _with_chosen(store, beginnings, work, school)
 
 
 async def _with_chosen(
-    store: Store, beginnings: Iterable[str], work: Callable[[AsyncConnection, Sequence[Held]], Awaitable[None]]
+    store: Store,
+    beginnings: Iterable[str],
+    work: Callable[[AsyncConnection, Sequence[Held]], Awaitable[None]],
+    school: str | None,
 ) -> list[Held]:
     """Let `work` have the chosen records of each school, locked, in one transaction."""
     wanted = list(beginnings)
     async with store.writing() as connection:
-        schools = (await connection.execute(select(held_records.c.school_id).where(_undecided()).distinct())).scalars()
-        for school in sorted(schools):  # first: two who decide at once must not both find it undecided
-            await lock_school(connection, school)
-        every = [one for one in await held(connection, everything=True) if one.decision is None]
+        of_it = (_undecided(),) if school is None else (_undecided(), held_records.c.school_id == school)
+        schools = (await connection.execute(select(held_records.c.school_id).where(*of_it).distinct())).scalars()
+        for each in sorted(schools):  # first: two who decide at once must not both find it undecided
+            await lock_school(connection, each)
+        every = await _select(connection, *of_it)
         chosen = {one.digest: None for beginning in wanted for one in _beginning_with(beginning, every)}
         by_school: dict[str, list[Held]] = defaultdict(list)
         for one in every:

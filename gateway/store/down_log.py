@@ -156,10 +156,11 @@ async def note_place(
     )
 
 
-async def how_far(connection: AsyncConnection) -> dict[tuple[str, str], Behind]:
-    """How far every box has come that ever said so."""
+async def how_far(connection: AsyncConnection, school: str | None = None) -> dict[tuple[str, str], Behind]:
+    """How far every box (of a school, or of all) has come that ever said so."""
     after = (down_log.c.school_id == boxes.c.school_id, down_log.c.place > boxes.c.down_place)
     untold = select(func.count()).where(*after, down_log.c.packed.is_not(None)).scalar_subquery()
     columns = (boxes.c.school_id, boxes.c.box_id, untold, boxes.c.down_waiting, boxes.c.down_refused)
-    found = await connection.execute(select(*columns).where(boxes.c.down_place.is_not(None)))
+    query = select(*columns).where(boxes.c.down_place.is_not(None))
+    found = await connection.execute(query if school is None else query.where(boxes.c.school_id == school))
     return {(school, box): Behind(new + waiting, refused) for school, box, new, waiting, refused in found}

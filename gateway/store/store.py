@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -33,13 +34,17 @@ class Store:
     `on_trouble` is told when the database does not do what it should, and with None when it does again.
     """
 
-    def __init__(self, engine: AsyncEngine, vault: Vault, file: GenerationFile, *, now_s: Callable[[], float]) -> None:
+    def __init__(
+        self, engine: AsyncEngine, vault: Vault, file: GenerationFile, *, data: Path, now_s: Callable[[], float]
+    ) -> None:
         """`open_store` makes it ready."""
         self._engine = engine
         self._identity = Identity(file)
         self._now_s = now_s
         self._moved_s: float | None = None
         self.vault = vault
+        self.data = data
+        """The folder of what does not lie in the database: the key file, the authority for boxes' certificates."""
         self.name = secrets.token_hex(8)
         """Of this gateway, among those on one server."""
         self.incarnation = b""
@@ -151,6 +156,7 @@ async def open_store(config: GatewayConfig, *, now_s: Callable[[], float] = time
         await open_engine(config.store_url, connections=config.store_connections),
         vault,
         GenerationFile(config.data),
+        data=config.data,
         now_s=now_s,
     )
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gateway.web.pages.boxes import add_boxes
+from gateway.web.pages.held import add_held
 from gateway.web.pages.rosters import add_rosters
 from gateway.web.rooms import Rooms
 
@@ -9,3 +11,5 @@ from gateway.web.rooms import Rooms
 def add_office_rooms(rooms: Rooms) -> None:
     """All of them."""
     add_rosters(rooms)
+    add_boxes(rooms)
+    add_held(rooms)

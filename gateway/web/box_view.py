@@ -1,0 +1,159 @@
+"""What the pages of boxes and of held records show, in the reader's words: plain values for the templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.boxes import BoxFacts
+from gateway.held import Held
+from gateway.poison import REFUSED
+from gateway.store.lanes import ANOTHER_HISTORY
+from gateway.web.roster_view import moment
+from homework.wording import Translate, counted
+from sync.clock import ClockQuality
+from sync.lanes import Lane
+
+_DAY_MS = 86_400_000
+_QUIET_AFTER_MS = 3 * _DAY_MS
+"""A weekend is no reason to look."""
+_LITTLE_MB = 2048
+_FUTURE = re.compile(r"is of version (\d+), newer")
+
+
+class BoxView(NamedTuple):
+    """A box. `state` is `right`, `ask` (somebody should look) or `blank` (never heard)."""
+
+    name: str
+    state: str
+    headline: str
+    lines: tuple[tuple[str, str], ...]
+    """What is said, and how it is: `right`, `ask` or ""."""
+    copies: bool
+    never: bool
+    locked_out: bool
+
+
+class HeldView(NamedTuple):
+    """A record that waits, or was decided. `key` names it in the form."""
+
+    key: str
+    short: str
+    box: str
+    what: str
+    when: str
+    why: str
+    remedy: str
+    decision: str
+
+
+def box_views(found: Sequence[BoxFacts], now_ms: int, _: Translate) -> list[BoxView]:
+    """Those that somebody should look at first."""
+    views = [_box_view(one, now_ms, _) for one in found]
+    order = {"ask": 0, "blank": 1, "right": 2}
+    return sorted(views, key=lambda view: (order[view.state], view.name))
+
+
+def ago(then_ms: int, now_ms: int, _: Translate) -> str:
+    """How long ago, as one would say it."""
+    minutes = max(0, now_ms - then_ms) // 60_000
+    if minutes < 2:
+        return _("just now")
+    if minutes < 120:
+        return counted(_, minutes, "{n} minute ago", "{n} minutes ago")
+    if minutes < 48 * 60:
+        return counted(_, minutes // 60, "{n} hour ago", "{n} hours ago")
+    return counted(_, minutes // (24 * 60), "{n} day ago", "{n} days ago")
+
+
+def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
+    """Records as a person sees them."""
+    kinds = {
+        Lane.DOCUMENTS: _("a worksheet's file"),
+        Lane.RESULTS: _("a graded sheet"),
+        Lane.CROPS: _("the picture of an answer"),
+        Lane.HEALTH: _("a word of the box about itself"),
+    }
+    decisions = {"taken": _("taken in"), "refused": _("refused"), None: ""}
+    views = []
+    for one in found:
+        why, remedy = _reason(one.reason, _)
+        name = one.digest.hex()
+        views.append(
+            HeldView(
+                key=name,
+                short=name[:12],
+                box=one.lane.box,
+                what=_("{kind}, No. {number}, {size} bytes").format(
+                    kind=kinds[one.lane.lane], number=one.seq, size=one.size
+                ),
+                when=moment(one.received_ms),
+                why=why,
+                remedy=remedy,
+                decision=decisions[one.decision],
+            )
+        )
+    return views
+
+
+def _reason(reason: str, _: Translate) -> tuple[str, str]:
+    """Why it is held, and what to do."""
+    if (newer := _FUTURE.search(reason)) is not None:
+        return (
+            _("A newer version of the box sent it ({version}).").format(version=newer[1]),
+            _("Update Classbox here; then it is taken in by itself."),
+        )
+    if reason == REFUSED:
+        return _("The database refused it."), _("Tell whoever looks after this machine; the box keeps it.")
+    if reason == ANOTHER_HISTORY:
+        return (
+            _("It is another than what is here under its number."),
+            _("The box sends it again by itself. Take it in only when the box is gone for good."),
+        )
+    return _("It cannot be read: {reason}").format(reason=reason), _("Take it in after an update, or refuse it.")
+
+
+def _box_view(one: BoxFacts, now_ms: int, _: Translate) -> BoxView:
+    lines: list[tuple[str, str]] = []
+    if one.locked_out:
+        lines.append((_("Locked out: nothing that it sends is taken."), "ask"))
+    if one.health is not None:
+        lines += _health_lines(one, _)
+    if one.documents is not None:
+        behind, refused = one.documents
+        lines.append((_("{n} documents behind").format(n=behind), "ask") if behind else (_("has every document"), ""))
+        if refused:
+            lines.append((_("{n} documents it cannot use").format(n=refused), "ask"))
+    if one.held.waiting:
+        lines.append((_("{n} records wait for a decision").format(n=one.held.waiting), "ask"))
+    if one.held.copies:
+        lines.append(
+            (_("{n} records are others than here: its card was copied or put back").format(n=one.held.copies), "ask")
+        )
+    if one.heard_ms is None:
+        state, headline = "blank", _("never heard")
+    else:
+        headline = _("heard {ago}").format(ago=ago(one.heard_ms, now_ms, _))
+        late = now_ms - one.heard_ms > _QUIET_AFTER_MS
+        state = "ask" if late or any(how == "ask" for _words, how in lines) else "right"
+    return BoxView(one.box, state, headline, tuple(lines), bool(one.held.copies), one.heard_ms is None, one.locked_out)
+
+
+def _health_lines(one: BoxFacts, _: Translate) -> list[tuple[str, str]]:
+    health = one.health
+    assert health is not None
+    waiting = counted(_, health.waiting, "{n} record waits on it", "{n} records wait on it")
+    lines = [(waiting, "") if health.waiting else (_("nothing waits on it"), "")]
+    clocks = {
+        ClockQuality.UNSET: (_("its clock was not set"), "ask"),
+        ClockQuality.RESTORED: (_("its clock is from the card and may be late"), "ask"),
+        ClockQuality.SYNCED: (_("its clock is right"), ""),
+    }
+    lines.append(clocks[health.clock.quality])
+    little = health.free_mb < _LITTLE_MB
+    lines.append((_("{gb} GB free").format(gb=f"{health.free_mb / 1024:.1f}"), "ask" if little else ""))
+    if health.temperature_c is not None:
+        lines.append((f"{health.temperature_c} °C", ""))
+    lines.append((_("version {version}").format(version=health.software), ""))
+    return lines
