@@ -67,15 +67,25 @@ def sent_draft(given: Mapping[str, str], name: str = "", data: bytes = b"") -> D
     return draft
 
 
-def draft_values(draft: Draft, words: Translate, *, address: str, table_address: str, editing: bool) -> dict[str, Any]:
+def draft_values(
+    draft: Draft,
+    words: Translate,
+    *,
+    address: str,
+    table_address: str,
+    editing: bool,
+    subjects: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """What `_homework_draft.html` asks for (with `morning.css`). The form goes to `address` as `multipart/form-data`.
 
-    Its button `do` says `read`, `preview` or `keep`; `table_address` is that of the empty table of questions.
+    Its button `do` says `read`, `preview` or `keep`; `table_address` is that of the empty table of questions;
+    `subjects` to choose from, by what they are called in words, for who has more than one.
     """
     return {
         "draft": draft,
         "rows": rows_of_items(draft.items),
         "editing": editing,
+        "subjects": subjects or {},
         "address": address,
         "table_address": table_address,
         "due": due_for_form(draft.head.due),

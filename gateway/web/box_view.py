@@ -30,7 +30,8 @@ class BoxView(NamedTuple):
     headline: str
     lines: tuple[tuple[str, str], ...]
     """What is said, and how it is: `right`, `ask` or ""."""
-    copies: bool
+    held: bool
+    """Something of it waits for a decision."""
     never: bool
     locked_out: bool
 
@@ -111,7 +112,8 @@ def _reason(reason: str, _: Translate) -> tuple[str, str]:
             _("It is another than what is here under its number."),
             _("The box sends it again by itself. Take it in only when the box is gone for good."),
         )
-    return _("It cannot be read: {reason}").format(reason=reason), _("Take it in after an update, or refuse it.")
+    what = reason.removeprefix("The record cannot be read: ")
+    return _("It cannot be read: {reason}").format(reason=what), _("Take it in after an update, or refuse it.")
 
 
 def _box_view(one: BoxFacts, now_ms: int, _: Translate) -> BoxView:
@@ -137,7 +139,7 @@ def _box_view(one: BoxFacts, now_ms: int, _: Translate) -> BoxView:
         headline = _("heard {ago}").format(ago=ago(one.heard_ms, now_ms, _))
         late = now_ms - one.heard_ms > _QUIET_AFTER_MS
         state = "ask" if late or any(how == "ask" for _words, how in lines) else "right"
-    return BoxView(one.box, state, headline, tuple(lines), bool(one.held.copies), one.heard_ms is None, one.locked_out)
+    return BoxView(one.box, state, headline, tuple(lines), any(one.held), one.heard_ms is None, one.locked_out)
 
 
 def _health_lines(one: BoxFacts, _: Translate) -> list[tuple[str, str]]:

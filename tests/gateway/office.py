@@ -55,6 +55,12 @@ class Office:
             assert answer.status == status, await answer.text()
             return await answer.text()
 
+    async def file(self, path: str, fields: Mapping[str, str]) -> bytes:
+        """The file that a form leads to."""
+        async with self._client.post(path, data=dict(fields), headers=HEADERS) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.read()
+
 
 @asynccontextmanager
 async def open_office(store: Store) -> AsyncIterator[Office]:
