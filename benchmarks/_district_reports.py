@@ -11,6 +11,7 @@ from benchmarks._district import District
 from benchmarks._district_hour import Place
 from benchmarks._district_looks import Look
 from benchmarks._district_sheets import SchoolTerm
+from gateway.web.found import class_address, pupil_address
 from gateway.web.rooms import report_address
 
 
@@ -24,7 +25,7 @@ class Targets:
         self._district, self._days, self._live, self._keys, self._rng = district, days, live, school_keys, rng
         self._weights = [sum(one.first for one in school.classes) for school in district.schools]
 
-    def class_address(self) -> str:
+    def report_address(self) -> str:
         """A class report, each of the term as likely as another."""
         while True:
             number = self.school_no()
@@ -37,6 +38,22 @@ class Targets:
     def live_address(self) -> str:
         """A class report that changes."""
         return report_address(*self._rng.choice(self._live))
+
+    def class_address(self) -> str:
+        """The page of a class."""
+        school = self._district.schools[self.school_no()]
+        return class_address(school.name, self._rng.choice(school.classes).name)
+
+    def pupil_address(self) -> str:
+        """The page of a pupil."""
+        term = self._term(self.school_no())
+        return pupil_address(
+            term.plan.name, self._rng.choice(term.pseudonyms(self._rng.randrange(len(term.plan.classes))))
+        )
+
+    def school(self) -> str:
+        """A school's id."""
+        return self._district.schools[self.school_no()].name
 
     def school_no(self) -> int:
         """A school, those with many sheets oftener."""
@@ -57,14 +74,21 @@ class Report(NamedTuple):
 
 CLASS = "class report"
 REPORTS = (
-    Report(CLASS, 10, lambda t: t.class_address()),
-    Report("class report, sheets arriving", 6, lambda t: t.live_address()),
-    Report("class report, CSV", 2, lambda t: f"{t.class_address()}.csv"),
-    Report("class report, API", 4, lambda t: f"/api/1{t.class_address()}/report"),
-    Report("start page", 3, lambda _: "/"),
-    Report("list of reports, API", 1, lambda _: "/api/1/schools"),
+    Report(CLASS, 12, lambda t: t.report_address()),
+    Report("class report, sheets arriving", 8, lambda t: t.live_address()),
+    Report("class report, one click deeper", 2, lambda t: f"{t.report_address()}/more"),
+    Report("class report, one item", 3, lambda t: f"{t.report_address()}/items/1"),
+    Report("class report, projector", 1, lambda t: f"{t.report_address()}/screen"),
+    Report("class report, CSV", 1, lambda t: f"{t.report_address()}.csv"),
+    Report("class report, XLSX", 1, lambda t: f"{t.report_address()}.xlsx"),
+    Report("class report, API", 3, lambda t: f"/api/1{t.report_address()}/report"),
+    Report("class", 3, lambda t: t.class_address()),
+    Report("pupil", 5, lambda t: t.pupil_address()),
+    Report("start page of a district", 1, lambda _: "/"),
+    Report("start page of a school", 4, lambda t: f"/?school={t.school()}"),
 )
-"""Every page that there is to look at, in one place: a new one needs a line here and nothing else."""
+"""Every page that many look at, in one place: a new one needs a line here and nothing else. What is set for paper (PDF)
+is made by a program of its own, for one person at a time."""
 
 
 def looks(targets: Targets, *, a_second: float, seconds: float, warming_s: float, seed: int) -> list[Look]:
