@@ -380,8 +380,11 @@ def _item_figures(
 
 
 @lru_cache(maxsize=8192)
-def _normalised(kind: str, text: str) -> str:
-    """A class makes the same mistakes, and its report is made again with every sheet."""
+def canonical(kind: str, text: str) -> str:
+    """An answer as it is told: the same for all who meant the same. `kind` is that of its field.
+
+    A class makes the same mistakes, and its report is made again with every sheet, so that it is remembered.
+    """
     return normalise(msgspec.convert(kind, FieldKind), text)
 
 
@@ -391,7 +394,7 @@ def _wrong_answers(given: Sequence[_Given], free_order: bool) -> tuple[WrongAnsw
     for pupil, blanks, _ in given:
         for result in blanks:
             if result.verdict.kind is VerdictKind.WRONG and result.reading.text:
-                text = _normalised(result.kind, result.reading.text)
+                text = canonical(result.kind, result.reading.text)
                 groups.setdefault((None if free_order else result.blank, text), []).append(pupil)
     found = (WrongAnswer(blank, text, tuple(pupils)) for (blank, text), pupils in groups.items())
     return tuple(sorted(found, key=lambda answer: -answer.n))

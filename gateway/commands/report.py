@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +12,8 @@ import click
 from gateway.commands.options import config_option, with_store
 from gateway.reports.class_report import SchoolReport, class_report
 from gateway.reports.export import report_to_csv, report_to_json
-from gateway.reports.overview import OverviewLine, overview
+from gateway.store.reading import ReportLine, report_lines
+from gateway.store.schools import school_ids
 from gateway.store.store import Store
 from homework.errors import ClassboxError, UsageError
 from homework.wording import report_text
@@ -35,7 +37,9 @@ def command(
 
     async def work(store: Store) -> SchoolReport:
         async with store.reading() as connection:
-            line = _chosen((await overview(connection)).lines, class_name, assignment, school)
+            places = await school_ids(connection) if school is None else (school,)
+            lines = [line for one in places for line in await report_lines(connection, one, {class_name})]
+            line = _chosen(lines, class_name, assignment)
             return await class_report(connection, store.vault, line.school, line.class_name, line.assignment)
 
     report = with_store(config_path, work)
@@ -48,15 +52,9 @@ def command(
         print(report_text(report, translator(terminal_language()).gettext))
 
 
-def _chosen(
-    lines: tuple[OverviewLine, ...], class_name: str, assignment: str | None, school: str | None
-) -> OverviewLine:
+def _chosen(lines: Sequence[ReportLine], class_name: str, assignment: str | None) -> ReportLine:
     """The newest line that fits. Raises `ClassboxError` when there is none, `UsageError` when schools differ."""
-    fitting = [
-        line
-        for line in lines
-        if line.class_name == class_name and assignment in (None, line.assignment) and school in (None, line.school)
-    ]
+    fitting = [line for line in lines if assignment in (None, line.assignment)]
     if not fitting:
         raise ClassboxError(
             "No sheet of class {name} has come yet.",

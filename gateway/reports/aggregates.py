@@ -45,15 +45,52 @@ class Touched:
         self.days[class_name].add(day_numbered(day))
 
 
-async def aggregate(connection: AsyncConnection, school: str, touched: Touched) -> None:
-    """Bring the sums up to date in which the summaries of these classes and days stand."""
+class _Books:
+    """The sums of one school."""
+
+    def __init__(self, connection: AsyncConnection, school: str, wrong: list[str], *, look_only: bool = False) -> None:
+        self.connection, self.school = connection, school
+        self._wrong, self._look_only = wrong, look_only
+
+    async def make_so(
+        self, table: Table, where: Iterable[ColumnElement[bool]], rows: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
+        """Make the school's rows that fulfil `where` these. Returns those that were not right; no other is touched."""
+        key = [column.name for column in table.primary_key.columns]
+        names = [column.name for column in table.columns]
+        right = {tuple(row[name] for name in key): {name: row[name] for name in names} for row in rows}
+        found = await self.connection.execute(select(table).where(table.c.school_id == self.school, *where))
+        there = {tuple(row[name] for name in key): dict(row) for row in found.mappings()}
+        wrong = [row for place, row in right.items() if there.get(place) != row]
+        gone = [place for place in there if place not in right]
+        self._wrong += [f"{table.name} {place}" for place, row in right.items() if there.get(place) != row]
+        self._wrong += [f"{table.name} {place}" for place in gone]
+        if not self._look_only:
+            if wrong:
+                await self.connection.execute(add_or_replace(self.connection, table), wrong)
+            for place in gone:
+                same = [table.c[name] == value for name, value in zip(key, place, strict=True)]
+                await self.connection.execute(delete(table).where(*same))
+        return [*wrong, *(there[place] for place in gone)]
+
+
+async def aggregate(
+    connection: AsyncConnection, school: str, touched: Touched, *, look_only: bool = False
+) -> list[str]:
+    """Bring the sums up to date in which the summaries of these classes and days stand; or only look at them.
+
+    Returns what was not right, as table and key.
+    """
+    wrong: list[str] = []
+    books = _Books(connection, school, wrong, look_only=look_only)
     changed: set[date] = set()
     for class_name, days in sorted(touched.days.items()):
         for term in sorted({term_of(day) for day in days}):
-            await _term(connection, school, class_name, term)
-        changed |= days | await _days(connection, school, class_name, days)
+            await _term(books, class_name, term)
+        changed |= days | await _days(books, class_name, days)
     for day in sorted(changed):
-        await _school_day(connection, school, day)
+        await _school_day(books, day)
+    return wrong
 
 
 async def freshness(connection: AsyncConnection, school: str, today: date) -> None:
@@ -69,18 +106,18 @@ async def freshness(connection: AsyncConnection, school: str, today: date) -> No
         "behind": len({box for one in found for box in one.behind.split("\n") if box}),
         "told_ms": max((one.told_ms for one in found), default=None),
     }
-    await _make_so(connection, school_freshness, [school_freshness.c.school_id == school], [row])
+    await _Books(connection, school, []).make_so(school_freshness, (), [row])
 
 
-async def _term(connection: AsyncConnection, school: str, class_name: str, term: Term) -> None:
+async def _term(books: _Books, class_name: str, term: Term) -> None:
     """A class's term by subject, and what it knows."""
-    found = await _summaries(connection, school, class_name, term.first, term.last)
+    found = await _summaries(books, class_name, term.first, term.last)
     by_subject: dict[str, list[Any]] = defaultdict(list)
     for one in found:
         by_subject[one.subject].append(one)
     terms, points = [], []
     for subject, some in by_subject.items():
-        here = {"school_id": school, "class_name": class_name, "subject": subject, "term": term.name}
+        here = {"school_id": books.school, "class_name": class_name, "subject": subject, "term": term.name}
         grade = _grade(class_name, some)
         sums = {name: sum(getattr(one, name) for one in some) for name in ("handed_in", "expected", "late")}
         pupils_n = max(one.handed_in for one in some)
@@ -93,14 +130,13 @@ async def _term(connection: AsyncConnection, school: str, class_name: str, term:
         for point, count in together(by_point for _, by_point in counts).items():
             points.append({**here, "knowledge": point, "grade": grade, "pupils": pupils[point], **_of(count)})
     for table, rows in ((class_terms, terms), (class_knowledge, points)):
-        where = (table.c.school_id == school, table.c.class_name == class_name, table.c.term == term.name)
-        await _make_so(connection, table, where, rows)
+        await books.make_so(table, (table.c.class_name == class_name, table.c.term == term.name), rows)
 
 
-async def _days(connection: AsyncConnection, school: str, class_name: str, days: Collection[date]) -> set[date]:
+async def _days(books: _Books, class_name: str, days: Collection[date]) -> set[date]:
     """What a class had to do on these days, and on those after them for which a subject may be missing now or not."""
     first, last = min(days), max(days) + LATELY
-    found = await _summaries(connection, school, class_name, first - LATELY, last)
+    found = await _summaries(books, class_name, first - LATELY, last)
     by_day: dict[date, list[Any]] = defaultdict(list)
     for one in found:
         by_day[day_numbered(one.day)].append(one)
@@ -116,7 +152,7 @@ async def _days(connection: AsyncConnection, school: str, class_name: str, days:
         load = day_load(given, grade=grade, recent=recent)
         rows.append(
             {
-                "school_id": school,
+                "school_id": books.school,
                 "class_name": class_name,
                 "day": day_number(day),
                 "grade": grade,
@@ -127,24 +163,23 @@ async def _days(connection: AsyncConnection, school: str, class_name: str, days:
             }
         )
     where = (
-        class_days.c.school_id == school,
         class_days.c.class_name == class_name,
         class_days.c.day.between(day_number(first), day_number(last)),
     )
-    return {day_numbered(row["day"]) for row in await _make_so(connection, class_days, where, rows)}
+    return {day_numbered(row["day"]) for row in await books.make_so(class_days, where, rows)}
 
 
-async def _school_day(connection: AsyncConnection, school: str, day: date) -> None:
+async def _school_day(books: _Books, day: date) -> None:
     """A school's day by grade: what was handed in, and how heavy it was."""
     number = day_number(day)
     columns = class_summaries.c
-    summaries = await connection.execute(
+    summaries = await books.connection.execute(
         select(class_summaries).where(
-            columns.school_id == school, columns.day == number, columns.handed_in > 0, columns.class_name != ""
+            columns.school_id == books.school, columns.day == number, columns.handed_in > 0, columns.class_name != ""
         )
     )
-    loads = await connection.execute(
-        select(class_days).where(class_days.c.school_id == school, class_days.c.day == number)
+    loads = await books.connection.execute(
+        select(class_days).where(class_days.c.school_id == books.school, class_days.c.day == number)
     )
     by_grade: dict[int, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
     for one in summaries:
@@ -157,7 +192,7 @@ async def _school_day(connection: AsyncConnection, school: str, day: date) -> No
         judged = [one for one in days if one.complete and cap is not None]
         rows.append(
             {
-                "school_id": school,
+                "school_id": books.school,
                 "day": number,
                 "grade": grade,
                 "classes": len({one.class_name for one in some}),
@@ -171,24 +206,22 @@ async def _school_day(connection: AsyncConnection, school: str, day: date) -> No
                 "load_estimated": sum(one.estimated for one in days),
             }
         )
-    await _make_so(connection, school_days, (school_days.c.school_id == school, school_days.c.day == number), rows)
+    await books.make_so(school_days, (school_days.c.day == number,), rows)
 
 
-async def _summaries(
-    connection: AsyncConnection, school: str, class_name: str, first: date, last: date
-) -> Sequence[Any]:
+async def _summaries(books: _Books, class_name: str, first: date, last: date) -> Sequence[Any]:
     columns = class_summaries.c
     query = (
         select(class_summaries)
         .where(
-            columns.school_id == school,
+            columns.school_id == books.school,
             columns.class_name == class_name,
             columns.day.between(day_number(first), day_number(last)),
             columns.handed_in > 0,
         )
         .order_by(columns.day, columns.assignment)
     )
-    return (await connection.execute(query)).all()
+    return (await books.connection.execute(query)).all()
 
 
 def _grade(class_name: str, some: Sequence[Any]) -> int | None:
@@ -198,25 +231,3 @@ def _grade(class_name: str, some: Sequence[Any]) -> int | None:
 
 def _of(count: Count) -> dict[str, int]:
     return {"correct": count.correct, "n": count.n}
-
-
-async def _make_so(
-    connection: AsyncConnection, table: Table, where: Iterable[ColumnElement[bool]], rows: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
-    """Make the rows of a table that fulfil `where` these, touching none that is right. Returns those that were not."""
-    where = tuple(where)
-    key = [column.name for column in table.primary_key.columns]
-    names = [column.name for column in table.columns]
-    right = {tuple(row[name] for name in key): {name: row[name] for name in names} for row in rows}
-    there = {
-        tuple(found[name] for name in key): dict(found)
-        for found in (await connection.execute(select(table).where(*where))).mappings()
-    }
-    wrong = [row for place, row in right.items() if there.get(place) != row]
-    if wrong:
-        await connection.execute(add_or_replace(connection, table), wrong)
-    gone = [place for place in there if place not in right]
-    for place in gone:
-        same = [table.c[name] == value for name, value in zip(key, place, strict=True)]
-        await connection.execute(delete(table).where(*same))
-    return [*wrong, *(there[place] for place in gone)]

@@ -25,14 +25,13 @@ from gateway.store.schema import RowState
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.store.tallies import tallies_of
 from homework.again import AgainState, Attempt, PupilAgain, again_of
-from homework.answers import normalise
 from homework.assignment import Assignment
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.lateness import Span, Timing, due_ms, limit_ms, pupil_timing, timings
-from homework.layout import FieldKind, SheetLayout
+from homework.layout import SheetLayout
 from homework.results import PageRecord, VerdictKind
 from homework.roster import Pupil
-from homework.statistics import ClassFigures, PupilResult, class_figures
+from homework.statistics import ClassFigures, PupilResult, canonical, class_figures
 from sync.placing import Known, Placed
 
 Absence = Literal["excused", "exempt"]
@@ -271,7 +270,7 @@ def _crops(
             for result in record.items:
                 name = CropName(row.booked.capture, result.item, result.blank)
                 if name in pictures and result.verdict.kind is VerdictKind.WRONG and result.reading.text:
-                    text = normalise(msgspec.convert(result.kind, FieldKind), result.reading.text)
+                    text = canonical(result.kind, result.reading.text)
                     key = AnswerKey(result.item, None if result.item in free_order else result.blank, text)
                     if key in listed:
                         found[key].append(name)

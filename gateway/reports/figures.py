@@ -48,8 +48,9 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
 class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     """How much homework went through the boxes in a term, of one grade (None: where the grade is not known).
 
-    `classes` are those of the class lists, `active` those of which a sheet came. `handed_in` of `expected` sheets of
-    pupils (an assignment of several pages is one); both None where they are of too few.
+    `classes` are those of the class lists and others of which a sheet came, `active` the latter. `assignments` counts
+    what was given to each class. `handed_in` of `expected` sheets of pupils (an assignment of several pages is one);
+    both None where they are of too few.
     """
 
     grade: int | None
@@ -163,9 +164,10 @@ class SchoolLine(msgspec.Struct, frozen=True, kw_only=True):
 class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     """All schools in a term, of one subject and grade where they are given.
 
-    `points` have a part for each school; a school with too few pupils for a point is in no total (`left_out` counts
-    those), so that no total gives it away. `as_of_ms` is that of the school that lags most among those that are heard;
-    `complete`, `behind`, `silent` and `nothing` count the schools in each state.
+    `points` have a part for each school where subject and grade are given; a school with too few pupils for a point is
+    in no total (`left_out` counts those), so that no total gives it away. `activity` is of all subjects and grades.
+    `as_of_ms` is that of the school that lags most among those that are heard; `complete`, `behind`, `silent` and
+    `nothing` count the schools in each state.
     """
 
     term: Term

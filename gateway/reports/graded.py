@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateway.store.pages import PageRow, unpack_items
 from homework.layout import SheetLayout
-from homework.results import Candidate, Doubt, ItemResult, PageRecord, Reading, Verdict, WhoWroteIt
-from sync.records import DOUBT_CODES, VERDICT_CODES, FieldName, PackedItem
+from homework.results import ItemResult, PageRecord, Reading, Verdict, WhoWroteIt
+from sync.records import DOUBT_CODES, VERDICT_CODES
 
 
 def graded(row: PageRow, layout: SheetLayout | None) -> PageRecord:
@@ -26,19 +28,22 @@ def graded(row: PageRow, layout: SheetLayout | None) -> PageRecord:
 def _items(row: PageRow, layout: SheetLayout | None) -> tuple[ItemResult, ...]:
     packed = unpack_items(row.items)
     page = layout.page(row.page) if layout else None
-    names = [FieldName(f.item, f.blank, f.kind) for f in page.fields] if page else []
+    names = [(f.item, f.blank, f.kind) for f in page.fields] if page else []
     if len(names) != len(packed):
-        names = [FieldName(f"{row.page}-{place}", 1, "text") for place in range(1, len(packed) + 1)]
-    return tuple(_item(item, name) for item, name in zip(packed, names, strict=True))
-
-
-def _item(item: PackedItem, name: FieldName) -> ItemResult:
-    doubt: Doubt | None = DOUBT_CODES[item.doubt]
-    candidates: tuple[Candidate, ...] = ()
-    return ItemResult(
-        item=name.item,
-        blank=name.blank,
-        kind=name.kind,
-        reading=Reading(item.reading, item.confidence / 255, doubt, candidates),
-        verdict=Verdict(VERDICT_CODES[item.verdict], item.score_hundredths),
+        names = [(f"{row.page}-{place}", 1, "text") for place in range(1, len(packed) + 1)]
+    return tuple(
+        ItemResult(
+            item,
+            blank,
+            kind,
+            Reading(one.reading, one.confidence / 255, DOUBT_CODES[one.doubt]),
+            _verdict(one.verdict, one.score_hundredths),
+        )
+        for one, (item, blank, kind) in zip(packed, names, strict=True)
     )
+
+
+@lru_cache(maxsize=1024)
+def _verdict(code: int, score_hundredths: int | None) -> Verdict:
+    """Of the thousands in a report a few dozen differ."""
+    return Verdict(VERDICT_CODES[code], score_hundredths)

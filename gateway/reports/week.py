@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.reports.periods import day_number, day_numbered
+from gateway.store.schema import class_summaries
+from homework.load import subject_of
 
 
 class WeekClass(NamedTuple):
@@ -53,7 +61,7 @@ class WeekDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Week(msgspec.Struct, frozen=True, kw_only=True):
-    """Seven days from `monday`; the sums are over all of their lines."""
+    """Seven days from `monday`, those on which there is something; the sums are over all of their lines."""
 
     monday: date
     days: tuple[WeekDay, ...]
@@ -67,3 +75,54 @@ class Week(msgspec.Struct, frozen=True, kw_only=True):
     def pending(self) -> int:
         """Answers that wait for a look."""
         return sum(line.pending for line in self.lines)
+
+
+async def week(connection: AsyncConnection, classes: Iterable[WeekClass], monday: date) -> Week:
+    """The week that begins on `monday` for whoever has these classes.
+
+    Homework shows some seconds after its first sheet; days without any are left out.
+    """
+    columns = class_summaries.c
+    mine: dict[str, list[WeekClass]] = defaultdict(list)
+    for one in classes:
+        mine[one.school].append(one)
+    found: dict[date, list[WeekLine]] = defaultdict(list)
+    for school, some in sorted(mine.items()):
+        query = select(class_summaries).where(
+            columns.school_id == school,
+            columns.day.between(day_number(monday), day_number(monday + timedelta(days=6))),
+            columns.handed_in > 0,
+        )
+        if all(one.class_name is not None for one in some):
+            query = query.where(columns.class_name.in_(sorted({one.class_name or "" for one in some})))
+        for row in await connection.execute(query.order_by(columns.class_name, columns.assignment)):
+            if any(_is_of(one, row) for one in some):
+                found[day_numbered(row.day)].append(_line(row))
+    return Week(monday=monday, days=tuple(WeekDay(day=day, lines=tuple(found[day])) for day in sorted(found)))
+
+
+def _is_of(one: WeekClass, row: Any) -> bool:
+    return one.class_name in (None, row.class_name) and (one.subject is None or subject_of(one.subject) == row.subject)
+
+
+def _line(row: Any) -> WeekLine:
+    return WeekLine(
+        school=row.school_id,
+        class_name=row.class_name,
+        assignment=row.assignment,
+        title=row.title,
+        subject=row.subject,
+        day=day_numbered(row.day),
+        expected=row.expected if row.size else None,
+        handed_in=row.handed_in,
+        late=row.late,
+        missing=row.expected - row.handed_in if row.size else 0,
+        pending=row.pending,
+        again_owes=row.again_owes,
+        again_done=row.again_done,
+        reteach=row.reteach_n,
+        mean_rate=row.rate_sum_ppm / row.settled / 1_000_000 if row.settled else None,
+        minutes=row.minutes,
+        minutes_estimated=bool(row.minutes_estimated),
+        finished_ms=row.finished_ms,
+    )

@@ -64,7 +64,7 @@ class _Waiting(NamedTuple):
     last_s: float
 
 
-class _NotOurTurn(Exception):  # noqa: N818 - no error: another gateway does it
+class NotOurTurn(Exception):  # noqa: N818 - no error: another gateway does it
     """Another gateway has the lease."""
 
 
@@ -129,7 +129,7 @@ class SummaryWorker:
             while True:
                 try:
                     await self._turn()
-                except _NotOurTurn:
+                except NotOurTurn:
                     self._forget()
                     await asyncio.sleep(_LASTS_S / 3)
                 except StoreTrouble as trouble:
@@ -143,7 +143,10 @@ class SummaryWorker:
                     await give_lease_back(connection, _NAME, self._store.name)
 
     async def catch_up(self) -> int:
-        """Compare everything and work it off, without waiting. Returns how many summaries were made."""
+        """Compare everything and work it off, without waiting. Returns how many summaries were made.
+
+        Raises `NotOurTurn` while another gateway does it.
+        """
         before = self.made
         self._forget()
         await self._look()
@@ -229,7 +232,7 @@ class SummaryWorker:
 
     async def _take_turn(self, connection: AsyncConnection) -> None:
         if not await take_lease(connection, _NAME, self._store.name, lasts_ms=round(_LASTS_S * 1000)):
-            raise _NotOurTurn
+            raise NotOurTurn
 
     async def _summary(self, connection: AsyncConnection, place: Place) -> Summary | None:
         try:

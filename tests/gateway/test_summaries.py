@@ -5,18 +5,19 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Table, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ingest import Changed, StoreIngest
+from gateway.reports.check import SummaryCheck, check_summaries
 from gateway.reports.periods import day_number, day_numbered, term_of
 from gateway.reports.summaries import Place, grade_of_class, plain, points_of, summarise
-from gateway.reports.worker import CLOSED_AFTER_MS, Finished, SummaryWorker
+from gateway.reports.worker import CLOSED_AFTER_MS, Finished, NotOurTurn, SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish_settings
-from gateway.store.leases import take_lease
+from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.rosters import bring_in
 from gateway.store.schema import (
     class_days,
@@ -69,6 +70,10 @@ class Scene:
     async def rows(self, table: object = class_summaries) -> list[dict[str, object]]:
         async with self.school.store.reading() as connection:
             return [dict(row) for row in (await connection.execute(select(table))).mappings()]  # type: ignore[call-overload]
+
+    async def check(self) -> SummaryCheck:
+        async with self.school.store.reading() as connection:
+            return await check_summaries(connection, self.school.store.vault)
 
     async def row(self, class_name: str = "3-1") -> dict[str, object]:
         (row,) = [row for row in await self.rows() if row["class_name"] == class_name]
@@ -318,14 +323,44 @@ async def test_of_two_gateways_one_works_and_the_other_takes_over(scene: Scene) 
     async with scene.school.store.writing() as connection:
         assert await take_lease(connection, "summaries", "another", lasts_ms=60_000)
     await scene.come(*scene.sheets(1))
-    running = asyncio.create_task(scene.worker.run())
-    await asyncio.sleep(0.3)
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    with pytest.raises(NotOurTurn):
+        await scene.worker.catch_up()
     assert await scene.rows() == []
     async with scene.school.store.writing() as connection:
         await take_lease(connection, "summaries", "another", lasts_ms=-1)
     assert await scene.worker.catch_up() == 1
+
+
+async def test_a_turn_that_is_lost_while_a_summary_is_made_writes_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other gateway may have a newer one already."""
+    await scene.come(*scene.sheets(1))
+
+    async def slowly(connection: AsyncConnection, vault: object, place: Place, **rest: object) -> object:
+        async with scene.school.store.writing() as other:
+            await give_lease_back(other, "summaries", scene.school.store.name)
+            assert await take_lease(other, "summaries", "another", lasts_ms=60_000)
+        return await summarise(connection, vault, place, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("gateway.reports.worker.summarise", slowly)
+    with pytest.raises(NotOurTurn):
+        await scene.worker.catch_up()
+    assert await scene.rows() == []
+
+
+async def test_a_day_that_homework_leaves_is_empty_again(scene: Scene) -> None:
+    """Before its worksheet came it was counted on the day of its first sheet, then on the day on which it is due."""
+    scene.now_ms -= 2 * DAY
+    await scene.come(*scene.sheets(1, 2), documents=False)
+    await scene.worker.catch_up()
+    assert len(await scene.rows(school_days)) == 1
+    before = (await scene.row())["day"]
+    await scene.ingest.take([scene.school.box.envelope(Lane.DOCUMENTS, scene.school.pupils.documents())])
+    await scene.worker.catch_up()
+    assert before != (await scene.row())["day"] == 20261201
+    assert [row["day"] for row in await scene.rows(school_days)] == [20261201]
+    assert [row["day"] for row in await scene.rows(class_days)] == [20261201]
 
 
 async def test_one_class_that_cannot_be_told_keeps_no_other_from_it(
@@ -395,3 +430,39 @@ def test_the_grade_is_read_from_what_a_class_is_called(name: str, grade: int | N
 def test_what_a_column_cannot_hold_is_left_out() -> None:
     assert plain("a\0b\nc\u202e" + "x" * 300, 5) == "abcxx"
     assert day_number(term_of(day_numbered(20261130)).first) == 20260801
+
+
+# --- the check ----------------------------------------------------------------------------------------------
+
+
+async def test_the_check_finds_nothing_where_nothing_is_wrong(scene: Scene) -> None:
+    await scene.come(*scene.sheets(*range(1, 11)))
+    await scene.worker.catch_up()
+    found = await scene.check()
+    assert (found.summaries, found.waiting, found.faults) == (1, 0, ())
+    await scene.come(*scene.sheets(11), documents=False)
+    assert ((await scene.check()).waiting, (await scene.check()).faults) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [(class_summaries, "handed_in"), (class_terms, "late"), (class_knowledge, "correct"), (class_days, "minutes"),
+     (school_days, "expected")],
+    ids=str,
+)  # fmt: skip
+async def test_the_check_finds_a_number_that_is_wrong(scene: Scene, table: Table, column: str) -> None:
+    await scene.come(*scene.sheets(*range(1, 11)))
+    await scene.worker.catch_up()
+    async with scene.school.store.writing() as connection:
+        await connection.execute(update(table).values({column: table.c[column] + 1}))
+    assert any(table.name in fault or "another handed_in" in fault for fault in (await scene.check()).faults)
+
+
+async def test_the_check_finds_a_sum_of_nothing(scene: Scene) -> None:
+    await scene.come(*scene.sheets(*range(1, 11)))
+    await scene.worker.catch_up()
+    async with scene.school.store.writing() as connection:
+        one = class_knowledge.c.knowledge == "估算"
+        await connection.execute(update(class_knowledge).where(one).values(knowledge="x"))
+    faults = (await scene.check()).faults
+    assert any("'x'" in fault for fault in faults)

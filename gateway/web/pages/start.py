@@ -74,7 +74,7 @@ class _Start:
 
     async def as_json(self, request: web.Request) -> web.Response:
         async with self._rooms.store.reading() as connection:
-            lines = (await overview(connection)).lines
+            lines = await overview(connection)
         return web.json_response(
             {
                 "lines": [

@@ -1,0 +1,183 @@
+"""All schools in a term, for a district: numbers of schools and grades, never of a class, a teacher or a pupil."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.reports.figures import Adoption, DayLoad, DistrictFigures, PointCell, PointLine, SchoolLine, State
+from gateway.reports.freshness import NOTHING, freshness_of
+from gateway.reports.periods import Term, day_number, day_numbered
+from gateway.reports.school_report import (
+    ClassTerm,
+    activity_of,
+    adoption_of,
+    class_terms_of,
+    weakest_first,
+)
+from gateway.store.schema import class_knowledge, school_days, schools
+from homework.load import subject_of
+from homework.suppression import LEAST
+
+
+async def district_report(
+    connection: AsyncConnection, term: Term, *, subject: str | None = None, grade: int | None = None, now_ms: int
+) -> DistrictFigures:
+    """The figures as of the last summaries. With subject and grade the points have a part for each school."""
+    subject = None if subject is None else subject_of(subject)
+    columns = (schools.c.school_id, schools.c.title)
+    named = await connection.execute(select(*columns).order_by(schools.c.school_id))
+    titles = {row.school_id: row.title for row in named}
+    fresh = await freshness_of(connection, now_ms=now_ms)
+    classes = await class_terms_of(connection, term, subject=subject)
+    # What is not told is decided over all grades, whichever are asked for: pages together tell no more than each.
+    adoption = {
+        school: [line for line in adoption_of(some)[0] if grade in (None, line.grade)]
+        for school, some in classes.items()
+    }
+    lines = tuple(
+        SchoolLine(
+            school=school,
+            title=title,
+            **_of_school(classes.get(school, ()) if grade is None else (), adoption.get(school, ())),
+            freshness=fresh.get(school, NOTHING),
+        )
+        for school, title in titles.items()
+    )
+    points, left_out = await _points(connection, term, subject, grade)
+    states = Counter(line.freshness.state for line in lines)
+    lagging = [
+        line.freshness.as_of_ms
+        for line in lines
+        if line.freshness.state in (State.COMPLETE, State.BEHIND) and line.freshness.as_of_ms is not None
+    ]
+    return DistrictFigures(
+        term=term,
+        subject=subject,
+        grade=grade,
+        schools=lines,
+        adoption=_by_grade([line for some in adoption.values() for line in some]),
+        points=points,
+        load=await _load(connection, term, grade),
+        activity=await activity_of(connection, term),
+        left_out=left_out,
+        as_of_ms=min(lagging, default=None),
+        complete=states[State.COMPLETE],
+        behind=states[State.BEHIND],
+        silent=states[State.SILENT],
+        nothing=states[State.NOTHING],
+    )
+
+
+def _of_school(classes: Sequence[ClassTerm], grades: Sequence[Adoption]) -> dict[str, Any]:
+    """A school's line over its grades. All its classes together are told where there are enough pupils in them."""
+    told = sum(one.pupils for one in classes) >= LEAST
+    return {
+        "classes": sum(line.classes for line in grades),
+        "active": sum(line.active for line in grades),
+        "assignments": sum(line.assignments for line in grades),
+        "handed_in": sum(one.handed_in for one in classes) if told else _sum([line.handed_in for line in grades]),
+        "expected": sum(one.expected for one in classes) if told else _sum([line.expected for line in grades]),
+    }
+
+
+def _by_grade(lines: Sequence[Adoption]) -> tuple[Adoption, ...]:
+    """The schools' grades together: of those whose sheets a school's own page does not tell none is in the sums."""
+    by_grade: dict[int, list[Adoption]] = defaultdict(list)
+    for line in lines:
+        by_grade[line.grade or 0].append(line)
+    return tuple(
+        Adoption(
+            grade=grade or None,
+            classes=sum(line.classes for line in some),
+            active=sum(line.active for line in some),
+            assignments=sum(line.assignments for line in some),
+            handed_in=_sum([line.handed_in for line in some]),
+            expected=_sum([line.expected for line in some]),
+        )
+        for grade, some in sorted(by_grade.items())
+    )
+
+
+def _sum(values: Sequence[int | None]) -> int | None:
+    told = [value for value in values if value is not None]
+    return sum(told) if told else None
+
+
+async def _points(
+    connection: AsyncConnection, term: Term, subject: str | None, grade: int | None
+) -> tuple[tuple[PointLine, ...], int]:
+    """The points over all schools that tell theirs, and how many schools' figures are left out."""
+    columns = class_knowledge.c
+    what = (columns.subject, columns.grade, columns.knowledge)
+    wanted = [columns.term == term.name]
+    if subject is not None:
+        wanted.append(columns.subject == subject)
+    if grade is not None:
+        wanted.append(columns.grade == grade)
+    counts = [func.sum(columns[name]).label(name) for name in ("correct", "n", "pupils")]
+    of_schools = select(columns.school_id, *what, *counts).where(*wanted).group_by(columns.school_id, *what)
+    parts: Mapping[tuple[str, int | None, str], list[PointCell]] = defaultdict(list)
+    if subject is not None and grade is not None:
+        for row in await connection.execute(of_schools.order_by(columns.school_id)):
+            told = row.pupils >= LEAST
+            parts[row.subject, row.grade, row.knowledge].append(
+                PointCell(
+                    name=row.school_id,
+                    correct=int(row.correct) if told else None,
+                    n=int(row.n) if told else None,
+                    pupils=int(row.pupils) if told else None,
+                )
+            )
+    each = of_schools.subquery()
+    enough = each.c.pupils >= LEAST
+    whole = select(
+        each.c.subject,
+        each.c.grade,
+        each.c.knowledge,
+        *(func.sum(case((enough, each.c[name]), else_=0)).label(name) for name in ("correct", "n", "pupils")),
+        func.sum(case((enough, 0), else_=1)).label("left_out"),
+    ).group_by(each.c.subject, each.c.grade, each.c.knowledge)
+    lines, left_out = [], 0
+    for row in await connection.execute(whole):
+        left_out += int(row.left_out)
+        told = row.pupils >= LEAST
+        cell = PointCell(
+            name=row.knowledge,
+            correct=int(row.correct) if told else None,
+            n=int(row.n) if told else None,
+            pupils=int(row.pupils) if told else None,
+        )
+        some = parts.get((row.subject, row.grade, row.knowledge), [])
+        lines.append(PointLine(subject=row.subject, grade=row.grade, whole=cell, parts=tuple(some)))
+    return weakest_first(lines), left_out
+
+
+async def _load(connection: AsyncConnection, term: Term, grade: int | None) -> tuple[DayLoad, ...]:
+    """By day and grade, the latest day first."""
+    columns = school_days.c
+    names = ("load_classes", "load_judged", "load_over", "load_minutes", "load_estimated")
+    query = (
+        select(columns.day, columns.grade, *(func.sum(columns[name]).label(name) for name in names))
+        .where(columns.day.between(day_number(term.first), day_number(term.last)), columns.load_classes > 0)
+        .group_by(columns.day, columns.grade)
+        .order_by(columns.day.desc(), columns.grade)
+    )
+    if grade is not None:
+        query = query.where(columns.grade == grade)
+    return tuple(
+        DayLoad(
+            day=day_numbered(row.day),
+            grade=row.grade or None,
+            classes=int(row.load_classes),
+            judged=int(row.load_judged),
+            over=int(row.load_over),
+            minutes=float(row.load_minutes) / int(row.load_classes),
+            estimated=int(row.load_estimated),
+        )
+        for row in await connection.execute(query)
+    )

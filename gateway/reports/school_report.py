@@ -1,0 +1,233 @@
+"""A school in a term: adoption, what its classes know, how heavy the days are, how fresh the data is.
+
+Of figures of fewer than ten pupils nothing is told, nor of others by which they could be worked out. What is hidden is
+decided school by school and for a whole term, so that no two pages together tell more than each: the district's totals
+are sums of what the schools' own pages show.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.reports.figures import Activity, Adoption, ClassDay, PointCell, PointLine, SchoolFigures
+from gateway.reports.freshness import NOTHING, freshness_of
+from gateway.reports.periods import Term, day_number, day_numbered
+from gateway.reports.summaries import grade_of_class
+from gateway.store.schema import class_days, class_knowledge, class_terms, pupils, school_days, schools
+from homework.knowledge import Count
+from homework.load import CAPS_MIN
+from homework.suppression import LEAST, Path, hidden
+
+LOAD_OF = timedelta(days=28)
+"""The days whose load is told class by class."""
+
+
+class ClassTerm(NamedTuple):
+    """A class in a term: who is in it by the list, and what went through the boxes over all subjects."""
+
+    name: str
+    grade: int | None
+    pupils: int
+    active: bool
+    assignments: int
+    handed_in: int
+    expected: int
+
+
+async def school_report(connection: AsyncConnection, school: str, term: Term, *, now_ms: int) -> SchoolFigures | None:
+    """The figures as of the last summaries; None for a school that is not here."""
+    title = (await connection.execute(select(schools.c.title).where(schools.c.school_id == school))).scalar()
+    if title is None:
+        return None
+    classes = (await class_terms_of(connection, term, school=school)).get(school, ())
+    adoption, gone = adoption_of(classes)
+    points, cells_gone = await _points(connection, school, term)
+    return SchoolFigures(
+        school=school,
+        title=title,
+        term=term,
+        freshness=(await freshness_of(connection, school, now_ms=now_ms)).get(school, NOTHING),
+        adoption=adoption,
+        points=points,
+        days=await _days(connection, school, term),
+        activity=await activity_of(connection, term, school=school),
+        hidden=gone + cells_gone,
+    )
+
+
+async def class_terms_of(
+    connection: AsyncConnection, term: Term, *, school: str | None = None, subject: str | None = None
+) -> dict[str, list[ClassTerm]]:
+    """The classes of one school or of all, by school: those of the class lists, and those of which a sheet came.
+
+    With a subject their homework is that of it. How many pupils they are is not: or a figure that is told of all
+    subjects, less those that are told of each, would be one that is not.
+    """
+    terms = select(class_terms).where(class_terms.c.term == term.name)
+    lists = select(pupils.c.school_id, pupils.c.class_name, func.count()).group_by(
+        pupils.c.school_id, pupils.c.class_name
+    )
+    if school is not None:
+        terms, lists = terms.where(class_terms.c.school_id == school), lists.where(pupils.c.school_id == school)
+    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for row in await connection.execute(terms):
+        rows[row.school_id, row.class_name].append(row)
+    sizes = {(name, class_name): int(n) for name, class_name, n in await connection.execute(lists)}
+    found: dict[str, list[ClassTerm]] = defaultdict(list)
+    for place in sorted(rows.keys() | sizes.keys()):
+        some = rows.get(place, [])
+        of_subject = [row for row in some if subject in (None, row.subject)]
+        found[place[0]].append(
+            ClassTerm(
+                name=place[1],
+                grade=next((row.grade for row in some if row.grade), grade_of_class(place[1])),
+                pupils=max([sizes.get(place, 0), *(row.pupils for row in some)]),
+                active=bool(of_subject),
+                assignments=sum(row.assignments for row in of_subject),
+                handed_in=sum(row.handed_in for row in of_subject),
+                expected=sum(row.expected for row in of_subject),
+            )
+        )
+    return found
+
+
+def adoption_of(classes: Sequence[ClassTerm]) -> tuple[tuple[Adoption, ...], int]:
+    """A school's adoption by grade, and how many grades' sheets are not told."""
+    by_grade: dict[int, list[ClassTerm]] = defaultdict(list)
+    for one in classes:
+        by_grade[one.grade or 0].append(one)
+    gone = hidden({(str(grade),): sum(one.pupils for one in some) for grade, some in by_grade.items()})
+    lines = []
+    for grade, some in sorted(by_grade.items()):
+        shown = (str(grade),) not in gone
+        lines.append(
+            Adoption(
+                grade=grade or None,
+                classes=len(some),
+                active=sum(one.active for one in some),
+                assignments=sum(one.assignments for one in some),
+                handed_in=sum(one.handed_in for one in some) if shown else None,
+                expected=sum(one.expected for one in some) if shown else None,
+            )
+        )
+    return tuple(lines), len(gone)
+
+
+async def activity_of(connection: AsyncConnection, term: Term, *, school: str | None = None) -> tuple[Activity, ...]:
+    """What came on each day of the term, of one school or of all together, by day.
+
+    In the sums over schools are the sheets of those whose own page tells them.
+    """
+    columns = school_days.c
+    names = ("classes", "assignments", "handed_in", "expected")
+    of_schools = (
+        select(columns.school_id, columns.day, *(func.sum(columns[name]).label(name) for name in names))
+        .where(columns.day.between(day_number(term.first), day_number(term.last)), columns.classes > 0)
+        .group_by(columns.school_id, columns.day)
+    )
+    if school is not None:
+        of_schools = of_schools.where(columns.school_id == school)
+    each = of_schools.subquery()
+    told = each.c.expected >= LEAST
+    query = (
+        select(
+            each.c.day,
+            func.sum(each.c.classes).label("classes"),
+            func.sum(each.c.assignments).label("assignments"),
+            func.sum(case((told, each.c.handed_in), else_=0)).label("handed_in"),
+            func.sum(case((told, 1), else_=0)).label("told"),
+        )
+        .group_by(each.c.day)
+        .order_by(each.c.day)
+    )
+    return tuple(
+        Activity(
+            day=day_numbered(row.day),
+            classes=int(row.classes),
+            assignments=int(row.assignments),
+            handed_in=int(row.handed_in) if row.told else None,
+        )
+        for row in await connection.execute(query)
+    )
+
+
+def point_line(
+    subject: str, grade: int | None, point: str, parts: Mapping[str, tuple[Count, int]]
+) -> tuple[PointLine, int]:
+    """A point over the parts of a whole, each with its counts and pupils; and how many figures are not told."""
+    gone = hidden({(name,): n for name, (_, n) in parts.items()})
+    whole = sum((count for count, _ in parts.values()), Count())
+    return (
+        PointLine(
+            subject=subject,
+            grade=grade,
+            whole=point_cell(point, whole, sum(n for _, n in parts.values()), gone, ()),
+            parts=tuple(point_cell(name, *parts[name], gone, (name,)) for name in sorted(parts)),
+        ),
+        len(gone),
+    )
+
+
+def point_cell(name: str, count: Count, n: int, gone: frozenset[Path], path: Path) -> PointCell:
+    """A figure, or that there is none to tell."""
+    if path in gone:
+        return PointCell(name=name, correct=None, n=None, pupils=None)
+    return PointCell(name=name, correct=count.correct, n=count.n, pupils=n)
+
+
+def weakest_first(lines: Sequence[PointLine]) -> tuple[PointLine, ...]:
+    """By subject and grade, then the weakest first; those that are not told last."""
+
+    def order(line: PointLine) -> tuple[str, int, bool, float, str]:
+        rate = line.whole.rate
+        return line.subject, line.grade or 0, rate is None, float(rate or 0), line.whole.name
+
+    return tuple(sorted(lines, key=order))
+
+
+async def _points(connection: AsyncConnection, school: str, term: Term) -> tuple[tuple[PointLine, ...], int]:
+    columns = class_knowledge.c
+    query = select(class_knowledge).where(columns.school_id == school, columns.term == term.name)
+    found: dict[tuple[str, int | None, str], dict[str, tuple[Count, int]]] = defaultdict(dict)
+    for row in await connection.execute(query):
+        found[row.subject, row.grade, row.knowledge][row.class_name] = (Count(row.correct, row.n), row.pupils)
+    lines, gone = [], 0
+    for (subject, grade, point), parts in found.items():
+        line, hidden_n = point_line(subject, grade, point, parts)
+        lines.append(line)
+        gone += hidden_n
+    return weakest_first(lines), gone
+
+
+async def _days(connection: AsyncConnection, school: str, term: Term) -> tuple[ClassDay, ...]:
+    """The latest days of the term on which there was homework."""
+    columns = class_days.c
+    within = (columns.school_id == school, columns.day.between(day_number(term.first), day_number(term.last)))
+    last = (await connection.execute(select(func.max(columns.day)).where(*within))).scalar()
+    if last is None:
+        return ()
+    since = day_number(day_numbered(last) - LOAD_OF)
+    query = select(class_days).where(*within, columns.day > since).order_by(columns.day.desc(), columns.class_name)
+    return tuple(_class_day(row) for row in await connection.execute(query))
+
+
+def _class_day(row: Any) -> ClassDay:
+    cap = CAPS_MIN.get(row.grade) if row.grade is not None else None
+    day: date = day_numbered(row.day)
+    return ClassDay(
+        class_name=row.class_name,
+        grade=row.grade,
+        day=day,
+        minutes=row.minutes,
+        estimated=bool(row.estimated),
+        subjects=tuple(row.subjects.split("\n")) if row.subjects else (),
+        complete=bool(row.complete),
+        cap_min=cap,
+        over=row.minutes > cap if row.complete and cap is not None else None,
+    )

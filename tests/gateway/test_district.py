@@ -1,0 +1,327 @@
+"""What a school and a district are shown: sums that are right, small groups that nobody can work out, freshness."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from gateway.ingest import StoreIngest
+from gateway.reports.cache import Kept, ReportCache
+from gateway.reports.district_report import district_report
+from gateway.reports.figures import DistrictFigures, PointLine, SchoolFigures, State
+from gateway.reports.periods import term_of
+from gateway.reports.school_report import point_line, school_report
+from gateway.reports.summaries import Place
+from gateway.reports.week import Week, WeekClass, week
+from gateway.reports.worker import SummaryWorker
+from gateway.simulated_class import SimulatedClass, make_roster, plain_layout
+from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store.rosters import bring_in
+from gateway.store.schema import boxes, schools
+from gateway.store.store import Store
+from homework.assignment import Assignment
+from homework.knowledge import Count, together
+from sync.lanes import Lane
+from sync.records import PageResult, Tally
+
+ON_BOTH = True
+TERM = term_of(date(2026, 12, 1))
+NOW_MS = 1_796_083_200_000
+DAY = 86_400_000
+MONDAY = date(2026, 11, 30)
+POINT = "两位数乘一位数"
+
+
+class District:
+    """Schools with classes of a given size, each of which had one piece of homework."""
+
+    def __init__(self, store: Store, model: Assignment) -> None:
+        self.store, self.model = store, model
+        self.worker = SummaryWorker(store, now_ms=lambda: NOW_MS)
+        self.schools: dict[str, SimulatedSchool] = {}
+
+    async def had(
+        self, school: str, sizes: dict[str, int], *, subject: str = "math", grade: int = 3, wrong: int = 4, n: int = 1
+    ) -> None:
+        """Every class hands in completely, with so many items wrong."""
+        for class_name, size in sizes.items():
+            if school not in self.schools:
+                self.schools[school] = await make_school(
+                    self.store, self.model, school=school, class_name=class_name, size=size
+                )
+            here = self.schools[school]
+            ingest = StoreIngest(self.store, now_ms=lambda: NOW_MS - DAY, on_change=lambda _: None)
+            roster = make_roster(class_name, size)
+            async with self.store.writing() as connection:
+                await bring_in(connection, self.store.vault, school, roster)
+            assignment = msgspec.structs.replace(
+                self.model, id=f"{subject}-{grade}-{n}", subject=subject, grade=grade, due="2026-12-01T08:00:00+08:00"
+            )
+            pupils = SimulatedClass(assignment, roster, school_key=here.school_key)
+            pupils.layout = plain_layout(assignment, sheet=f"S-{subject}-{grade}-{n}")
+            results = [settled(result, wrong=wrong) for result in pupils.results()]
+            await ingest.take(
+                [here.box.envelope(Lane.DOCUMENTS, pupils.documents()), here.box.envelope(Lane.RESULTS, results)]
+            )
+        await self.worker.catch_up()
+
+    async def school(self, name: str) -> SchoolFigures:
+        async with self.store.reading() as connection:
+            found = await school_report(connection, name, TERM, now_ms=NOW_MS)
+        assert found is not None
+        return found
+
+    async def district(self, subject: str | None = None, grade: int | None = None) -> DistrictFigures:
+        async with self.store.reading() as connection:
+            return await district_report(connection, TERM, subject=subject, grade=grade, now_ms=NOW_MS)
+
+    async def week(self, *classes: WeekClass, monday: date = MONDAY) -> Week:
+        async with self.store.reading() as connection:
+            return await week(connection, classes, monday)
+
+
+def settled(result: PageResult, *, wrong: int = 0) -> PageResult:
+    items = tuple(
+        msgspec.structs.replace(item, verdict=verdict, score_hundredths=points, reading="0", doubt=0)
+        for place, item in enumerate(result.items)
+        for verdict, points in [(2, 0) if place < wrong else (1, 100)]
+    )
+    most = 100 * len(items)
+    return msgspec.structs.replace(
+        result, items=items, score_hundredths=most - 100 * wrong, max_score_hundredths=most, pending=0
+    )
+
+
+@pytest.fixture
+async def district(store: Store, school: SimulatedSchool) -> District:
+    async with store.writing() as connection:  # the school of the other tests has no class here
+        await connection.execute(update(schools).where(schools.c.school_id == "no-1").values(title="一小"))
+    found = District(store, school.pupils.assignment)
+    found.schools["no-1"] = school
+    return found
+
+
+def line(points: Sequence[PointLine], name: str = POINT) -> PointLine:
+    (found,) = [one for one in points if one.whole.name == name]
+    return found
+
+
+async def test_a_school_is_told_what_its_classes_know_and_how_much_went_through_the_boxes(district: District) -> None:
+    await district.had("no-1", {"3-1": 12, "3-2": 20}, wrong=4)
+    await district.had("no-1", {"3-1": 12}, subject="chinese", wrong=0)
+    figures = await district.school("no-1")
+    assert figures.title == "一小"
+    (adoption,) = figures.adoption
+    assert (adoption.grade, adoption.classes, adoption.active, adoption.assignments) == (3, 2, 2, 3)
+    assert (adoption.handed_in, adoption.expected) == (44, 44)
+    found = line([one for one in figures.points if one.subject == "math"])
+    assert (found.grade, found.whole.pupils, found.whole.n, found.whole.correct) == (3, 32, 32 * 8, 32 * 4)
+    assert [(part.name, part.n) for part in found.parts] == [("3-1", 12 * 8), ("3-2", 20 * 8)]
+    assert figures.points[0].subject == "chinese"
+    maths = [float(one.whole.rate or 0) for one in figures.points if one.subject == "math"]
+    assert maths == sorted(maths)
+    assert figures.hidden == 0
+    day = figures.days[0]
+    assert (day.day, day.minutes, day.subjects, day.complete, day.over) == (
+        date(2026, 12, 1), 40, ("chinese", "math"), False, None,
+    )  # fmt: skip
+    assert [(one.day, one.classes, one.handed_in) for one in figures.activity] == [(date(2026, 12, 1), 2, 44)]
+
+
+async def test_a_day_that_has_all_its_subjects_is_judged(district: District) -> None:
+    for subject in ("math", "chinese", "english"):
+        await district.had("no-1", {"3-1": 12}, subject=subject)
+    await district.had("no-1", {"3-1": 12}, subject="english", n=2)
+    (day,) = (await district.school("no-1")).days
+    assert (day.minutes, day.cap_min, day.complete, day.over, day.estimated) == (80, 60, True, True, False)
+    (load,) = (await district.district()).load
+    assert (load.day, load.grade, load.classes, load.judged, load.over, load.minutes) == (
+        date(2026, 12, 1), 3, 1, 1, 1, 80.0,
+    )  # fmt: skip
+
+
+async def test_a_class_of_nine_is_not_told_and_a_second_one_hides_it(district: District) -> None:
+    await district.had("no-1", {"3-1": 9, "3-2": 20, "3-3": 30})
+    found = line((await district.school("no-1")).points)
+    assert found.whole.pupils == 59
+    assert [part.n is None for part in found.parts] == [True, True, False]
+    assert found.parts[0].rate is None
+
+
+async def test_a_class_of_ten_is_told(district: District) -> None:
+    await district.had("no-1", {"3-1": 10, "3-2": 20})
+    assert all(part.n for part in line((await district.school("no-1")).points).parts)
+
+
+async def test_a_small_grade_is_not_told_whatever_is_asked_for(district: District) -> None:
+    """Its sheets follow from nothing: the school's page, the district's, that of a grade or a subject."""
+    await district.had("no-1", {"3-1": 20})
+    await district.had("no-1", {"4-1": 30}, grade=4)
+    await district.had("no-1", {"5-1": 6}, grade=5)
+    own = {one.grade: one.handed_in for one in (await district.school("no-1")).adoption}
+    assert own == {3: None, 4: 30, 5: None}
+    for subject in (None, "math"):
+        whole = await district.district(subject)
+        assert {one.grade: one.handed_in for one in whole.adoption} == own
+        assert whole.schools[0].handed_in == 56
+        for grade in (3, 4, 5):
+            part = await district.district(subject, grade)
+            assert part.schools[0].handed_in == own[grade]
+            assert [one.handed_in for one in part.adoption] == [own[grade]]
+
+
+async def test_a_school_with_a_few_pupils_is_in_no_total_of_the_district(district: District) -> None:
+    await district.had("no-1", {"3-1": 20}, wrong=4)
+    await district.had("no-2", {"3-1": 15, "3-2": 25}, wrong=2)
+    await district.had("tiny", {"3-1": 7}, wrong=8)
+    both = await district.district("math", 3)
+    found = line(both.points)
+    own = [line((await district.school(name)).points).whole for name in ("no-1", "no-2")]
+    together_n = together({POINT: Count(one.correct or 0, one.n or 0)} for one in own)[POINT]
+    assert (found.whole.correct, found.whole.n, found.whole.pupils) == (together_n.correct, together_n.n, 60)
+    assert [(part.name, part.pupils) for part in found.parts] == [("no-1", 20), ("no-2", 40), ("tiny", None)]
+    assert both.left_out > 0
+    assert line((await district.district()).points).whole == found.whole
+    assert line((await district.school("tiny")).points).whole.n is None
+    assert [one.handed_in for one in both.activity] == [60]
+    assert {one.school: one.handed_in for one in both.schools} == {"no-1": 20, "no-2": 40, "tiny": None}
+
+
+async def test_nothing_that_a_district_is_told_names_a_class_a_teacher_or_a_pupil(district: District) -> None:
+    await district.had("no-1", {"3-1": 20})
+    told = msgspec.json.encode(await district.district("math", 3)).decode()
+    assert "3-1" not in told
+    assert "学生" not in told
+    assert "学生" not in msgspec.json.encode(await district.school("no-1")).decode()
+
+
+async def test_how_fresh_data_is_hangs_on_when_boxes_were_heard_and_what_is_under_way(district: District) -> None:
+    async def heard(school: str, at_ms: int | None) -> None:
+        async with district.store.writing() as connection:
+            await connection.execute(update(boxes).where(boxes.c.school_id == school).values(heard_ms=at_ms))
+
+    await district.had("no-1", {"3-1": 12})
+    await district.had("no-2", {"3-1": 12})
+    await make_school(district.store, district.model, school="new")
+    await heard("no-1", NOW_MS - DAY)
+    await heard("no-2", NOW_MS - 5 * DAY)
+    figures = await district.district()
+    states = {one.school: one.freshness.state for one in figures.schools}
+    assert states == {"no-1": State.COMPLETE, "no-2": State.SILENT, "new": State.NOTHING}
+    assert (figures.complete, figures.behind, figures.silent, figures.nothing) == (1, 0, 1, 1)
+    assert figures.as_of_ms == NOW_MS - DAY
+    here = district.schools["no-1"]
+    rest = dict.fromkeys(("corrections", "twice", "asked", "not_graded", "withdrawn"), 0)
+    tally = Tally(
+        clock=here.pupils.result(here.pupils.roster.pupils[0]).clock, assignment="math-3-1", class_name="3-1",
+        expected=12, slid=13, places=((13, 1),), **rest,
+    )  # fmt: skip
+    await here.ingest.take([here.box.envelope(Lane.HEALTH, [tally])])
+    await heard("no-1", NOW_MS - DAY)
+    await district.worker.catch_up()
+    fresh = (await district.school("no-1")).freshness
+    assert (fresh.state, fresh.under_way, fresh.behind, fresh.boxes, fresh.heard) == (State.BEHIND, 1, 1, 1, 1)
+
+
+async def test_another_term_and_a_school_that_is_not_here(district: District) -> None:
+    await district.had("no-1", {"3-1": 12})
+    async with district.store.reading() as connection:
+        assert await school_report(connection, "nowhere", TERM, now_ms=NOW_MS) is None
+        later = await school_report(connection, "no-1", term_of(date(2027, 3, 1)), now_ms=NOW_MS)
+    assert later is not None
+    assert (later.points, later.days, later.activity) == ((), (), ())
+    assert [(one.classes, one.active, one.handed_in) for one in later.adoption] == [(1, 0, 0)]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from("abcdef"),
+        st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(0, 30)),
+        min_size=1,
+    )
+)
+def test_what_a_point_tells_of_its_parts_leaves_no_small_rest(parts: dict[str, tuple[int, int, int]]) -> None:
+    told, hidden_n = point_line(
+        "math", 3, POINT, {name: (Count(min(c, n), n), pupils) for name, (c, n, pupils) in parts.items()}
+    )
+    cells = [told.whole, *told.parts]
+    assert all((cell.n is None) == (cell.pupils is None) == (cell.correct is None) for cell in cells)
+    assert all(cell.pupils is None or cell.pupils == 0 or cell.pupils >= 10 for cell in cells)
+    assert sum(cell.n is None for cell in cells) == hidden_n
+    if told.whole.pupils is not None:
+        rest = told.whole.pupils - sum(part.pupils or 0 for part in told.parts)
+        assert rest == 0 or rest >= 10
+
+
+# --- a teacher's week ---------------------------------------------------------------------------------------
+
+
+async def test_a_week_has_what_a_persons_classes_had_of_their_subjects(district: District) -> None:
+    await district.had("no-1", {"3-1": 12, "3-2": 12}, wrong=12)
+    await district.had("no-1", {"3-1": 12}, subject="chinese", wrong=0)
+    mine = await district.week(WeekClass("no-1", "3-1", "数学"))
+    (found,) = mine.lines
+    assert (found.class_name, found.subject, found.day, found.handed_in, found.missing) == (
+        "3-1", "math", date(2026, 12, 1), 12, 0,
+    )  # fmt: skip
+    assert (found.reteach, found.again_owes, found.pending) == (11, None, 0)
+    assert found.mean_rate == pytest.approx(9 / 21)
+    assert {one.subject for one in (await district.week(WeekClass("no-1", "3-1", None))).lines} == {"math", "chinese"}
+    assert len((await district.week(WeekClass("no-1", None, None))).lines) == 3
+    assert (await district.week(WeekClass("no-2", None, None))).days == ()
+    assert (await district.week()).days == ()
+    assert (await district.week(WeekClass("no-1", None, None), monday=date(2026, 12, 7))).days == ()
+
+
+# --- what is kept in memory -----------------------------------------------------------------------------------
+
+
+async def test_a_report_is_made_again_when_its_version_is_another(district: District) -> None:
+    await district.had("no-1", {"3-1": 12})
+    cache = ReportCache(district.store.vault)
+    place = Place("no-1", "3-1", "math-3-1")
+
+    async def report() -> object:
+        async with district.store.reading() as connection:
+            return await cache.class_report(connection, place)
+
+    first = await report()
+    assert await report() is first
+    await district.had("no-1", {"3-1": 12})
+    assert await report() is not first
+    async with district.store.reading() as connection:
+        whole = await cache.district_report(connection, TERM, None, None, now_ms=NOW_MS)
+        assert await cache.district_report(connection, TERM, None, None, now_ms=NOW_MS) is whole
+        assert await cache.school_report(connection, "no-1", TERM, now_ms=NOW_MS) == await district.school("no-1")
+
+
+async def test_what_is_kept_is_bounded_ends_in_time_and_is_made_once_for_all_who_ask() -> None:
+    now, made = 0.0, []
+    kept: Kept[str, int] = Kept(most=2, lasts_s=10, now_s=lambda: now)
+
+    async def make() -> int:
+        await asyncio.sleep(0)
+        made.append(1)
+        return len(made)
+
+    assert await asyncio.gather(*(kept.of("a", 1, make) for _ in range(5))) == [1] * 5
+    assert await kept.of("a", 2, make) == 2
+    now = 10.0
+    assert await kept.of("a", 2, make) == 3
+    await kept.of("b", 1, make)
+    await kept.of("a", 2, make)
+    await kept.of("c", 1, make)  # b goes
+    assert await kept.of("a", 2, make) == 3
+    assert await kept.of("b", 1, make) == 6
+
+    async def fails() -> int:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await kept.of("d", 1, fails)
+    assert await kept.of("d", 1, make) == 7
