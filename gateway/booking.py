@@ -41,7 +41,7 @@ class Slot(NamedTuple):
     attempt: int
 
 
-class BookedRow(msgspec.Struct, frozen=True, kw_only=True):
+class BookedRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What deciding needs to know of a page record. `slot` is None when pupil or assignment is unknown."""
 
     name: RowName

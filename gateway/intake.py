@@ -22,7 +22,7 @@ from gateway.store.crops import keep_crops
 from gateway.store.down_log import append
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.months import NO_MONTH, months_for
-from gateway.store.pages import PageRow, pack_items
+from gateway.store.pages import PageRow, pack_items, verdicts_of
 from gateway.store.rollups import touch_classes, touch_school
 from gateway.store.schools import Seats, seats_of
 from gateway.store.tallies import Told, keep_tallies
@@ -202,6 +202,7 @@ def _page_row(one: Arrived, page: PageResult, seats: Seats, months: Mapping[str,
         max_score_hundredths=page.max_score_hundredths,
         pending=page.pending,
         items=pack_items(page.items),
+        verdicts=verdicts_of(page.items),
         problems=",".join(page.problems),
         clock=msgspec.msgpack.encode(page.clock),
         settled=b"".join(page.settled),

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, and_, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName, Slot, decide
+from gateway.store.copying import can_copy, copy_rows
 from gateway.store.months import note_captures
-from gateway.store.pages import PageRow, columns_of, count_page, place_of
+from gateway.store.pages import COLUMNS, PageRow, count_page, place_of, values_of
 from gateway.store.related import closure, is_linked, of_captures, related
 from gateway.store.rollups import Totals, add_totals
 from gateway.store.schema import RowState, page_records
@@ -61,9 +62,7 @@ async def add_pages(
     await _set_states(connection, school, old, before, after)
     if pages:
         added = [now[page.booked.name] for page in pages]
-        await connection.execute(
-            page_records.insert(), [columns_of(school, page, after[page.booked.name]) for page in added]
-        )
+        await _insert(connection, [values_of(school, page, after[page.booked.name]) for page in added])
         await note_captures(connection, school, [place for page in added for place in _elsewhere(page)])
     await _set_contents(connection, school, [page for name, page in changed.items() if name in old])
     touched = [*pages, *(now[name] for name in before if after[name] is not before[name] or name in changed)]
@@ -121,6 +120,14 @@ def _note_seen(totals: Totals, pages: Iterable[PageRow]) -> None:
     for page in pages:
         if page.assignment is not None:
             totals.classes[place_of(page)].saw(page.booked.received_ms)
+
+
+async def _insert(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """No row meets another of its name: the lanes tell what is new, and the school is locked."""
+    if can_copy(connection):
+        await copy_rows(connection, page_records, COLUMNS, rows)
+    else:
+        await connection.execute(page_records.insert(), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 async def _set_states(

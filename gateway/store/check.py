@@ -112,7 +112,7 @@ async def _differences(connection: AsyncConnection, school: str, totals: Totals)
     pages = {
         (r.assignment, r.class_name, r.attempt, r.sheet, r.page): _without_end(unpack_counts(r.counts)) for r in found
     }
-    for fault in _unequal("page", pages, {tuple(name): _without_end(sums) for name, sums in totals.pages.items()}):
+    for fault in _unequal("page", pages, {tuple(name): _without_end(sums) for name, sums in totals.fields().items()}):
         yield fault
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, select
+from sqlalchemy import ColumnElement, Table, any_, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
+from sqlalchemy.types import UserDefinedType
 
 from gateway.store.schema import schools
 
@@ -22,6 +23,29 @@ def batched(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """The values in pieces that fit into an IN list."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
+
+
+class _Arrays(UserDefinedType[Sequence[Any]]):
+    """An array as the driver takes it, value by value, without anything in between."""
+
+    cache_ok = True
+
+    def __init__(self, of: str) -> None:
+        self.of = of
+
+    def get_col_spec(self, **_: object) -> str:
+        """Of PostgreSQL."""
+        return f"{self.of}[]"
+
+
+def among(connection: AsyncConnection, column: ColumnElement[bytes], values: Sequence[bytes]) -> ColumnElement[bool]:
+    """Whether a column of bytes has one of these values.
+
+    PostgreSQL is asked the same words however many there are, and makes its plan once; SQLite knows no arrays.
+    """
+    if connection.dialect.name == "sqlite":
+        return column.in_(values)
+    return column == any_(bindparam(None, list(values), type_=_Arrays("BYTEA")))
 
 
 def insert_into(connection: AsyncConnection, table: Table) -> Any:

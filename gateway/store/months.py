@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import ScalarSelect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.dialect import add_or_ignore, batched
+from gateway.store.dialect import add_or_ignore, among, batched
 from gateway.store.partitions import is_there, month_at
 from gateway.store.schema import assignment_months, capture_months
 
@@ -71,7 +71,7 @@ async def months_with(connection: AsyncConnection, school: str, captures: Collec
     found: set[int] = set()
     for some in batched(sorted(captures)):
         query = select(capture_months.c.month).where(
-            capture_months.c.school_id == school, capture_months.c.capture.in_(some)
+            capture_months.c.school_id == school, among(connection, capture_months.c.capture, some)
         )
         found |= set((await connection.execute(query.distinct())).scalars())
     return found

@@ -20,12 +20,12 @@ _contents = msgspec.msgpack.Decoder(Content)
 _items_encoder = msgspec.msgpack.Encoder()
 
 
-class PageRow(msgspec.Struct, frozen=True, kw_only=True):
+class PageRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A page record as the store keeps it. `items` is packed by `pack_items`; `clock` is the record's, as it came.
 
     `settled` are the beginnings of the ids of the corrections that it accounts for, one after another. Where others
     stand over it (`gateway.overlay`), items and sums are what counts, and `sent` has those that came. `month` is where
-    it lies (`gateway.store.months`).
+    it lies (`gateway.store.months`). `verdicts` are those of its items, where they are known without unpacking.
     """
 
     booked: BookedRow
@@ -46,6 +46,7 @@ class PageRow(msgspec.Struct, frozen=True, kw_only=True):
     clock: bytes
     settled: bytes = b""
     sent: bytes | None = None
+    verdicts: bytes | None = None
 
 
 Stored = dict[RowName, tuple[PageRow, RowState]]
@@ -61,7 +62,8 @@ def count_page(totals: Totals, page: PageRow, sign: int = 1) -> None:
     sums.score_hundredths += sign * (page.score_hundredths or 0)
     sums.max_score_hundredths += sign * (page.max_score_hundredths or 0)
     sums.pending += sign * page.pending
-    totals.add_fields(place, page.sheet, page.page, (item.verdict for item in unpack_items(page.items)), sign)
+    verdicts = verdicts_of(unpack_items(page.items)) if page.verdicts is None else page.verdicts
+    totals.add_fields(place, page.sheet, page.page, verdicts, sign)
 
 
 def place_of(page: PageRow) -> ClassPlace:
@@ -72,6 +74,11 @@ def place_of(page: PageRow) -> ClassPlace:
 def pack_items(items: Sequence[PackedItem]) -> bytes:
     """The items of a page as one column."""
     return _items_encoder.encode(items)
+
+
+def verdicts_of(items: Sequence[PackedItem]) -> bytes:
+    """The codes of the verdicts on a page's fields."""
+    return bytes([item.verdict for item in items])
 
 
 def unpack_items(packed: bytes) -> tuple[PackedItem, ...]:
@@ -88,9 +95,11 @@ def content_of(row: PageRow) -> Content:
 
 def with_content(row: PageRow, sent: Content, counts: Content) -> PageRow:
     """The row of a page of which `sent` came and `counts` is to count."""
+    items = pack_items(counts.items)
     return msgspec.structs.replace(
         row,
-        items=pack_items(counts.items),
+        items=items,
+        verdicts=row.verdicts if items == row.items else None,
         score_hundredths=counts.score_hundredths,
         max_score_hundredths=counts.max_score_hundredths,
         pending=counts.pending,
@@ -103,37 +112,68 @@ async def pages_where(connection: AsyncConnection, query: Select[Any]) -> list[t
     return [(_row(r), RowState(r.state)) for r in await connection.execute(query)]
 
 
-def columns_of(school: str, page: PageRow, state: RowState) -> dict[str, Any]:
+COLUMNS = (
+    "school_id",
+    "month",
+    "box_id",
+    "epoch",
+    "seq",
+    "digest",
+    "capture",
+    "revision",
+    "duplicate_of",
+    "assignment",
+    "class_name",
+    "pupil",
+    "seat",
+    "sheet",
+    "page",
+    "attempt",
+    "score_hundredths",
+    "max_score_hundredths",
+    "pending",
+    "items",
+    "problems",
+    "clock",
+    "received_ms",
+    "state",
+    "settled",
+    "sent",
+)
+"""The columns of `page_records` in the order of `values_of`."""
+
+
+def values_of(school: str, page: PageRow, state: RowState) -> tuple[Any, ...]:
     """The values of a row of `page_records`."""
     booked = page.booked
-    return {
-        "school_id": school,
-        "month": page.month,
-        "box_id": booked.name.box,
-        "epoch": booked.name.epoch,
-        "seq": booked.name.seq,
-        "digest": page.digest,
-        "capture": booked.capture,
-        "revision": booked.revision,
-        "duplicate_of": booked.duplicate_of,
-        "assignment": page.assignment,
-        "class_name": page.class_name,
-        "pupil": page.pupil,
-        "seat": page.seat,
-        "sheet": page.sheet,
-        "page": page.page,
-        "attempt": page.attempt,
-        "score_hundredths": page.score_hundredths,
-        "max_score_hundredths": page.max_score_hundredths,
-        "pending": page.pending,
-        "items": page.items,
-        "problems": page.problems,
-        "clock": page.clock,
-        "received_ms": booked.received_ms,
-        "state": int(state),
-        "settled": page.settled or None,
-        "sent": page.sent,
-    }
+    return (
+        school,
+        page.month,
+        booked.name.box,
+        booked.name.epoch,
+        booked.name.seq,
+        page.digest,
+        booked.capture,
+        booked.revision,
+        booked.duplicate_of,
+        page.assignment,
+        page.class_name,
+        page.pupil,
+        page.seat,
+        page.sheet,
+        page.page,
+        page.attempt,
+        page.score_hundredths,
+        page.max_score_hundredths,
+        page.pending,
+        page.items,
+        page.problems,
+        page.clock,
+        booked.received_ms,
+        int(state),
+        page.settled or None,
+        page.sent,
+    )
 
 
 def _row(r: Any) -> PageRow:

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import Slot
-from gateway.store.dialect import batched
+from gateway.store.dialect import among, batched
 from gateway.store.months import NO_MONTH, months_with
 from gateway.store.pages import PageRow, Stored, pages_where
 from gateway.store.schema import RowState, page_records
@@ -69,8 +69,8 @@ async def of_captures(
     """The rows of captures and of those that the box calls their twins, in some months or (None) in all."""
     found: Stored = {}
     for some in batched(sorted(captures)):
-        for linked in (page_records.c.capture.in_(some), page_records.c.duplicate_of.in_(some)):
-            query = select(page_records).where(page_records.c.school_id == school, linked)
+        for linked in (page_records.c.capture, page_records.c.duplicate_of):
+            query = select(page_records).where(page_records.c.school_id == school, among(connection, linked, some))
             if months is not None:
                 query = query.where(page_records.c.month.in_(sorted(months)))
             found |= _by_name(await pages_where(connection, query))
@@ -97,7 +97,7 @@ async def _in_slots(
                 page_records.c.assignment == assignment,
                 page_records.c.page == page,
                 page_records.c.attempt == attempt,
-                page_records.c.pupil.in_(some),
+                among(connection, page_records.c.pupil, some),
             )
             # As a literal, so that the planner sees that the partial index answers it.
             if current_only:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 import struct
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
@@ -30,7 +30,8 @@ COUNTED = ("correct", "wrong", "blank", "review", "read")
 """What a field's five counts are of, in their order."""
 _log = logging.getLogger(__name__)
 _MOST = (1 << 32) - 1
-_COLUMN_OF_CODE: tuple[int, ...] = tuple(COUNTED.index(kind.value) for kind in VERDICT_CODES)
+_CODES: tuple[int, ...] = tuple([kind.value for kind in VERDICT_CODES].index(name) for name in COUNTED)
+_NO_FIELD = b"\xff"
 _SUMS = ("pages", "score_hundredths", "max_score_hundredths", "pending", "version")
 
 
@@ -76,17 +77,27 @@ class Totals:
 
     def __init__(self) -> None:
         self.classes: dict[ClassPlace, PageTotals] = defaultdict(PageTotals)
-        self.pages: dict[PagePlace, list[int]] = defaultdict(list)
+        self._counted: dict[PagePlace, tuple[list[bytes], list[bytes]]] = defaultdict(lambda: ([], []))
 
-    def add_fields(self, place: ClassPlace, sheet: str, page: int, verdicts: Iterable[int], sign: int) -> None:
+    def add_fields(self, place: ClassPlace, sheet: str, page: int, verdicts: bytes, sign: int) -> None:
         """Count the fields of a page by the codes of their verdicts, in the order of the layout; -1 counts them out."""
-        counts = self.pages[PagePlace(*place, sheet, page)]
-        at = 0
-        for code in verdicts:
-            if at == len(counts):
-                counts += (0,) * len(COUNTED)
-            counts[at + _COLUMN_OF_CODE[code]] += sign
-            at += len(COUNTED)
+        counted_in, counted_out = self._counted[PagePlace(*place, sheet, page)]
+        (counted_in if sign > 0 else counted_out).append(verdicts)
+
+    def fields(self) -> dict[PagePlace, list[int]]:
+        """The counts of the fields of each page: five (`COUNTED`) of the first, five of the second and so on."""
+        sums = {}
+        for place, (counted_in, counted_out) in self._counted.items():
+            pairs = zip_longest(_counts(counted_in), _counts(counted_out), fillvalue=0)
+            sums[place] = [more - less for more, less in pairs]
+        return sums
+
+
+def _counts(pages: Sequence[bytes]) -> list[int]:
+    """By field and kind. A class's pages are laid over one another: to count in a column of bytes is quick."""
+    width = max(map(len, pages), default=0)
+    columns = b"".join(page.ljust(width, _NO_FIELD) for page in pages)
+    return [columns[at::width].count(code) for at in range(width) for code in _CODES]
 
 
 def pack_counts(counts: Sequence[int]) -> bytes:
@@ -107,22 +118,23 @@ async def add_totals(connection: AsyncConnection, school: str, totals: Totals) -
     ]
     if classes:
         await connection.execute(_add_to_classes(connection), classes)
-    if totals.pages:
-        await _add_to_pages(connection, school, totals)
+    fields = totals.fields()
+    if fields:
+        await _add_to_pages(connection, school, fields)
 
 
-async def _add_to_pages(connection: AsyncConnection, school: str, totals: Totals) -> None:
+async def _add_to_pages(connection: AsyncConnection, school: str, totals: Mapping[PagePlace, Sequence[int]]) -> None:
     columns = page_rollups.c
     place = tuple_(columns.assignment, columns.class_name, columns.attempt, columns.sheet, columns.page)
     stored: dict[PagePlace, tuple[int, ...]] = {}
-    for some in batched(sorted(totals.pages)):
+    for some in batched(sorted(totals)):
         query = select(page_rollups).where(columns.school_id == school, place.in_(some))
         for row in await connection.execute(query):
             name = PagePlace(row.assignment, row.class_name, row.attempt, row.sheet, row.page)
             stored[name] = unpack_counts(row.counts)
     rows = [
         {"school_id": school, **name._asdict(), "counts": pack_counts(_sum(stored.get(name, ()), counts))}
-        for name, counts in sorted(totals.pages.items())
+        for name, counts in sorted(totals.items())
     ]
     await connection.execute(add_or_replace(connection, page_rollups), rows)
 

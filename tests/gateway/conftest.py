@@ -41,6 +41,15 @@ async def _bring_up_to_date(url: str) -> None:
     await (await open_engine(url)).dispose()
 
 
+@pytest.fixture
+def own_server() -> Iterator[PostgreSQL]:
+    """One that may be killed and copied."""
+    if programs() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with PostgreSQL() as server:
+        yield server
+
+
 @pytest.fixture(scope="session")
 def joined() -> Iterator[list[str]]:
     """The statements that join tables by something else than the school; see `tests.gateway.joins`."""

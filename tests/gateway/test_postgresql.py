@@ -327,15 +327,6 @@ async def test_two_people_who_accept_the_same_record_at_once_take_it_in_once(
 # --- a server that dies, and one that was put back ----------------------------------------------------------
 
 
-@pytest.fixture
-def own_server() -> Iterator[PostgreSQL]:
-    """One that may be killed and copied."""
-    if programs() is None:
-        pytest.skip("PostgreSQL is not installed")
-    with PostgreSQL() as server:
-        yield server
-
-
 @needs_a_server
 @pytest.mark.long
 def test_a_server_killed_under_load_costs_no_sheet_and_none_counts_twice(tmp_path: Path) -> None:

@@ -16,16 +16,26 @@ PLACE = ClassPlace("a", "3-1", 1)
 PAGE = PagePlace(*PLACE, "sheet", 1)
 
 
-@given(st.lists(st.lists(st.integers(0, len(VERDICT_CODES) - 1), max_size=8), max_size=6))
-def test_pages_that_are_counted_in_and_out_again_leave_nothing(pages: list[list[int]]) -> None:
+VERDICTS = st.binary(max_size=8).map(lambda some: bytes(code % len(VERDICT_CODES) for code in some))
+
+
+@given(st.lists(VERDICTS, max_size=6))
+def test_each_field_is_counted_under_its_kind_and_out_again_without_a_rest(pages: list[bytes]) -> None:
+    """Whatever the lengths: of two boxes one may know a longer page."""
     totals = Totals()
     for verdicts in pages:
         totals.add_fields(PLACE, "sheet", 1, verdicts, 1)
-    assert sum(totals.pages[PAGE]) == sum(map(len, pages))
-    assert unpack_counts(pack_counts(totals.pages[PAGE])) == tuple(totals.pages[PAGE])
+    sums = totals.fields().get(PAGE, [])
+    kinds = [[VERDICT_CODES[code].value for code in verdicts] for verdicts in pages]
+    assert sums == [
+        sum(page[at] == kind for page in kinds if at < len(page))
+        for at in range(max(map(len, pages), default=0))
+        for kind in COUNTED
+    ]
+    assert unpack_counts(pack_counts(sums)) == tuple(sums)
     for verdicts in pages:
         totals.add_fields(PLACE, "sheet", 1, verdicts, -1)
-    assert set(totals.pages[PAGE]) <= {0}
+    assert not any(totals.fields().get(PAGE, []))
 
 
 def all_blank(page: PageResult) -> PageResult:
