@@ -97,7 +97,7 @@ async def week(connection: AsyncConnection, classes: Iterable[WeekClass], monday
             query = query.where(columns.class_name.in_(sorted({one.class_name or "" for one in some})))
         for row in await connection.execute(query.order_by(columns.class_name, columns.assignment)):
             if any(_is_of(one, row) for one in some):
-                found[day_numbered(row.day)].append(_line(row))
+                found[day_numbered(row.day)].append(week_line(row))
     return Week(monday=monday, days=tuple(WeekDay(day=day, lines=tuple(found[day])) for day in sorted(found)))
 
 
@@ -105,7 +105,8 @@ def _is_of(one: WeekClass, row: Any) -> bool:
     return one.class_name in (None, row.class_name) and (one.subject is None or subject_of(one.subject) == row.subject)
 
 
-def _line(row: Any) -> WeekLine:
+def week_line(row: Any) -> WeekLine:
+    """A row of `class_summaries` as it is shown."""
     return WeekLine(
         school=row.school_id,
         class_name=row.class_name,

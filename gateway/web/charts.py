@@ -71,8 +71,11 @@ def _drawn(chart: Any, points: Sequence[ChartPoint], says: str) -> Markup:
     chart.add("", [point.value for point in points])
     root: ET.Element = chart.render_tree()
     _keep_ours(root)
-    for text in root.iter("text"):
-        text.text = (text.text or "").partition(_APART)[0]
+    for node in root.iter():
+        if node.tag == "text":
+            node.text = (node.text or "").partition(_APART)[0]
+        if node.attrib.get("class") == "bar":
+            node.attrib["class"] = "column"  # the bar of our pages is another, which is not printed
     root.attrib.pop("id", None)
     root.attrib |= {"class": "chart", "role": "img", "aria-label": says}
     return Markup(ET.tostring(root, encoding="unicode"))  # noqa: S704 - ElementTree has escaped every text

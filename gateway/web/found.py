@@ -10,12 +10,16 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.access.person import Person, anybody_here
-from gateway.reports.class_report import AnswerKey, SchoolReport, class_report
+from gateway.reports.cache import ReportCache
+from gateway.reports.class_report import AnswerKey, SchoolReport
 from gateway.reports.periods import Term, day_at, term_named, term_of
+from gateway.reports.summaries import Place
 from gateway.store.crops import CropName
 from gateway.store.schools import class_pupils, school_ids
 from gateway.web.rooms import Rooms, place_of, report_address, thing_of_address
 
+REPORTS = web.AppKey("reports", ReportCache)
+"""The reports that this site has made a moment ago."""
 _MOST_CROPS = 3
 """Of one wrong answer; so many hands show whether it is one mistake."""
 
@@ -26,7 +30,7 @@ async def report_found(rooms: Rooms, request: web.Request) -> SchoolReport:
     async with rooms.store.reading() as connection:
         if school not in await school_ids(connection):
             raise web.HTTPNotFound
-        return await class_report(connection, rooms.store.vault, school, class_name, assignment)
+        return await rooms.app[REPORTS].class_report(connection, Place(school, class_name, assignment))
 
 
 def address_of(report: SchoolReport) -> str:

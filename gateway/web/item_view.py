@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.reports.class_report import SchoolReport
+from gateway.web.words import VERDICT_STYLES
 from homework.answers import normalise
 from homework.layout import FieldKind
 from homework.results import ItemResult, VerdictKind
@@ -15,13 +16,6 @@ from homework.statistics import PupilResult
 from homework.wording import VERDICT_SIGNS, Translate, called, counted
 from ui.report_view import ItemView, ReportView
 
-_STYLES = {
-    VerdictKind.CORRECT: "right",
-    VerdictKind.WRONG: "wrong",
-    VerdictKind.BLANK: "blank",
-    VerdictKind.REVIEW: "ask",
-    VerdictKind.READ: "blank",
-}
 _ORDER = (VerdictKind.WRONG, VerdictKind.REVIEW, VerdictKind.BLANK, VerdictKind.READ, VerdictKind.CORRECT)
 """What a teacher wants to see first."""
 
@@ -129,7 +123,7 @@ def _groups(
     return tuple(
         AnswerGroup(
             sign=VERDICT_SIGNS[kind],
-            style=_STYLES[kind],
+            style=VERDICT_STYLES[kind],
             text=_text(text, kind, blank, _),
             n=counted(_, len(pupils), "{n} pupil", "{n} pupils"),
             names=_(", ").join(called(pupil.name, _) for pupil in pupils),
@@ -149,7 +143,7 @@ def _written(
     kind = one.verdict.kind
     return Written(
         sign=VERDICT_SIGNS[kind],
-        style=_STYLES[kind],
+        style=VERDICT_STYLES[kind],
         text=_text(one.reading.text or "", kind, one.blank if several else 0, _),
         crop=crops.get((result.pupil, one.blank), ""),
     )

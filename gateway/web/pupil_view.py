@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from gateway.reports.pupil_report import PupilItem, PupilPoint, PupilReport, PupilSheet
 from gateway.web.charts import ChartPoint, trend_chart
-from gateway.web.words import as_of, day_text, subject_text
+from gateway.web.words import VERDICT_STYLES, as_of, day_text, subject_text
 from homework.again import STATE_WORDS, AgainState
 from homework.comments import Trend, proposed
 from homework.grades import GRADE_WORDS, grade_of
@@ -32,13 +32,6 @@ LEVEL_WORDS = {
     Level.TOO_FEW: ("blank", "too few answers"),
 }
 TREND_WORDS = {Trend.UP: "better than before", Trend.STEADY: "steady", Trend.DOWN: "more slips than before"}
-_STYLES = {
-    VerdictKind.CORRECT: "right",
-    VerdictKind.WRONG: "wrong",
-    VerdictKind.BLANK: "blank",
-    VerdictKind.REVIEW: "ask",
-    VerdictKind.READ: "blank",
-}
 _AGAIN_STYLES = {AgainState.DONE: "right", AgainState.OWES: "wrong", AgainState.STILL_WRONG: "wrong"}
 
 
@@ -303,7 +296,7 @@ def _score(sheet: PupilSheet, settings: ReportSettings, _: Translate) -> str:
 
 
 def _sign(state: VerdictKind | None) -> tuple[str, str]:
-    return ("·", "blank") if state is None else (VERDICT_SIGNS[state], _STYLES[state])
+    return ("·", "blank") if state is None else (VERDICT_SIGNS[state], VERDICT_STYLES[state])
 
 
 def _item(item: PupilItem, _: Translate) -> PupilItemView:

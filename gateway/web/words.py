@@ -1,12 +1,21 @@
-"""Days, moments, subjects and grades as the gateway's pages say them; times are in this machine's zone."""
+"""Days, moments, verdicts, subjects and grades as the gateway's pages say them; times are in this machine's zone."""
 
 from __future__ import annotations
 
 import time
 from datetime import date
 
+from homework.results import VerdictKind
 from homework.wording import Translate
 
+VERDICT_STYLES = {
+    VerdictKind.CORRECT: "right",
+    VerdictKind.WRONG: "wrong",
+    VerdictKind.BLANK: "blank",
+    VerdictKind.REVIEW: "ask",
+    VerdictKind.READ: "blank",
+}
+"""The style sheet's classes; beside a colour there is always a sign (`homework.wording.VERDICT_SIGNS`)."""
 SUBJECT_WORDS = {"math": "Mathematics", "chinese": "Chinese", "english": "English"}
 
 

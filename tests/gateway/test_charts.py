@@ -41,6 +41,12 @@ def test_days_that_are_alike_keep_their_places_and_a_term_of_days_shows_a_few_la
     assert ET.fromstring(chart).findall(f".//{SVG}circle")[-1].attrib["cx"] != "0"
 
 
+def test_columns_are_not_called_as_the_bar_on_top_of_our_pages_which_is_not_printed():
+    chart = columns_chart([ChartPoint("a", 3), ChartPoint("b", 4)], says="")
+    assert chart.count('class="column"') == 2
+    assert 'class="bar"' not in chart
+
+
 def test_one_value_is_no_trend_and_nothing_is_no_column():
     assert not trend_chart([ChartPoint("a", 5), ChartPoint("b", None)], says="")
     assert not columns_chart([ChartPoint("a", 0), ChartPoint("b", None)], says="")

@@ -1,4 +1,4 @@
-"""A class: its homework of a term, live, and its pupils."""
+"""A class: its homework of a term, and its pupils."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.deeds import Deed
-from gateway.access.rules import names_for, visible_subjects
-from gateway.ingest import Changed
+from gateway.access.deeds import Deed, Thing
+from gateway.access.rules import may, names_for, visible_subjects
 from gateway.reports.class_lines import class_lines
 from gateway.reports.week import WeekLine
 from gateway.store.schools import class_pupils, school_ids
-from gateway.web.found import class_address, now_ms, person_of, place_in, pupil_address, term_asked
+from gateway.web.found import class_address, now_ms, person_of, place_in, pupil_address, school_address, term_asked
 from gateway.web.rooms import Rooms, report_address, some_subject
 from gateway.web.week_view import class_view
 from ui.pages import language_of, render
@@ -22,10 +21,9 @@ CLASS = "/schools/{school}/classes/{class_name}"
 
 
 def add_classes(rooms: Rooms) -> None:
-    """The page of a class, and its stream of changes."""
+    """The page of a class."""
     classes = _Classes(rooms)
     rooms.page("GET", CLASS, classes.page, deed=Deed.SEE_CLASS, thing=some_subject)
-    rooms.page("GET", f"{CLASS}/live", classes.live, deed=Deed.SEE_CLASS, thing=some_subject)
 
 
 class _Classes:
@@ -53,16 +51,12 @@ class _Classes:
             view=view,
             class_name=class_name,
             address=class_address(school, class_name),
-            back="/",
+            back=school_address(school) if may(person, Deed.SEE_SCHOOL, Thing(school=school), at_ms) else "/",
             pupils=[
                 (f"{one.pupil.seat:02d}", one.pupil.name, pupil_address(school, one.pseudonym))
                 for one in names_for(person, school, at_ms).open(known)
             ],
         )
-
-    async def live(self, request: web.Request) -> web.StreamResponse:
-        school, class_name = place_in(request)
-        return await self._rooms.stream(request, Changed(school=school, assignment=None, class_name=class_name))
 
     async def _lines(
         self, connection: AsyncConnection, request: web.Request, school: str, class_name: str

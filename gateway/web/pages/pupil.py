@@ -16,7 +16,7 @@ from gateway.reports.settings import report_settings
 from gateway.store.schools import class_pupils
 from gateway.web.found import attachment, class_address, now_ms, person_of, place_in, pupil_address, term_asked
 from gateway.web.pupil_view import parents_slip, parents_words, pupil_page
-from gateway.web.rooms import Rooms, report_address, thing_of_address
+from gateway.web.rooms import Rooms, report_address, some_subject, thing_of_address
 from gateway.web.words import subject_text
 from homework.sheets.parents_slip import make_parents_slips
 from homework.sheets.printing import font_folders
@@ -35,10 +35,16 @@ LONGEST_COMMENT = 400
 def add_pupils(rooms: Rooms) -> None:
     """A pupil's page, slip and comment, and the slips of a class."""
     pupils = _Pupils(rooms)
-    rooms.page("GET", PUPIL, pupils.page, deed=Deed.SEE_PUPIL)
-    rooms.page("GET", f"{PUPIL}/slip.pdf", pupils.slip, deed=Deed.SEE_PUPIL)
-    rooms.page("POST", f"{PUPIL}/comment", pupils.comment, deed=Deed.CORRECT)
-    rooms.page("GET", "/schools/{school}/classes/{class_name}/slips.pdf", pupils.class_slips, deed=Deed.EXPORT)
+    rooms.page("GET", PUPIL, pupils.page, deed=Deed.SEE_PUPIL, thing=some_subject)
+    rooms.page("GET", f"{PUPIL}/slip.pdf", pupils.slip, deed=Deed.SEE_PUPIL, thing=some_subject)
+    rooms.page("POST", f"{PUPIL}/comment", pupils.comment, deed=Deed.CORRECT, thing=some_subject)
+    rooms.page(
+        "GET",
+        "/schools/{school}/classes/{class_name}/slips.pdf",
+        pupils.class_slips,
+        deed=Deed.EXPORT,
+        thing=some_subject,
+    )
 
 
 class _Pupils:

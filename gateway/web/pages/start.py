@@ -8,15 +8,16 @@ from typing import NamedTuple
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.deeds import Deed
+from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, Role
-from gateway.access.rules import names_for, visible_classes, visible_subjects
+from gateway.access.rules import may, names_for, visible_classes, visible_subjects
 from gateway.reports.overview import overview
 from gateway.store.reading import Cursor, assignments_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_ids
-from gateway.web.found import class_address, now_ms, person_of, pupil_address
+from gateway.web.found import class_address, now_ms, person_of, pupil_address, school_address
 from gateway.web.rooms import Rooms, report_address
 from gateway.web.start_view import Door, SchoolLines, StartView, cursor_asked, earlier_address, line_view, next_steps
+from homework.load import subject_of
 from homework.wording import Translate
 from ui.language import translator
 from ui.pages import language_of, render
@@ -58,7 +59,7 @@ class _Start:
                 shown = [str(wanted)]
             groups = [await _lines(connection, one, seen, cursor if wanted else None, _) for one in shown]
             sizes = [await class_sizes(connection, one) for one in shown]
-            doors = await self._doors(connection, open_to, seen, _)
+            doors = await self._doors(connection, schools, open_to, seen, _)
         is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
         steps = next_steps(
             schools=schools,
@@ -91,9 +92,20 @@ class _Start:
             }
         )
 
-    async def _doors(self, connection: AsyncConnection, open_to: list[str], seen: _Seen, _: Translate) -> list[Door]:
+    async def _doors(
+        self, connection: AsyncConnection, schools: tuple[str, ...], open_to: list[str], seen: _Seen, _: Translate
+    ) -> list[Door]:
         person, at_ms = seen
         doors = []
+        if may(person, Deed.SEE_WEEK, Thing(person=person.id), at_ms):
+            doors.append(Door(_("This week"), "/week", main=True))
+        if may(person, Deed.SEE_DISTRICT, Thing(), at_ms):
+            doors.append(Door(_("District"), "/district", main=True))
+        doors += [
+            Door(one, school_address(one), main=False)
+            for one in schools
+            if may(person, Deed.SEE_SCHOOL, Thing(school=one), at_ms)
+        ]
         for one in open_to:
             classes = visible_classes(person, one, at_ms)
             doors += [Door(name, class_address(one, name), main=False) for name in sorted(classes or ())]
@@ -126,7 +138,7 @@ async def _lines(
     for line in found:
         document = documents.get(line.assignment)
         subjects = visible_subjects(seen.person, school, line.class_name, seen.at_ms)
-        if subjects is None or (document is not None and document.subject in subjects):
+        if subjects is None or (document is not None and subject_of(document.subject) in subjects):
             title = document.title if document is not None else None
             lines.append(line_view(line, title, sizes.get(line.class_name, 0), report_address, _))
     earlier = earlier_address(school, found[-1].cursor) if len(found) == _LINES else ""
