@@ -18,6 +18,8 @@ from homework.layout import FieldKind, PupilKind
 from homework.typed_items import TypedItem, checked
 
 MOST_ROWS = 400
+MOST_COPIES = 100
+"""Two classes; more is what the photocopier does quicker."""
 PAPERS: tuple[str, ...] = get_args(Paper)
 LAYERS: tuple[str, ...] = get_args(Layer)
 KINDS: tuple[FieldKind, ...] = get_args(FieldKind)
@@ -67,6 +69,18 @@ def items_of(given: Mapping[str, str]) -> list[TypedItem]:
         if f"remove-{number}" not in given:
             items.append(checked(_item(given, number), grade=grade))
     return items
+
+
+def copies_of_form(text: str) -> int:
+    """How many copies a form asks for. Raises `UsageError`."""
+    if not re.fullmatch(r"\s*[0-9]{1,4}\s*", text) or not 1 <= int(text) <= MOST_COPIES:
+        raise UsageError(
+            "`{text}` copies cannot be made at once.",
+            remedy="Choose a number from 1 to {limit}; for more, photocopy.",
+            text=text[:20],
+            limit=MOST_COPIES,
+        )
+    return int(text)
 
 
 def rows_of_items(items: Sequence[TypedItem]) -> list[Row]:

@@ -81,7 +81,10 @@ def parse_roster(data: bytes) -> Roster:
 
     Raises `BadFileError` with the line of the file. Its messages never repeat a number that looks national.
     """
-    rows = table_rows(decoded(data))
+    text = decoded(data)
+    if max(text.count("\n"), text.count("\r")) > 2 * MAX_PUPILS:  # told before each of the lines is looked at
+        raise _too_many()
+    rows = table_rows(text)
     if not rows:
         raise BadFileError("The roster is empty.", remedy=_HEADER_REMEDY)
     columns = _columns(rows[0][1])
@@ -101,9 +104,7 @@ def roster_of(rows: Iterable[tuple[int, dict[str, str]]]) -> Roster:
         _once(lines, ("id", pupil.pupil_id), line)
         pupils.append(pupil)
         if len(pupils) > MAX_PUPILS:
-            raise BadFileError(
-                "The list has more than {limit} pupils.", remedy="Bring in one school at a time.", limit=MAX_PUPILS
-            )
+            raise _too_many()
     if not pupils:
         raise BadFileError("The roster has no pupils.", remedy="Write one line for each pupil under the header.")
     order = {name: index for index, name in enumerate(dict.fromkeys(p.class_name for p in pupils))}
@@ -202,6 +203,12 @@ def table_rows(text: str) -> list[tuple[int, list[str]]]:
             reader.line_num, "the cells cannot be told apart.", "Look for a quotation mark that is not closed.", error
         )
     return rows
+
+
+def _too_many() -> BadFileError:
+    return BadFileError(
+        "The list has more than {limit} pupils.", remedy="Bring in one school at a time.", limit=MAX_PUPILS
+    )
 
 
 def _columns(header: list[str]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from edge.web.homework_draft_page import handed_in, pupils_for
 from homework.assignment import Assignment, assignment_to_toml
-from homework.draft_form import KINDS, due_for_form, rows_of_items
+from homework.draft_form import KINDS, MOST_COPIES, copies_of_form, due_for_form, rows_of_items
 from homework.drafts import draft_of
 from homework.errors import ClassboxError, UsageError
 from homework.field_words import KIND_WORDS
@@ -26,8 +26,6 @@ from ui.language import translator
 from ui.pages import language_of, render
 from ui.sent import sent_fields
 
-MOST_COPIES = 100
-"""Two classes; more is what the photocopier does quicker."""
 _ONE = r"/homework/{assignment:[A-Za-z0-9_-]{1,40}}"
 
 
@@ -94,7 +92,7 @@ async def _worksheets(request: web.Request) -> web.Response:
     assignment = await _known(request)
     given = sent_fields(await request.post())
     try:
-        copies = _copies(given.get("copies", "1"))
+        copies = copies_of_form(given.get("copies", "1"))
         class_name = given.get("class", "") or None
         pupils = await asyncio.to_thread(pupils_for, assignment, site, class_name)
         job = PrintJob(
@@ -171,17 +169,6 @@ async def _hide(request: web.Request) -> web.StreamResponse:
         return await _show(request, refused)
     await asyncio.to_thread(site.documents.put_setting, views.HIDDEN_SETTING + assignment.id, "1")
     raise web.HTTPSeeOther("/homework")
-
-
-def _copies(text: str) -> int:
-    if not text.strip().isdecimal() or not 1 <= int(text) <= MOST_COPIES:
-        raise UsageError(
-            "`{text}` copies cannot be made at once.",
-            remedy="Choose a number from 1 to {limit}; for more, photocopy.",
-            text=text[:20],
-            limit=MOST_COPIES,
-        )
-    return int(text)
 
 
 def _attachment(body: bytes, content_type: str, name: str) -> web.Response:

@@ -19,7 +19,7 @@ from gateway.web.homework_view import SUBJECTS, homework_lines, subject_words
 from gateway.web.office import office_address, render_office
 from gateway.web.rooms import Rooms, some_class, thing_of_address
 from homework.assignment import Assignment, assignment_to_toml
-from homework.draft_form import KINDS, due_for_form, edited, rows_of_items
+from homework.draft_form import KINDS, MOST_COPIES, copies_of_form, due_for_form, edited, rows_of_items
 from homework.drafts import Head, draft_of
 from homework.errors import ClassboxError, UsageError
 from homework.field_words import KIND_WORDS
@@ -40,7 +40,6 @@ _ONE = _LIST + r"/{assignment:[A-Za-z0-9_.-]{1,64}}"
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _A_PAGE = 50
 _PREVIEW_PAGES = 4
-MOST_COPIES = 100
 
 
 def add_homework(rooms: Rooms) -> None:
@@ -123,7 +122,8 @@ class _HomeworkPages:
             if action in ("preview", "keep") and draft.refused is None:
                 assignment = await self._edited(school, old, draft)
                 _ensure_may_assign(request, assignment)
-                printed = await self._printed(request, assignment, pictures=_PREVIEW_PAGES)
+                pictures = _PREVIEW_PAGES if action == "preview" else 0
+                printed = await self._printed(request, assignment, pictures=pictures)
                 if action == "keep":
                     await self._publish(school, assignment, printed)
                     kept = "answers" if old is not None and old.id == assignment.id else "new"
@@ -146,7 +146,7 @@ class _HomeworkPages:
                 request,
                 assignment,
                 class_name=fields.get("class", ""),
-                copies=_copies(fields.get("copies", "1")),
+                copies=copies_of_form(fields.get("copies", "1")),
                 duplex="duplex" in fields,
             )
             await self._publish(school, assignment, printed)
@@ -311,17 +311,6 @@ def _may_see(request: web.Request, class_name: str) -> bool:
 
 def _address(school: str, assignment: str) -> str:
     return f"{office_address(school, 'homework')}/{quote(assignment, '')}"
-
-
-def _copies(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text[:6]) <= MOST_COPIES:
-        raise UsageError(
-            "`{text}` copies cannot be made at once.",
-            remedy="Choose a number from 1 to {limit}; for more, photocopy.",
-            text=text[:20],
-            limit=MOST_COPIES,
-        )
-    return int(text)
 
 
 def _file(body: bytes, kind: str, name: str) -> web.Response:
