@@ -70,12 +70,14 @@ class Report(NamedTuple):
     name: str
     share: float
     address: Callable[[Targets], str]
+    live: bool = False
+    """It is there only while sheets arrive."""
 
 
 CLASS = "class report"
 REPORTS = (
     Report(CLASS, 12, lambda t: t.report_address()),
-    Report("class report, sheets arriving", 8, lambda t: t.live_address()),
+    Report("class report, sheets arriving", 8, lambda t: t.live_address(), live=True),
     Report("class report, one click deeper", 2, lambda t: f"{t.report_address()}/more"),
     Report("class report, one item", 3, lambda t: f"{t.report_address()}/items/1"),
     Report("class report, projector", 1, lambda t: f"{t.report_address()}/screen"),

@@ -19,7 +19,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -30,9 +31,9 @@ from typing import Any, Self
 import msgspec
 
 from benchmarks._district import DAYS, TERM, WEEKS, District, Size
-from benchmarks._district_hour import Place, make_hour
+from benchmarks._district_hour import Place, make_hour, percentile
 from benchmarks._district_load import load_in_processes, make_term_months, prepare
-from benchmarks._district_reports import CLASS, Targets, looks
+from benchmarks._district_reports import CLASS, REPORTS, Targets, looks
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import load_config
 from gateway.store.check import check
@@ -60,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     first_day: date
     seconds: float
     warming_s: float = 3.0
+    looks: int = 20
     looks_per_s: float = LOOKS_PER_S
     sheets_per_s: float = SHEETS_PER_S
 
@@ -141,6 +143,38 @@ class Site:
 
         return asyncio.run(work())
 
+    # --- pages ----------------------------------------------------------------------------------------------
+
+    def alone(self, days: int) -> dict[str, Any]:
+        """Ask for each report some times, one look after another and nothing else going on.
+
+        The processor's time in the gateway's process is what a busy machine does not change.
+        """
+        rows = []
+        with self._gateway("pages") as pages:
+            url = pages.hear().split()[1]
+            targets = Targets(self.district, days, [], asyncio.run(self._keys()), random.Random(1))
+            for report in (one for one in REPORTS if not one.live):
+                addresses = [url + report.address(targets).removeprefix("/") for _ in range(self.plan.looks + 2)]
+                for address in addresses[:2]:
+                    _look(address)
+                cpu_s = _cpu_s(pages.pid)
+                times_s = sorted(_look(address) for address in addresses[2:])
+                cpu_s = _cpu_s(pages.pid) - cpu_s
+                rows.append(
+                    {
+                        "report": report.name,
+                        "cpu_ms": round(1000 * cpu_s / self.plan.looks, 1),
+                        "p50_ms": round(1000 * percentile(times_s, 0.5), 1),
+                    }
+                )
+        return {"rows": rows}
+
+    async def _keys(self) -> dict[str, bytes]:
+        names = [school.name for school in self.district.schools]
+        async with open_store(load_config(self.config)) as store, store.reading() as connection:
+            return {name: await school_key(connection, store.vault, name) for name in names}
+
     # --- under load -----------------------------------------------------------------------------------------
 
     def under_load(self, *, days: int, number: int, apart: bool) -> dict[str, Any]:
@@ -149,8 +183,8 @@ class Site:
         with ExitStack() as stack:
             broker = stack.enter_context(Broker.start(kind="mosquitto"))
             self._write_config(broker.url)
-            hour_of_boxes, places, keys = asyncio.run(self._hour(number))
-            targets = Targets(self.district, days, places, keys, random.Random(number))
+            hour_of_boxes, places = asyncio.run(self._hour(number))
+            targets = Targets(self.district, days, places, asyncio.run(self._keys()), random.Random(number))
             at = looks(targets, a_second=plan.looks_per_s, seconds=plan.seconds, warming_s=plan.warming_s, seed=number)
             (self.folder / "hour").write_bytes(hour_of_boxes)
             (self.folder / "looks").write_bytes(msgspec.msgpack.encode(at))
@@ -162,18 +196,21 @@ class Site:
             for one in (hour, reading):
                 if one.hear() != "ready":
                     raise SystemExit("the generators did not start")
-            before = {name: _cpu_s(one.pid) for name, one in (("ingest", ingest), ("pages", pages))}
+            programs = {"ingest": ingest, "pages": pages} if apart else {"gateway": ingest}
+            before = {name: (_cpu_s(one.pid), _waited_s(one.pid)) for name, one in programs.items()}
             began_s = time.monotonic() + _START_S
             hour.say(f"{began_s} {broker.url}\n")
             reading.say(f"{began_s} {page_url}\n")
             rows = json.loads(reading.hear())
-            used = {name: _cpu_s(one.pid) - before[name] for name, one in (("ingest", ingest), ("pages", pages))}
             wall_s = time.monotonic() - began_s
+            cores: dict[str, float] = {}
+            for name, one in programs.items():
+                cores[f"{name}_cores"] = round((_cpu_s(one.pid) - before[name][0]) / wall_s, 2)
+                cores[f"{name}_waited"] = round((_waited_s(one.pid) - before[name][1]) / wall_s, 2)
             sent = json.loads(hour.hear())
-        cores = {f"{name}_cores": round(seconds / wall_s, 2) for name, seconds in used.items()}
-        return {**sent, **(cores if apart else {"cores": cores["ingest_cores"]}), "rows": rows}
+        return {**sent, **cores, "rows": rows}
 
-    async def _hour(self, number: int) -> tuple[bytes, list[Place], Mapping[str, bytes]]:
+    async def _hour(self, number: int) -> tuple[bytes, list[Place]]:
         plan = self.plan
         async with open_store(load_config(self.config)) as store:
             hour, places = await make_hour(
@@ -184,10 +221,7 @@ class Site:
                 number=number,
                 day=DAYS,
             )
-            async with store.reading() as connection:
-                names = [school.name for school in self.district.schools]
-                keys = {name: await school_key(connection, store.vault, name) for name in names}
-        return msgspec.msgpack.encode(hour), places, keys
+        return msgspec.msgpack.encode(hour), places
 
     def _gateway(self, parts: str) -> AbstractContextManager[Program]:
         words = ["-c", "from gateway.cli import main; main()", "run", "--config", str(self.config), "--parts", parts]
@@ -240,11 +274,14 @@ def measure(folder: Path, plan: Plan) -> dict[str, Any]:
     """All of it. What a folder has of it already is not done again."""
     known = _Known(folder / "figures.json")
     rows: list[dict[str, Any]] = []
+    alone_rows: list[dict[str, Any]] = []
     stages: list[dict[str, Any]] = []
     with Site(folder, plan) as site:
         for place, share in enumerate(plan.shares):
             days = site.district.days(share)
             stages.append({"share": share, **known.get(f"stage {share}", partial(site.stage, days))})
+            alone = known.get(f"alone {share}", partial(site.alone, days))
+            alone_rows += [{"share": share, **row} for row in alone["rows"]]
             for apart in (False, True) if plan.store == "postgresql" else (False,):
                 work = partial(site.under_load, days=days, number=2 * place + apart, apart=apart)
                 load = known.get(f"load {share} {'apart' if apart else 'together'}", work)
@@ -252,7 +289,7 @@ def measure(folder: Path, plan: Plan) -> dict[str, Any]:
                 rows += [{**how, **row} for row in load.pop("rows")]
                 stages[-1]["apart" if apart else "together"] = load
         checked = known.get("check", site.check)
-    return {**_figures(plan, stages, rows), **checked}
+    return {**_figures(plan, stages, rows), **checked, "alone": alone_rows}
 
 
 def _figures(plan: Plan, stages: list[dict[str, Any]], rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -297,6 +334,19 @@ def _cpu_s(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _waited_s(pid: int) -> float:
+    """How long the program's main thread could have run, and others had the processor."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
+
+def _look(address: str) -> float:
+    """How long a page takes, in seconds."""
+    began_s = time.perf_counter()
+    with urllib.request.urlopen(address, timeout=60) as answer:
+        answer.read()
+    return time.perf_counter() - began_s
+
+
 def _last_term(today: date) -> date:
     """The Monday on which a term began that has ended."""
     return today - timedelta(days=today.weekday(), weeks=WEEKS)
@@ -339,7 +389,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(figures))
         return
-    rows = figures.pop("rows")
+    rows = [*figures.pop("alone"), *figures.pop("rows")]
     for name, value in figures.items():
         print(f"{name:24} {value}")
     for row in rows:

@@ -19,7 +19,7 @@ from gateway.store.boots import note_boots
 from gateway.store.corrections import Told as Correction
 from gateway.store.corrections import book, captures_judged_by, keep_corrections, spread
 from gateway.store.crops import keep_crops
-from gateway.store.down_log import append
+from gateway.store.down_log import New, append_all
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.months import NO_MONTH, months_for
 from gateway.store.pages import PageRow, pack_items, verdicts_of
@@ -99,10 +99,13 @@ async def take_in(
     heard_ms = max((one.received_ms for one in arrived), default=0)
     placed_anew = await note_boots(connection, school, _seen(arrived), heard_ms=heard_ms)
     await add_documents(connection, school, documents)
-    for one in arrived:
-        record = one.record
-        if isinstance(record, DocumentRecord) and record.document != "roster-sealed":
-            await append(connection, school, record.document, record.id, record.body, origin=one.name.box)
+    news = [
+        New(one.record.document, one.record.id, one.record.body, origin=one.name.box)
+        for one in arrived
+        if isinstance(one.record, DocumentRecord) and one.record.document != "roster-sealed"
+    ]
+    if news:
+        await append_all(connection, school, news)
     await keep_tallies(connection, school, tallies)
     await keep_crops(
         connection, school, [(one.record, one.received_ms) for one in arrived if isinstance(one.record, CropRecord)]

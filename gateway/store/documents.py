@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.store.corrections import book, captures_judged_by
-from gateway.store.down_log import append
+from gateway.store.down_log import New, append, append_all
 from gateway.store.lanes import add_documents
 from gateway.store.rollups import touch_school
 from gateway.store.schools import school_key
@@ -50,12 +50,11 @@ async def publish_classes(
     Returns how many have changed.
     """
     key = await school_key(connection, vault, school)
-    new = 0
+    news = []
     for name, pupils in classes.items():
         csv = roster_to_csv(Roster(pupils=pupils)).encode()
-        sealed, content = sealed_roster(key, name, csv), sealed_content_of(key, csv)
-        new += await append(connection, school, "roster", name, sealed, content=content) is not None
-    return new
+        news.append(New("roster", name, sealed_roster(key, name, csv), sealed_content_of(key, csv)))
+    return sum(place is not None for place in await append_all(connection, school, news))
 
 
 async def publish_settings(connection: AsyncConnection, school: str, settings: ReportSettings) -> int:

@@ -7,12 +7,14 @@ places have no gaps and the chain can be compared; the bytes of what does not st
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.dialect import add_or_replace
+from gateway.store.dialect import add_or_replace, batched
 from gateway.store.schema import boxes, down_heads, down_log
 from homework.errors import ClassboxError
 from sync.down_bodies import (
@@ -31,6 +33,18 @@ from sync.offers import Head, LogEntry
 _MAX_KEY = 64
 
 
+class New(NamedTuple):
+    """What is to go down. `content` is the digest of what it says, where that is not the body's own
+    (`sealed_content_of`); `origin` the box that it came from.
+    """
+
+    kind: Kind
+    key: str
+    body: bytes
+    content: bytes | None = None
+    origin: str | None = None
+
+
 async def append(
     connection: AsyncConnection,
     school: str,
@@ -43,50 +57,102 @@ async def append(
 ) -> int | None:
     """Add an entry and return its place; None when the newest of that kind and key says the same already.
 
-    The caller holds the school's lock (`lock_school`). `content` is the digest of what it says, where that is not the
-    body's own (`sealed_content_of`); `origin` the box that it came from. Raises `ClassboxError` for what is too large.
+    As `append_all` of one.
     """
-    if len(body) > MAX_BODY_BYTES or len(key) > _MAX_KEY:
-        raise ClassboxError(
-            "{key} is too large to go to the boxes: {size} bytes, {limit} are the most.",
-            remedy="Load it on each box with `classbox load`.",
-            key=key,
-            size=len(body),
-            limit=MAX_BODY_BYTES,
-        )
-    content = content_of(body) if content is None else content
-    same = (down_log.c.school_id == school, down_log.c.kind == kind, down_log.c.key == key)
-    newest = await connection.execute(
-        select(down_log.c.content).where(*same).order_by(down_log.c.place.desc()).limit(1)
-    )
-    if newest.scalar_one_or_none() == content:
-        return None
-    if kind not in EACH_COUNTS:
-        await connection.execute(update(down_log).where(*same, down_log.c.packed.is_not(None)).values(packed=None))
+    (place,) = await append_all(connection, school, [New(kind, key, body, content, origin)])
+    return place
+
+
+async def append_all(connection: AsyncConnection, school: str, entries: Sequence[New]) -> list[int | None]:
+    """Add entries in their order: for each its place, None when the newest of its kind and key says the same already.
+
+    The caller holds the school's lock (`lock_school`). Raises `ClassboxError` for what is too large.
+    """
+    for entry in entries:
+        _check_size(entry)
+    standing = await _standing(connection, school, entries)
     head = (await connection.execute(select(down_heads).where(down_heads.c.school_id == school))).one_or_none()
-    place = 1 if head is None else head.place + 1
-    chain = next_chain(FIRST_CHAIN if head is None else bytes(head.chain), kind, key, content)
-    frame = packed(body)
-    await connection.execute(
-        insert(down_log),
-        {
+    place, chain = (0, FIRST_CHAIN) if head is None else (head.place, bytes(head.chain))
+    places: list[int | None] = []
+    rows: dict[int, dict[str, Any]] = {}
+    replaced: list[int] = []
+    for entry in entries:
+        name = (entry.kind, entry.key)
+        content = content_of(entry.body) if entry.content is None else entry.content
+        before = standing.get(name)
+        if before is not None and before.content == content:
+            places.append(None)
+            continue
+        place, chain = place + 1, next_chain(chain, *name, content)
+        frame = packed(entry.body)
+        if before is not None and entry.kind not in EACH_COUNTS:
+            if before.place in rows:
+                rows[before.place]["packed"] = None
+            else:
+                replaced.append(before.place)
+        rows[place] = {
             "school_id": school,
             "place": place,
-            "kind": kind,
-            "key": key,
+            "kind": entry.kind,
+            "key": entry.key,
             "content": content,
             "digest": digest_of_packed(frame),
             "chain": chain,
             "size": len(frame),
             "packed": frame,
-            "origin": origin,
+            "origin": entry.origin,
             "added_ms": time.time_ns() // 1_000_000,
-        },
-    )
-    await connection.execute(
-        add_or_replace(connection, down_heads), {"school_id": school, "place": place, "chain": chain}
-    )
-    return place
+        }
+        standing[name] = _Standing(place, content)
+        places.append(place)
+    for some in batched(replaced):
+        here = down_log.c.school_id == school, down_log.c.place.in_(some)
+        await connection.execute(update(down_log).where(*here).values(packed=None))
+    if rows:
+        await connection.execute(insert(down_log), list(rows.values()))
+        values = {"school_id": school, "place": place, "chain": chain}
+        await connection.execute(add_or_replace(connection, down_heads), values)
+    return places
+
+
+class _Standing(NamedTuple):
+    """The newest entry of a kind and key."""
+
+    place: int
+    content: bytes
+
+
+async def _standing(
+    connection: AsyncConnection, school: str, entries: Sequence[New]
+) -> dict[tuple[Kind, str], _Standing]:
+    """The newest of what stands under the names of these entries."""
+    keys: dict[Kind, set[str]] = defaultdict(set)
+    for entry in entries:
+        keys[entry.kind].add(entry.key)
+    columns = (down_log.c.place, down_log.c.key, down_log.c.content)
+    found: dict[tuple[Kind, str], _Standing] = {}
+    for kind, wanted in keys.items():
+        for some in batched(sorted(wanted)):
+            query = select(*columns).where(
+                down_log.c.school_id == school,
+                down_log.c.kind == kind,
+                down_log.c.key.in_(some),
+                down_log.c.packed.is_not(None),
+            )
+            for row in await connection.execute(query.order_by(down_log.c.place)):
+                found[kind, row.key] = _Standing(row.place, bytes(row.content))
+    return found
+
+
+def _check_size(entry: New) -> None:
+    if len(entry.body) > MAX_BODY_BYTES or len(entry.key) > _MAX_KEY:
+        raise ClassboxError(
+            "{key} is too large to go to the boxes: {size} bytes, {limit} are the most.",
+            remedy="Load it on each box with `classbox load`.",
+            key=entry.key,
+            size=len(entry.body),
+            limit=MAX_BODY_BYTES,
+        )
 
 
 class Behind(NamedTuple):

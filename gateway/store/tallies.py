@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
-from gateway.store.dialect import add_or_replace
+from gateway.store.dialect import add_or_replace, batched
 from gateway.store.schema import tallies
 from sync.records import Tally, decode_record, encode_record
 
@@ -27,12 +27,13 @@ async def keep_tallies(connection: AsyncConnection, school: str, told: Sequence[
 
     Within an epoch numbers tell which is later; another epoch than the one that is there has taken its place.
     """
-    newest: dict[tuple[str, str, str], Told] = {}
+    newest = await _kept(connection, school, {one.tally.assignment for one in told})
+    changed: dict[tuple[str, str, str], Told] = {}
     for one in told:
-        key = (one.tally.assignment, one.tally.class_name, one.name.box)
-        before = newest.get(key) or await _kept(connection, school, key)
+        key = _key(one)
+        before = newest.get(key)
         if before is None or before.name.epoch != one.name.epoch or before.name.seq < one.name.seq:
-            newest[key] = one
+            newest[key] = changed[key] = one
     rows = [
         {
             "school_id": school,
@@ -44,7 +45,7 @@ async def keep_tallies(connection: AsyncConnection, school: str, told: Sequence[
             "body": encode_record(one.tally),
             "received_ms": one.received_ms,
         }
-        for (assignment, class_name, box), one in sorted(newest.items())
+        for (assignment, class_name, box), one in sorted(changed.items())
     ]
     if rows:
         await connection.execute(add_or_replace(connection, tallies), rows)
@@ -64,18 +65,21 @@ async def tallies_of(connection: AsyncConnection, school: str, class_name: str, 
     return [_told(row) for row in found]
 
 
-async def _kept(connection: AsyncConnection, school: str, key: tuple[str, str, str]) -> Told | None:
-    assignment, class_name, box = key
-    found = await connection.execute(
-        select(tallies).where(
-            tallies.c.school_id == school,
-            tallies.c.assignment == assignment,
-            tallies.c.class_name == class_name,
-            tallies.c.box_id == box,
-        )
-    )
-    row = found.first()
-    return None if row is None else _told(row)
+async def _kept(
+    connection: AsyncConnection, school: str, assignments: Collection[str]
+) -> dict[tuple[str, str, str], Told]:
+    """What is kept of these assignments: of a school a few classes each, so that one query does for a batch."""
+    found: dict[tuple[str, str, str], Told] = {}
+    for some in batched(sorted(assignments)):
+        query = select(tallies).where(tallies.c.school_id == school, tallies.c.assignment.in_(some))
+        for row in await connection.execute(query):
+            told = _told(row)
+            found[_key(told)] = told
+    return found
+
+
+def _key(told: Told) -> tuple[str, str, str]:
+    return told.tally.assignment, told.tally.class_name, told.name.box
 
 
 def _told(row: object) -> Told:

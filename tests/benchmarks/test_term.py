@@ -15,6 +15,7 @@ PLAN = Plan(
     store="sqlite",
     first_day=date(2026, 8, 3),
     seconds=1.5,
+    looks=1,
     warming_s=0.5,
     looks_per_s=20.0,
     sheets_per_s=20.0,
@@ -43,6 +44,7 @@ def test_every_report_is_looked_at_for_every_share_of_the_term(figures):
     assert {share for share, _ in looked_at} == set(PLAN.shares)
     assert {report for _, report in looked_at} <= {report.name for report in REPORTS}
     assert figures["errors"] == 0
+    assert [row["report"] for row in figures["alone"]] == [report.name for report in REPORTS if not report.live]
     assert all(row["p50_ms"] <= row["p99_ms"] <= row["max_ms"] for row in figures["rows"])
 
 

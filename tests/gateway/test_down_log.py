@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gateway.cli import main
 from gateway.downlink import StoreDownLog
 from gateway.simulated_school import SimulatedSchool
-from gateway.store.down_log import append, how_far
-from gateway.store.schema import down_log
+from gateway.store.down_log import New, append, append_all, how_far
+from gateway.store.schema import down_heads, down_log
 from homework.errors import ClassboxError
 from homework.roster import parse_roster
 from sync.down_bodies import FIRST_CHAIN, MAX_BODY_BYTES, Kind, content_of, next_chain, unpacked
@@ -48,6 +48,32 @@ async def test_the_newest_of_a_kind_and_key_stands_and_places_have_no_gaps(schoo
 async def test_of_corrections_each_one_counts(school: SimulatedSchool) -> None:
     assert [await added(school, "correction", "a", body) for body in (b"1", b"2", b"2")] == [1, 2, None]
     assert await log(school) == [(1, "a", b"1"), (2, "a", b"2")]
+
+
+async def test_many_entries_at_once_are_as_one_after_another(school: SimulatedSchool) -> None:
+    entries = [
+        New("setting", "report", b"1"),
+        New("setting", "report", b"1"),
+        New("correction", "a", b"1"),
+        New("setting", "other", b"1", origin="box-1"),
+        New("setting", "report", b"2"),
+        New("correction", "a", b"2"),
+        New("setting", "report", b"1"),
+    ]
+    columns = [column for column in down_log.c if column.name not in ("added_ms", "school_id")]
+
+    async def rows_after(*batches: list[New]) -> tuple[list[int | None], list[tuple[object, ...]]]:
+        async with school.store.writing() as connection:
+            await connection.execute(delete(down_log))
+            await connection.execute(delete(down_heads))
+            places = [place for batch in batches for place in await append_all(connection, school.school, batch)]
+            rows = await connection.execute(select(*columns).order_by(down_log.c.place))
+            return places, [tuple(row) for row in rows]
+
+    one_by_one = await rows_after(*([entry] for entry in entries))
+    assert one_by_one[0] == [1, None, 2, 3, 4, 5, 6]
+    for cut in range(len(entries) + 1):
+        assert await rows_after(entries[:cut], entries[cut:]) == one_by_one
 
 
 async def test_the_chain_says_what_was_told_and_in_which_order(school: SimulatedSchool) -> None:
