@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.reports.aggregates import Touched, aggregate
+from gateway.reports.shelf import Shelf
 from gateway.reports.summaries import Place, Summary, summarise
 from gateway.store.schema import class_summaries
 from gateway.store.schools import school_ids
@@ -32,10 +33,11 @@ async def check_summaries(connection: AsyncConnection, vault: Vault) -> SummaryC
     faults: list[str] = []
     for school in await school_ids(connection):
         touched = Touched()
+        shelf = Shelf(connection, vault, school)
         for row in await _rows(connection, school):
             looked += 1
             place = Place(school, row.class_name, row.assignment)
-            right = await summarise(connection, vault, place)
+            right = await summarise(shelf, place.work)
             if _versions(row) != _versions(right):
                 waiting += 1
             else:

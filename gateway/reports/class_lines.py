@@ -20,8 +20,8 @@ async def class_lines(
         .where(
             columns.school_id == school,
             columns.class_name == class_name,
-            columns.day >= day_number(term.first),
-            columns.day <= day_number(term.last),
+            columns.day.between(day_number(term.first), day_number(term.last)),
+            columns.handed_in > 0,
         )
         .order_by(columns.day.desc(), columns.assignment)
         .limit(limit)

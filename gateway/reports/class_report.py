@@ -16,22 +16,18 @@ from gateway.booking import RowName
 from gateway.keys import Vault
 from gateway.reports.accounts import BoxAccount, box_accounts
 from gateway.reports.graded import graded
-from gateway.reports.settings import report_settings
-from gateway.store.boots import Made, places
+from gateway.reports.shelf import Shelf, Work
 from gateway.store.crops import CropName, crops_of
 from gateway.store.pages import PageRow
-from gateway.store.reading import assignments_named, class_pages, layouts_named
 from gateway.store.schema import RowState
-from gateway.store.schools import KnownPupil, class_pupils, pupils_named
-from gateway.store.tallies import tallies_of
+from gateway.store.schools import KnownPupil
 from homework.again import AgainState, Attempt, PupilAgain, again_of
-from homework.assignment import Assignment
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.lateness import Span, Timing, due_ms, limit_ms, pupil_timing, timings
 from homework.layout import SheetLayout
 from homework.results import PageRecord, VerdictKind
 from homework.roster import Pupil
-from homework.statistics import ClassFigures, PupilResult, canonical, class_figures
+from homework.statistics import PupilResult, canonical, class_figures
 from sync.placing import Known, Placed
 
 Absence = Literal["excused", "exempt"]
@@ -93,35 +89,44 @@ async def class_report(
 
     Raises `ClassboxError` when there is no such school.
     """
-    roster = await class_pupils(connection, vault, school, class_name)
-    every = await class_pages(connection, school, class_name, assignment, attempt=None)
+    report, who = await _report(Shelf(connection, vault, school), Work(class_name, assignment), absences or {})
+    pictures = await crops_of(connection, school, {row.booked.capture for row in who.first})
+    return msgspec.structs.replace(report, crops=_crops(report, who, pictures)) if pictures else report
+
+
+async def report_from(shelf: Shelf, work: Work) -> SchoolReport:
+    """The same from a shelf that serves many, without the pictures of wrong answers."""
+    return (await _report(shelf, work, {}))[0]
+
+
+async def _report(shelf: Shelf, work: Work, absences: Absences) -> tuple[SchoolReport, _Who]:
+    roster = await shelf.pupils(work.class_name)
+    every = await shelf.pages(work)
     rows = [(row, state) for row, state in every if row.attempt == 1]
     counting = [row for row, state in every if state is RowState.CURRENT]
-    layouts = await layouts_named(connection, school, {row.sheet for row, _ in every})
-    document = (await assignments_named(connection, school, {assignment})).get(assignment)
-    guests = await pupils_named(
-        connection, vault, school, {row.pupil for row in counting if row.pupil} - {known.pseudonym for known in roster}
-    )
+    layouts = await shelf.layouts({row.sheet for row, _ in every})
+    document = await shelf.document(work.assignment)
+    here = {known.pseudonym for known in roster}
+    guests = await shelf.guests({row.pupil for row in counting if row.pupil} - here)
     who = _Who(roster, guests, counting, layouts)
-    placed = await _placed(connection, school, counting)
+    placed = await shelf.placed(counting)
     spans = {
         row.booked.name: Span(placed[row.booked.name].earliest_ms, placed[row.booked.name].latest_ms)
         for row in who.first
     }
     due = due_ms(document.due if document is not None else None)
-    results, notes = _results(who, layouts, timings(spans, due), absences or {})
-    settings = await report_settings(connection, school)
+    results, notes = _results(who, layouts, timings(spans, due), absences)
+    settings = await shelf.settings()
     figures = class_figures(document.items if document else (), results, settings.thresholds)
     again = again_of(who.attempts())
     called = {known.pseudonym: known.pupil.name for known in (*roster, *guests)}
     second = dict.fromkeys(
         called.get(row.pupil or b"", _stranger(row)) for row, state in rows if state is RowState.SECOND
     )
-    captures = {row.booked.capture for row in who.first}
-    return SchoolReport(
-        school=school,
-        class_name=class_name,
-        assignment_id=assignment,
+    report = SchoolReport(
+        school=shelf.school,
+        class_name=work.class_name,
+        assignment_id=work.assignment,
         assignment=document,
         size=len(roster),
         sheets=len(who.first),
@@ -135,7 +140,7 @@ async def class_report(
         notes=notes,
         settings=settings,
         accounts=box_accounts(
-            await tallies_of(connection, school, class_name, assignment),
+            await shelf.tallies(work),
             rows,
             {known.pseudonym: known.pupil.seat for known in (*roster, *guests)},
         ),
@@ -145,8 +150,8 @@ async def class_report(
         layouts=tuple(sorted({row.sheet for row, _ in every})),
         first_ms=min((row.booked.received_ms for row, _ in every), default=None),
         limit_ms=limit_ms(spans.values(), due) if due is not None else None,
-        crops=_crops(figures, who, document, await crops_of(connection, school, captures)),
     )
+    return report, who
 
 
 class _Owned(NamedTuple):
@@ -204,13 +209,6 @@ class _Who:
         ]
 
 
-async def _placed(connection: AsyncConnection, school: str, rows: Sequence[PageRow]) -> dict[RowName, Placed]:
-    """When each page was slid, by the times at which boxes cannot but have made them."""
-    made = [Made(row.booked.name.box, row.clock, row.booked.received_ms) for row in rows]
-    placed = await places(connection, school, made) if made else []
-    return {row.booked.name: at for row, at in zip(rows, placed, strict=True)}
-
-
 def _results(
     who: _Who, layouts: Mapping[str, SheetLayout], timing: Mapping[RowName, Timing], absences: Absences
 ) -> tuple[list[PupilResult], dict[str, PupilNote]]:
@@ -255,13 +253,9 @@ def _turnarounds(again: Sequence[PupilAgain[bytes]], who: _Who, placed: Mapping[
     return found
 
 
-def _crops(
-    figures: ClassFigures, who: _Who, document: Assignment | None, there: Sequence[CropName]
-) -> dict[AnswerKey, tuple[CropName, ...]]:
+def _crops(report: SchoolReport, who: _Who, there: Sequence[CropName]) -> dict[AnswerKey, tuple[CropName, ...]]:
     """The pictures of the wrong answers that the figures list."""
-    pictures = set(there)
-    if not pictures:
-        return {}
+    pictures, figures, document = set(there), report.figures, report.assignment
     free_order = {item.id for item in document.items if item.rule.any_order} if document is not None else set()
     listed = {AnswerKey(item.item, one.blank, one.text) for item in figures.items for one in item.common_wrong}
     found: dict[AnswerKey, list[CropName]] = defaultdict(list)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, tzinfo
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.keys import Vault
-from gateway.reports.class_report import SchoolReport, class_report
+from gateway.reports.class_report import SchoolReport, report_from
 from gateway.reports.periods import day_at, day_number
-from gateway.store.dialect import batched
-from gateway.store.reading import ReportVersion, class_version
-from gateway.store.schema import documents
+from gateway.reports.shelf import Digests, Shelf, Work
+from gateway.store.reading import ReportVersion
 from homework.again import AgainState
 from homework.assignment import Assignment
 from homework.knowledge import Count, of_class
@@ -32,6 +28,11 @@ class Place(NamedTuple):
     school: str
     class_name: str
     assignment: str
+
+    @property
+    def work(self) -> Work:
+        """It, within its school."""
+        return Work(self.class_name, self.assignment)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,18 +81,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return self.size > 0 and 0 < self.handed_in == self.expected and not self.pending
 
 
-Digests = Mapping[tuple[str, str], bytes]
-"""The digest of the version that counts of each document, by kind and id."""
-
-
-async def summarise(connection: AsyncConnection, vault: Vault, place: Place, *, zone: tzinfo | None = None) -> Summary:
+async def summarise(shelf: Shelf, work: Work, *, zone: tzinfo | None = None) -> Summary:
     """The summary as of now, of one snapshot of the store. Raises `ClassboxError` when there is no such school."""
-    # The versions are read first: should something slip in between, the summary says that it is older than it is.
-    version = await class_version(connection, place.school, place.class_name, place.assignment)
-    report = await class_report(connection, vault, place.school, place.class_name, place.assignment)
-    names = {("assignment", place.assignment), *(("layout", sheet) for sheet in report.layouts)}
-    digests = await document_digests(connection, place.school, {name for _, name in names})
-    return summary_of(report, version, made_of(place.assignment, report.layouts, digests), zone=zone)
+    version = await shelf.version(work)
+    report = await report_from(shelf, work)
+    digests = await shelf.digests(work.assignment, report.layouts)
+    return summary_of(report, version, made_of(work.assignment, report.layouts, digests), zone=zone)
 
 
 def summary_of(report: SchoolReport, version: ReportVersion, digest: bytes, *, zone: tzinfo | None = None) -> Summary:
@@ -170,24 +165,6 @@ def grade_of_class(name: str) -> int | None:
     first, second = name[:1], name[1:2]
     grade = _GRADES.get(first) or (int(first) if first in set("123456789") else None)
     return None if second.isdigit() or second in _GRADES else grade
-
-
-async def document_digests(connection: AsyncConnection, school: str, names: Sequence[str] | set[str] | None) -> Digests:
-    """Of the assignments and layouts of these ids (None: of all) the digests of the versions that count."""
-    columns = (documents.c.kind, documents.c.document_id, documents.c.digest)
-    every = (
-        select(*columns)
-        .where(documents.c.school_id == school, documents.c.kind.in_(("assignment", "layout")))
-        .order_by(documents.c.received_ms, documents.c.digest)  # the latest counts: `gateway.store.reading`
-    )
-    queries = (
-        [every] if names is None else [every.where(documents.c.document_id.in_(n)) for n in batched(sorted(names))]
-    )
-    found: dict[tuple[str, str], bytes] = {}
-    for query in queries:
-        for kind, name, digest in await connection.execute(query):
-            found[kind, name] = bytes(digest)
-    return found
 
 
 def made_of(assignment: str, sheets: Sequence[str], digests: Digests) -> bytes:

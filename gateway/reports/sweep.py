@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import day_number, term_of
-from gateway.reports.summaries import Place, document_digests, made_of
+from gateway.reports.shelf import document_digests
+from gateway.reports.summaries import Place, made_of
 from gateway.store.schema import class_rollups, class_summaries, schools
 
 ROSTER_COUNTS_FOR = timedelta(days=30)

@@ -111,7 +111,7 @@ def week_line(row: Any) -> WeekLine:
         school=row.school_id,
         class_name=row.class_name,
         assignment=row.assignment,
-        title=row.title,
+        title=row.title or row.assignment,
         subject=row.subject,
         day=day_numbered(row.day),
         expected=row.expected if row.size else None,

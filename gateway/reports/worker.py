@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.ingest import Changed
 from gateway.reports.aggregates import Touched, aggregate, freshness
 from gateway.reports.periods import day_at, day_number
+from gateway.reports.shelf import Shelf
 from gateway.reports.summaries import Place, Summary, summarise
 from gateway.reports.sweep import ROSTER_COUNTS_FOR, Versions, changed_schools, out_of_date, overdue
 from gateway.store.dialect import add_or_replace, batched
@@ -221,7 +222,9 @@ class SummaryWorker:
             await self._take_turn(connection)
         seen = {place: self._waiting.get(place) for place in places}
         async with self._store.reading() as connection:
-            made = {place: summary for place in places if (summary := await self._summary(connection, place))}
+            shelf = Shelf(connection, self._store.vault, school)
+            await shelf.fetch([place.work for place in places])
+            made = {place: summary for place in places if (summary := await self._summary(shelf, place))}
         async with self._store.writing() as connection:
             await self._take_turn(connection)
             await self._write(connection, school, made)
@@ -234,9 +237,9 @@ class SummaryWorker:
         if not await take_lease(connection, _NAME, self._store.name, lasts_ms=round(_LASTS_S * 1000)):
             raise NotOurTurn
 
-    async def _summary(self, connection: AsyncConnection, place: Place) -> Summary | None:
+    async def _summary(self, shelf: Shelf, place: Place) -> Summary | None:
         try:
-            return await summarise(connection, self._store.vault, place, zone=self._zone)
+            return await summarise(shelf, place.work, zone=self._zone)
         except (SQLAlchemyError, StoreTrouble, OSError):
             raise
         except Exception:  # noqa: BLE001 - one class that cannot be told must not keep all others from it
@@ -275,6 +278,8 @@ def _by_school(places: Sequence[Place]) -> list[tuple[str, list[Place]]]:
     by_school: dict[str, list[Place]] = defaultdict(list)
     for place in places:
         by_school[place.school].append(place)
+    for some in by_school.values():
+        some.sort()  # of a class one after another: they share its list
     return [
         (school, some[start : start + _AT_ONCE])
         for school, some in sorted(by_school.items())

@@ -74,12 +74,16 @@ async def box_times(connection: AsyncConnection, school: str, boxes: Iterable[st
     return found
 
 
-async def places(connection: AsyncConnection, school: str, records: Sequence[Made]) -> list[Placed]:
+async def places(
+    connection: AsyncConnection, school: str, records: Sequence[Made], *, known: dict[str, BoxTimes] | None = None
+) -> list[Placed]:
     """When each of these records of a school was made, in the order given.
 
-    One query a box, then some ten microseconds a record: merging a term's records by time is fine.
+    One query a box, then some ten microseconds a record: merging a term's records by time is fine. `known` are the
+    boxes that were looked at in this transaction; those that are looked at now are added.
     """
-    times = await box_times(connection, school, {record.box for record in records})
+    times = {} if known is None else known
+    times |= await box_times(connection, school, {record.box for record in records} - times.keys())
     return [times[r.box].place(_clock.decode(r.clock), r.received_ms) for r in records]
 
 

@@ -27,7 +27,8 @@ from gateway.store.store import Store
 from homework.assignment import Assignment
 from homework.knowledge import Count, together
 from sync.lanes import Lane
-from sync.records import PageResult, Tally
+from sync.records import Tally
+from tests.gateway.judged import judged
 
 ON_BOTH = True
 TERM = term_of(date(2026, 12, 1))
@@ -64,7 +65,7 @@ class District:
             )
             pupils = SimulatedClass(assignment, roster, school_key=here.school_key)
             pupils.layout = plain_layout(assignment, sheet=f"S-{subject}-{grade}-{n}")
-            results = [settled(result, wrong=wrong) for result in pupils.results()]
+            results = [judged(result, wrong=wrong) for result in pupils.results()]
             await ingest.take(
                 [here.box.envelope(Lane.DOCUMENTS, pupils.documents()), here.box.envelope(Lane.RESULTS, results)]
             )
@@ -83,18 +84,6 @@ class District:
     async def week(self, *classes: WeekClass, monday: date = MONDAY) -> Week:
         async with self.store.reading() as connection:
             return await week(connection, classes, monday)
-
-
-def settled(result: PageResult, *, wrong: int = 0) -> PageResult:
-    items = tuple(
-        msgspec.structs.replace(item, verdict=verdict, score_hundredths=points, reading="0", doubt=0)
-        for place, item in enumerate(result.items)
-        for verdict, points in [(2, 0) if place < wrong else (1, 100)]
-    )
-    most = 100 * len(items)
-    return msgspec.structs.replace(
-        result, items=items, score_hundredths=most - 100 * wrong, max_score_hundredths=most, pending=0
-    )
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from sync.records import PageResult
+from tests.gateway.judged import judged
 from ui.language import translator
 
 ON_BOTH = True
@@ -70,19 +71,10 @@ class Scene:
         return name
 
     def sheet(self, seat: int, wrong: set[int], *, at_ms: int, attempt: int = 1) -> PageResult:
-        result = self.school.pupils.result(self.pupils[seat - 1], attempt=attempt)
-        items = tuple(
-            msgspec.structs.replace(item, verdict=verdict, score_hundredths=points, reading="0", doubt=0)
-            for place, item in enumerate(result.items)
-            for verdict, points in [(2, 0) if place in wrong else (1, 100)]
-        )
+        result = judged(self.school.pupils.result(self.pupils[seat - 1], attempt=attempt), wrong)
         ticks = at_ms - DUE_MS + 10 * DAY
         return msgspec.structs.replace(
             result,
-            items=items,
-            score_hundredths=100 * (len(items) - len(wrong)),
-            max_score_hundredths=100 * len(items),
-            pending=0,
             clock=ClockReading(monotonic_ms=ticks, wall_ms=at_ms, boot=bytes(16), quality=ClockQuality.SYNCED),
         )
 

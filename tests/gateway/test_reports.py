@@ -21,6 +21,7 @@ from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from sync.records import VERDICT_CODES, CropRecord, PageResult, crop_place
 from sync.sealing import seal
+from tests.gateway.judged import judged
 from ui.language import translator
 
 ON_BOTH = True
@@ -149,24 +150,6 @@ async def test_a_sheet_that_misses_its_second_page_has_no_score_yet(school: Simu
     assert (line["status"], line["score"], line["missing_pages"]) == ("handed-in", None, [2])
 
 
-def wrong_in(result: PageResult, places: set[int], *, reading: str = "0") -> PageResult:
-    """The same page with everything right but those items (from 0)."""
-    items = tuple(
-        msgspec.structs.replace(
-            item,
-            verdict=2 if place in places else 1,
-            score_hundredths=0 if place in places else 100,
-            reading=reading,
-            doubt=0,
-        )
-        for place, item in enumerate(result.items)
-    )
-    score = 100 * (len(items) - len(places))
-    return msgspec.structs.replace(
-        result, items=items, score_hundredths=score, max_score_hundredths=100 * len(items), pending=0
-    )
-
-
 async def come(school: SimulatedSchool, *results: PageResult) -> None:
     documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
     await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, results)])
@@ -181,16 +164,16 @@ def at(result: PageResult, wall_ms: int) -> PageResult:
 
 async def test_the_report_says_who_owes_corrections_who_is_still_wrong_and_who_is_done(school: SimulatedSchool):
     pupils = school.pupils.roster.pupils
-    first = [wrong_in(school.pupils.result(pupils[place]), {0, 1} if place < 4 else set()) for place in range(5)]
+    first = [judged(school.pupils.result(pupils[place]), {0, 1} if place < 4 else set()) for place in range(5)]
     await come(school, *first)
     before = report_to_json(await school.report())
     assert not before["corrected"]["begun"]
     assert {line["corrected"] for line in before["pupils"]} == {None}
     again = [
-        wrong_in(school.pupils.result(pupils[1], attempt=2), {1}),
-        wrong_in(school.pupils.result(pupils[2], attempt=2), set()),
-        wrong_in(school.pupils.result(pupils[3], attempt=2), {0}),
-        wrong_in(school.pupils.result(pupils[3], attempt=3), set()),
+        judged(school.pupils.result(pupils[1], attempt=2), {1}),
+        judged(school.pupils.result(pupils[2], attempt=2), set()),
+        judged(school.pupils.result(pupils[3], attempt=2), {0}),
+        judged(school.pupils.result(pupils[3], attempt=3), set()),
     ]
     await school.ingest.take([school.box.envelope(Lane.RESULTS, again)])
     report = report_to_json(await school.report())
@@ -209,10 +192,10 @@ async def test_how_long_corrections_took_is_told_where_the_clocks_tell(school: S
     unset = ClockReading(monotonic_ms=5, wall_ms=5, boot=b"u" * 16, quality=ClockQuality.UNSET)
     await come(
         school,
-        at(wrong_in(school.pupils.result(pupil), {3}), day),
-        msgspec.structs.replace(wrong_in(school.pupils.result(other), {3}), clock=unset),
-        at(wrong_in(school.pupils.result(pupil, attempt=2), set()), day + 7_200_000),
-        at(wrong_in(school.pupils.result(other, attempt=2), set()), day + 7_200_000),
+        at(judged(school.pupils.result(pupil), {3}), day),
+        msgspec.structs.replace(judged(school.pupils.result(other), {3}), clock=unset),
+        at(judged(school.pupils.result(pupil, attempt=2), set()), day + 7_200_000),
+        at(judged(school.pupils.result(other, attempt=2), set()), day + 7_200_000),
     )
     report = await school.report()
     assert dict(report.turnaround_ms) == {pupil.pupil_id: pytest.approx(7_200_000, abs=60_000)}
@@ -221,7 +204,7 @@ async def test_how_long_corrections_took_is_told_where_the_clocks_tell(school: S
 
 async def test_lines_are_drawn_where_the_school_says_and_move_when_it_says_otherwise(school: SimulatedSchool):
     pupils = school.pupils.roster.pupils
-    await come(school, *(wrong_in(school.pupils.result(pupil), {0, 1, 2}) for pupil in pupils))  # 18 of 21
+    await come(school, *(judged(school.pupils.result(pupil), {0, 1, 2}) for pupil in pupils))  # 18 of 21
     assert (await school.report()).figures.excellent_n == 0
     async with school.store.writing() as connection:
         settings = ReportSettings(thresholds=Thresholds(excellent=80, reteach=1), marks="grades")
@@ -247,7 +230,7 @@ async def test_pupils_on_leave_are_not_missing_and_a_sheet_that_is_there_counts(
 
 async def test_the_pictures_of_a_common_wrong_answer_are_named_where_there_are_any(school: SimulatedSchool):
     pupils = school.pupils.roster.pupils[:3]
-    sheets = [wrong_in(school.pupils.result(pupil), {0}, reading="83") for pupil in pupils]
+    sheets = [judged(school.pupils.result(pupil), {0}, reading="83") for pupil in pupils]
     await come(school, *sheets)
     assert (await school.report()).crops == {}
     names = [

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.ingest import Changed, StoreIngest
 from gateway.reports.check import SummaryCheck, check_summaries
 from gateway.reports.periods import day_number, day_numbered, term_of
+from gateway.reports.shelf import Shelf, Work
 from gateway.reports.summaries import Place, grade_of_class, plain, points_of, summarise
 from gateway.reports.worker import CLOSED_AFTER_MS, Finished, NotOurTurn, SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
@@ -35,6 +36,7 @@ from homework.roster import Pupil, Roster
 from homework.statistics import Thresholds
 from sync.lanes import Lane
 from sync.records import PageResult, Tally
+from tests.gateway.judged import judged
 
 ON_BOTH = True
 DUE_MS = 1_796_083_200_000
@@ -85,19 +87,6 @@ async def scene(school: SimulatedSchool) -> Scene:
     return Scene(school)
 
 
-def settled(result: PageResult, *, wrong: int = 0) -> PageResult:
-    """The same page with nothing in review, and so many items wrong."""
-    items = tuple(
-        msgspec.structs.replace(item, verdict=verdict, score_hundredths=points, reading="0", doubt=0)
-        for place, item in enumerate(result.items)
-        for verdict, points in [(2, 0) if place < wrong else (1, 100)]
-    )
-    most = 100 * len(items)
-    return msgspec.structs.replace(
-        result, items=items, score_hundredths=most - 100 * wrong, max_score_hundredths=most, pending=0
-    )
-
-
 async def test_what_is_kept_says_what_the_report_says(scene: Scene) -> None:
     await scene.come(*scene.sheets(*range(1, 11)))
     assert await scene.worker.catch_up() == 1
@@ -133,7 +122,7 @@ async def test_sums_over_a_class_its_days_and_the_school_follow_from_the_summari
 
 async def test_what_changes_afterwards_changes_what_is_kept(scene: Scene) -> None:
     """The class list, the lines, the worksheet, the sheets: each is noticed by the versions alone."""
-    await scene.come(*(settled(sheet, wrong=3) for sheet in scene.sheets(1, 2, 3)), documents=False)
+    await scene.come(*(judged(sheet, wrong=3) for sheet in scene.sheets(1, 2, 3)), documents=False)
     await scene.worker.catch_up()
     row = await scene.row()
     assert (row["title"], row["grade"], row["excellent_n"]) == (scene.school.pupils.assignment.id, 3, 0)
@@ -213,20 +202,20 @@ async def test_without_class_list_and_layout_there_are_counts_and_no_knowledge(s
 
 
 async def test_corrected_sheets_are_counted_once_the_class_has_begun_with_them(scene: Scene) -> None:
-    await scene.come(*(settled(sheet, wrong=2) for sheet in scene.sheets(1, 2)))
+    await scene.come(*(judged(sheet, wrong=2) for sheet in scene.sheets(1, 2)))
     await scene.worker.catch_up()
     assert (await scene.row())["again_owes"] is None
-    await scene.come(*(settled(sheet) for sheet in scene.sheets(1, attempt=2)), documents=False)
+    await scene.come(*(judged(sheet) for sheet in scene.sheets(1, attempt=2)), documents=False)
     await scene.worker.catch_up()
     row = await scene.row()
     assert (row["again_owes"], row["again_done"]) == (1, 1)
 
 
 async def test_when_all_is_in_and_nothing_waits_a_class_is_finished_and_that_is_said_once(scene: Scene) -> None:
-    await scene.come(*(settled(sheet) for sheet in scene.sheets(*range(1, 12))))
+    await scene.come(*(judged(sheet) for sheet in scene.sheets(*range(1, 12))))
     await scene.worker.catch_up()
     assert scene.finished == []
-    await scene.come(*(settled(sheet) for sheet in scene.sheets(12)), documents=False)
+    await scene.come(*(judged(sheet) for sheet in scene.sheets(12)), documents=False)
     await scene.worker.catch_up()
     (said,) = scene.finished
     assert said.place == Place("no-1", "3-1", scene.school.pupils.assignment.id)
@@ -250,7 +239,7 @@ async def test_an_hour_after_it_was_due_a_class_is_finished_whoever_is_missing(s
 
 
 async def test_of_homework_that_was_over_long_ago_nobody_is_told(scene: Scene) -> None:
-    await scene.come(*(settled(sheet) for sheet in scene.sheets(*range(1, 13))))
+    await scene.come(*(judged(sheet) for sheet in scene.sheets(*range(1, 13))))
     scene.now_ms += 30 * DAY
     await scene.worker.catch_up()
     assert scene.finished == []
@@ -261,7 +250,7 @@ async def test_what_a_hook_writes_is_there_exactly_when_the_summary_is(scene: Sc
     async def fails(_connection: AsyncConnection, _finished: Sequence[Finished]) -> None:
         raise LookupError("no room")
 
-    await scene.come(*(settled(sheet) for sheet in scene.sheets(*range(1, 13))))
+    await scene.come(*(judged(sheet) for sheet in scene.sheets(*range(1, 13))))
     broken = SummaryWorker(scene.school.store, on_finished=fails, now_ms=lambda: scene.now_ms)
     with pytest.raises(LookupError, match="no room"):
         await broken.catch_up()
@@ -337,11 +326,11 @@ async def test_a_turn_that_is_lost_while_a_summary_is_made_writes_nothing(
     """The other gateway may have a newer one already."""
     await scene.come(*scene.sheets(1))
 
-    async def slowly(connection: AsyncConnection, vault: object, place: Place, **rest: object) -> object:
+    async def slowly(shelf: Shelf, work: Work, **rest: object) -> object:
         async with scene.school.store.writing() as other:
             await give_lease_back(other, "summaries", scene.school.store.name)
             assert await take_lease(other, "summaries", "another", lasts_ms=60_000)
-        return await summarise(connection, vault, place, **rest)  # type: ignore[arg-type]
+        return await summarise(shelf, work, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr("gateway.reports.worker.summarise", slowly)
     with pytest.raises(NotOurTurn):
@@ -369,10 +358,10 @@ async def test_one_class_that_cannot_be_told_keeps_no_other_from_it(
     other = [scene.school.pupils.result(Pupil("5-5", 1, "", "X1"))]
     await scene.come(*scene.sheets(1), *other)
 
-    async def sometimes(connection: AsyncConnection, vault: object, place: Place, **rest: object) -> object:
-        if place.class_name == "5-5":
+    async def sometimes(shelf: Shelf, work: Work, **rest: object) -> object:
+        if work.class_name == "5-5":
             raise ValueError("broken")
-        return await summarise(connection, vault, place, **rest)  # type: ignore[arg-type]
+        return await summarise(shelf, work, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr("gateway.reports.worker.summarise", sometimes)
     assert await scene.worker.catch_up() == 1
