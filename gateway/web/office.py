@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.access.deeds import SOME, Deed, Thing
 from gateway.web.asking import may_here
+from homework.wording import Translate
 from ui.language import translator
 from ui.pages import language_of, render
 
@@ -25,7 +26,7 @@ _PAGES = (
     ("rosters", "Class lists", Deed.EDIT_ROSTER),
     ("homework", "Homework", Deed.ASSIGN),
     ("boxes", "Boxes", Deed.MANAGE_BOXES),
-    ("held", "Records that wait for a decision", Deed.DECIDE_HELD),
+    ("held", "Held records", Deed.DECIDE_HELD),
 )
 
 
@@ -34,14 +35,18 @@ def office_address(school: str, page: str) -> str:
     return f"/schools/{quote(school, '')}/{page}"
 
 
-def render_office(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """A page of a school's office, with the ways to the others that the reader may go."""
-    school = request.match_info["school"]
-    _ = translator(language_of(request)).gettext
-    doors = [
+def office_doors(request: web.Request, school: str, _: Translate) -> list[Door]:
+    """The pages of a school's office that the reader may open."""
+    return [
         Door(address, _(words), request.path == address)
         for page, words, deed in _PAGES
         if may_here(request, deed, Thing(school=school, class_name=SOME, subject=SOME))
         for address in (office_address(school, page),)
     ]
+
+
+def render_office(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """A page of a school's office, with the ways to the others that the reader may go."""
+    school = request.match_info["school"]
+    doors = office_doors(request, school, translator(language_of(request)).gettext)
     return render(request, template, status=status, school=school, office=doors, **values)
