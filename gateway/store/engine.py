@@ -7,6 +7,7 @@ READ COMMITTED: writers of a school take turns (`lock_school`), and what is read
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from pathlib import Path
@@ -142,6 +143,18 @@ def _make_sqlite_durable(engine: Engine) -> None:
         cursor.close()
         # The driver's own implicit BEGIN comes too late to lock; SQLAlchemy's recipe is to emit it ourselves.
         connection.isolation_level = None
+
+    @event.listens_for(engine, "invalidate")
+    def _roll_back(connection: Any, _record: Any, _error: Any) -> None:
+        """Give the lock back that somebody has who was cut off.
+
+        SQLite closes a connection only once its last statement is gone, which an error that is still looked at keeps:
+        until then nobody could write. The driver's thread takes this in its turn, before the close.
+        """
+        rolling_back = connection.driver_connection.rollback()
+        with contextlib.suppress(ValueError):  # it is closed already
+            rolling_back.send(None)  # hands it to the thread; nobody waits for the answer
+        rolling_back.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
