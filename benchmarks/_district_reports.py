@@ -11,7 +11,8 @@ from benchmarks._district import District
 from benchmarks._district_hour import Place
 from benchmarks._district_looks import Look
 from benchmarks._district_sheets import SchoolTerm
-from gateway.web.found import class_address, pupil_address
+from gateway.reports.periods import term_of
+from gateway.web.found import class_address, pupil_address, school_address
 from gateway.web.rooms import report_address
 
 
@@ -23,6 +24,8 @@ class Targets:
     ) -> None:
         """`live` are the reports that sheets come for."""
         self._district, self._days, self._live, self._keys, self._rng = district, days, live, school_keys, rng
+        self.term = f"?term={term_of(district.first_day).name}"
+        """What a page is asked to tell of this term, whatever day it is."""
         self._weights = [sum(one.first for one in school.classes) for school in district.schools]
 
     def report_address(self) -> str:
@@ -55,6 +58,10 @@ class Targets:
         """A school's id."""
         return self._district.schools[self.school_no()].name
 
+    def school_address(self, part: str = "") -> str:
+        """A page of a school."""
+        return school_address(self.school()) + part + self.term
+
     def school_no(self) -> int:
         """A school, those with many sheets oftener."""
         return self._rng.choices(range(len(self._weights)), self._weights)[0]
@@ -74,7 +81,7 @@ class Report(NamedTuple):
     """It is there only while sheets arrive."""
 
 
-CLASS = "class report"
+CLASS, DISTRICT = "class report", "district"
 REPORTS = (
     Report(CLASS, 12, lambda t: t.report_address()),
     Report("class report, sheets arriving", 8, lambda t: t.live_address(), live=True),
@@ -86,8 +93,15 @@ REPORTS = (
     Report("class report, API", 3, lambda t: f"/api/1{t.report_address()}/report"),
     Report("class", 3, lambda t: t.class_address()),
     Report("pupil", 5, lambda t: t.pupil_address()),
-    Report("start page of a district", 1, lambda _: "/"),
+    Report("start page", 1, lambda _: "/"),
     Report("start page of a school", 4, lambda t: f"/?school={t.school()}"),
+    Report("school", 2, lambda t: t.school_address()),
+    Report("school, knowledge", 1, lambda t: t.school_address("/knowledge")),
+    Report("school, load", 1, lambda t: t.school_address("/load")),
+    Report(DISTRICT, 2, lambda t: f"/district{t.term}"),
+    Report("district, knowledge", 1, lambda t: f"/district/knowledge{t.term}"),
+    Report("district, load", 1, lambda t: f"/district/load{t.term}"),
+    Report("district, freshness", 1, lambda t: f"/district/freshness{t.term}"),
 )
 """Every page that many look at, in one place: a new one needs a line here and nothing else. What is set for paper (PDF)
 is made by a program of its own, for one person at a time."""

@@ -33,9 +33,12 @@ import msgspec
 from benchmarks._district import DAYS, TERM, WEEKS, District, Size
 from benchmarks._district_hour import Place, make_hour, percentile
 from benchmarks._district_load import load_in_processes, make_term_months, prepare
-from benchmarks._district_reports import CLASS, REPORTS, Targets, looks
+from benchmarks._district_reports import CLASS, DISTRICT, REPORTS, Targets, looks
 from benchmarks._postgresql import PostgreSQL
+from benchmarks._spoken_with import Program, cpu_s, waited_s
 from gateway.config import load_config
+from gateway.reports.periods import term_of
+from gateway.reports.worker import SummaryWorker
 from gateway.store.check import check
 from gateway.store.schools import school_key
 from gateway.store.store import open_store
@@ -99,7 +102,19 @@ class Site:
         asyncio.run(self._prepared())
         processes = (os.cpu_count() or 1) if self._server is not None else 1
         loaded = load_in_processes(self.config, self.district, days, processes=processes)
-        return {"days": days, **loaded, **self.disk()}
+        return {"days": days, **loaded, **asyncio.run(self._summaries()), **self.disk()}
+
+    async def _summaries(self) -> dict[str, float]:
+        """Bring what schools and districts are told up to date, as a gateway does a class at a time over the term."""
+        began_s, before_s = time.perf_counter(), time.process_time()
+        async with open_store(load_config(self.config)) as store:
+            made = await SummaryWorker(store).catch_up()
+        used_s = time.process_time() - before_s
+        return {
+            "summaries": made,
+            "summaries_s": round(time.perf_counter() - began_s, 1),
+            "summary_cpu_ms": round(1000 * used_s / max(1, made), 1),
+        }
 
     async def _prepared(self) -> None:
         config = load_config(self.config)
@@ -158,13 +173,13 @@ class Site:
                 addresses = [url + report.address(targets).removeprefix("/") for _ in range(self.plan.looks + 2)]
                 for address in addresses[:2]:
                     _look(address)
-                cpu_s = _cpu_s(pages.pid)
+                before_s = cpu_s(pages.pid)
                 times_s = sorted(_look(address) for address in addresses[2:])
-                cpu_s = _cpu_s(pages.pid) - cpu_s
+                used_s = cpu_s(pages.pid) - before_s
                 rows.append(
                     {
                         "report": report.name,
-                        "cpu_ms": round(1000 * cpu_s / self.plan.looks, 1),
+                        "cpu_ms": round(1000 * used_s / self.plan.looks, 1),
                         "p50_ms": round(1000 * percentile(times_s, 0.5), 1),
                     }
                 )
@@ -197,7 +212,7 @@ class Site:
                 if one.hear() != "ready":
                     raise SystemExit("the generators did not start")
             programs = {"ingest": ingest, "pages": pages} if apart else {"gateway": ingest}
-            before = {name: (_cpu_s(one.pid), _waited_s(one.pid)) for name, one in programs.items()}
+            before = {name: (cpu_s(one.pid), waited_s(one.pid)) for name, one in programs.items()}
             began_s = time.monotonic() + _START_S
             hour.say(f"{began_s} {broker.url}\n")
             reading.say(f"{began_s} {page_url}\n")
@@ -205,8 +220,8 @@ class Site:
             wall_s = time.monotonic() - began_s
             cores: dict[str, float] = {}
             for name, one in programs.items():
-                cores[f"{name}_cores"] = round((_cpu_s(one.pid) - before[name][0]) / wall_s, 2)
-                cores[f"{name}_waited"] = round((_waited_s(one.pid) - before[name][1]) / wall_s, 2)
+                cores[f"{name}_cores"] = round((cpu_s(one.pid) - before[name][0]) / wall_s, 2)
+                cores[f"{name}_waited"] = round((waited_s(one.pid) - before[name][1]) / wall_s, 2)
             sent = json.loads(hour.hear())
         return {**sent, **cores, "rows": rows}
 
@@ -248,28 +263,6 @@ class Site:
             process.wait()
 
 
-class Program:
-    """A process that is spoken with in lines."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self.pid = process.pid
-
-    def say(self, line: str) -> None:
-        """A line to it."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(line)
-        self._process.stdin.flush()
-
-    def hear(self) -> str:
-        """Its next line. Raises `SystemExit` when it has ended."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            raise SystemExit("a process of the benchmark ended early; its log lies in the folder")
-        return line
-
-
 def measure(folder: Path, plan: Plan) -> dict[str, Any]:
     """All of it. What a folder has of it already is not done again."""
     known = _Known(folder / "figures.json")
@@ -302,15 +295,22 @@ def _figures(plan: Plan, stages: list[dict[str, Any]], rows: list[dict[str, Any]
         "load_s": round(load_s, 1),
         "sheets_per_s": round(plan.shares[-1] * plan.size.sheets / load_s),
         "records_per_s": round(records / load_s),
+        "summaries_s": round(sum(stage["summaries_s"] for stage in stages), 1),
         "making_share": round(sum(s["made_s"] for s in stages) / sum(s["made_s"] + s["stored_s"] for s in stages), 2),
         "disk_mb": stages[-1]["disk_mb"],
         "tables": stages[-1].get("tables", {}),
-        "class_report_ms_p99": next(row["p99_ms"] for row in reversed(last) if row["report"] == CLASS),
+        "class_report_ms_p99": _p99_ms(last, CLASS),
+        "district_report_ms_p99": _p99_ms(last, DISTRICT),
         "errors": sum(row["errors"] for row in rows),
         "load_average": round(os.getloadavg()[0], 1),
         "stages": [{key: value for key, value in stage.items() if key != "tables"} for stage in stages],
         "rows": rows,
     }
+
+
+def _p99_ms(rows: list[dict[str, Any]], report: str) -> float | None:
+    """With pages in a process of their own where that was measured; None for a report that nobody looked at."""
+    return next((row["p99_ms"] for row in reversed(rows) if row["report"] == report), None)
 
 
 class _Known:
@@ -329,16 +329,6 @@ class _Known:
         return dict(self._figures[name])
 
 
-def _cpu_s(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _waited_s(pid: int) -> float:
-    """How long the program's main thread could have run, and others had the processor."""
-    return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-
-
 def _look(address: str) -> float:
     """How long a page takes, in seconds."""
     began_s = time.perf_counter()
@@ -348,8 +338,11 @@ def _look(address: str) -> float:
 
 
 def _last_term(today: date) -> date:
-    """The Monday on which a term began that has ended."""
-    return today - timedelta(days=today.weekday(), weeks=WEEKS)
+    """The Monday on which the latest 17 weeks began that are over and lie in one school term."""
+    first = today - timedelta(days=today.weekday(), weeks=WEEKS)
+    while term_of(first) != term_of(first + timedelta(weeks=WEEKS)):
+        first -= timedelta(weeks=1)
+    return first
 
 
 def _begun(folder: Path, plan: Plan) -> Plan:
