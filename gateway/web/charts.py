@@ -54,9 +54,9 @@ def trend_chart(points: Sequence[ChartPoint], *, says: str) -> Markup:
 
 
 def columns_chart(points: Sequence[ChartPoint], *, says: str) -> Markup:
-    """A column a point, from 0 up to the highest; empty where none has a value above 0."""
+    """A column a point, from 0 up to the highest; empty where fewer than two have a value above 0."""
     highest = max((point.value or 0 for point in points), default=0)
-    if not highest:
+    if sum(bool(point.value) for point in points) < 2:
         return Markup()
     from pygal import Bar  # noqa: PLC0415
 

@@ -50,4 +50,5 @@ def test_columns_are_not_called_as_the_bar_on_top_of_our_pages_which_is_not_prin
 def test_one_value_is_no_trend_and_nothing_is_no_column():
     assert not trend_chart([ChartPoint("a", 5), ChartPoint("b", None)], says="")
     assert not columns_chart([ChartPoint("a", 0), ChartPoint("b", None)], says="")
+    assert not columns_chart([ChartPoint("a", 41)], says=""), "one day fills the whole chart"
     assert not columns_chart([], says="")
