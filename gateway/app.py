@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from aiohttp import web
 
+from gateway.access.doors import access_of, door_of, server_context
 from gateway.config import GatewayConfig, Parts
 from gateway.downlink import StoreDownLog
 from gateway.figures import Figures
@@ -64,7 +65,16 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         work = await _boxes(config, store, changes, say) if Parts.BOXES in parts else _Work()
         state = _State(work.status)
         figures = Figures(version=version("classbox"))
-        site = make_site(store, changes, state.status, figures=figures, metrics_token=config.metrics.token, parts=parts)
+        site = make_site(
+            store,
+            changes,
+            state.status,
+            figures=figures,
+            metrics_token=config.metrics.token,
+            parts=parts,
+            access=access_of(config, store),
+            door=door_of(config),
+        )
         hearing = partial(store.hear_others, _tell(changes), own=Parts.BOXES in parts)
         jobs: tuple[_Job, ...] = (*work.jobs, hearing, partial(_petting, supervisor))
         async with _serving(config, site) as url, _running(*jobs):
@@ -225,9 +235,10 @@ async def _running(*jobs: _Job) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _serving(config: GatewayConfig, application: web.Application) -> AsyncIterator[str]:
+    tls = None if config.web.cert is None or config.web.key is None else server_context(config.web.cert, config.web.key)
     runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=5, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, config.host, config.port)
+    site = web.TCPSite(runner, config.host, config.port, ssl_context=tls)
     try:
         try:
             await site.start()
@@ -244,6 +255,7 @@ async def _serving(config: GatewayConfig, application: web.Application) -> Async
                 reason=error.strerror,
             ) from error
         host, port = runner.addresses[0][:2]
-        yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        scheme = "http" if tls is None else "https"
+        yield f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
     finally:
         await runner.cleanup()

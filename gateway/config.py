@@ -33,12 +33,24 @@ class Parts(Flag):
 
 
 class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where the pages listen, `host:port`; port 0 lets the system choose one.
+    """Where the pages listen, `host:port`; port 0 lets the system choose one. See docs/people.md.
+
+    `access` "open" asks nobody who they are: only where nobody but this machine can listen, and there the default.
+    `cert` and `key` are PEM files for TLS; `behind_proxy` says that one of ours speaks TLS and stands before it.
+    `names` are those under which browsers know the pages. A session ends after `idle_hours` without use and after
+    `session_days` at the latest.
 
     When it is told to end, `/ready` says so for `drain_s` seconds first, so that a load balancer sends nobody new.
     """
 
     listen: str = "127.0.0.1:8700"
+    access: Literal["open", "sign-in"] | None = None
+    cert: str | None = None
+    key: str | None = None
+    behind_proxy: bool = False
+    names: tuple[str, ...] = ()
+    idle_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 12
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 30
     drain_s: Annotated[float, msgspec.Meta(ge=0, le=300)] = 0.0
 
 
@@ -141,11 +153,13 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
     file = _with_environment(values, os.environ if environment is None else environment)
     data = user_data_path("classgate") if file.data is None else base / Path(file.data).expanduser()
     host, port = _listen(file.web.listen)
+    pages = _with_files_from(base, file.web, "cert", "key")
+    _check_access(pages, host)
     return GatewayConfig(
         data=data,
         host=host,
         port=port,
-        web=file.web,
+        web=pages,
         metrics=file.metrics,
         log=file.log,
         broker=_with_files_from(base, file.broker, "ca", "cert", "key"),
@@ -238,14 +252,39 @@ def _listen(text: str) -> tuple[str, int]:
         raise BadFileError(
             "[web] listen = “{text}” is not host:port.", remedy='Write it like listen = "127.0.0.1:8700".', text=text
         )
-    host = host.strip("[]")
-    if host not in LOOPBACK:
+    return host.strip("[]"), int(port)
+
+
+def is_open(pages: WebConfig, host: str) -> bool:
+    """Whether the pages ask nobody who they are."""
+    if pages.access is not None:
+        return pages.access == "open"
+    return host in LOOPBACK and not pages.behind_proxy
+
+
+def _check_access(pages: WebConfig, host: str) -> None:
+    """Raises `BadFileError` for a way in through which passwords or names would lie open."""
+    reached = host not in LOOPBACK or pages.behind_proxy
+    if pages.access == "open" and reached:
         raise BadFileError(
-            "[web] listen = “{text}” would show every name to everybody on the network: there is no sign-in yet.",
-            remedy='Write it like listen = "127.0.0.1:8700".',
-            text=text,
+            '[web] access = "open" would show every name to everybody who reaches {host}.',
+            remedy='Leave it out: people sign in. Open is only for listen = "127.0.0.1:…" without a proxy before it.',
+            host=host,
         )
-    return host, int(port)
+    if (pages.cert is None) != (pages.key is None):
+        raise BadFileError("[web] names one of cert and key without the other.", remedy="Name both PEM files.")
+    if host not in LOOPBACK and pages.cert is None and not pages.behind_proxy:
+        raise BadFileError(
+            "[web] listen on {host} without TLS would send every password readably through the network.",
+            remedy="Name cert and key, or say behind_proxy = true where a proxy of yours speaks TLS; or listen on "
+            '"127.0.0.1:8700".',
+            host=host,
+        )
+    if pages.behind_proxy and not pages.names:
+        raise BadFileError(
+            "[web] behind_proxy needs the name under which browsers know the pages.",
+            remedy='Write it like names = ["classbox.example.cn"].',
+        )
 
 
 def _sso(section: SsoConfig) -> SsoConfig | None:

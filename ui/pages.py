@@ -113,6 +113,7 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
 
 def _problem(request: web.Request, status: int) -> web.Response:
     words = {
+        401: ("Nobody is signed in.", "Sign in, then try again."),
         403: ("This is not open to you.", "Sign in, then go on from the start page."),
         404: ("This page does not exist.", "Check the address, or go to the start page."),
         405: ("This page does not take that.", "Go back and try again."),

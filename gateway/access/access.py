@@ -22,7 +22,7 @@ from ui.sessions import forget_cookie, give_cookie, read_cookie, token_digest
 
 DEVICE, PENDING = "-device", "-pending"
 """Purposes of cookies: a browser that has signed in before; one whose second factor is still to come."""
-_DEVICE_LASTS_S = 365 * 24 * 3600
+DEVICE_LASTS_S = 365 * 24 * 3600
 
 
 class WrongError(ClassboxError):
@@ -118,6 +118,6 @@ class Access:
                 device = await self.sessions.know_device(connection, person)
         self.sessions.forget(person)
         give_cookie(request, response, token, max_age_s=self.sessions.lasting.whole_ms // 1000)
-        give_cookie(request, response, device, max_age_s=_DEVICE_LASTS_S, purpose=DEVICE)
+        give_cookie(request, response, device, max_age_s=DEVICE_LASTS_S, purpose=DEVICE)
         forget_cookie(request, response, PENDING)
         self.audit.note(person, "sign-in", Thing(person=person), by)

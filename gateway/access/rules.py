@@ -48,6 +48,8 @@ _DEEDS: Final = {
     Role.ADMIN: frozenset({Deed.MANAGE_PEOPLE, Deed.MANAGE_BOXES, Deed.DECIDE_HELD, Deed.SEE_AUDIT}),
 }
 _NEVER_LENT: Final = frozenset({Deed.EDIT_ROSTER, Deed.EXPORT, Deed.MANAGE_PEOPLE})
+_OF_THE_WHOLE_CLASS: Final = frozenset({Deed.EDIT_ROSTER})
+"""Not for whoever teaches one subject of it."""
 _NEED_A_SECOND_FACTOR: Final = frozenset({Deed.MANAGE_PEOPLE, Deed.MANAGE_BOXES, Deed.DECIDE_HELD})
 """Of an admin, whose password opens every school."""
 
@@ -82,6 +84,8 @@ def _grants(grant: Grant, deed: Deed, *, strong: bool) -> bool:
         return False
     if grant.role is Role.ADMIN and deed in _NEED_A_SECOND_FACTOR:
         return strong
+    if grant.role is Role.TEACHER and grant.subject is not None and deed in _OF_THE_WHOLE_CLASS:
+        return False
     return not (is_lent(grant) and deed in _NEVER_LENT)
 
 
@@ -217,6 +221,17 @@ def may_grant(giver: Person | None, grant: Grant, now_ms: int) -> bool:
         return False
     givers = [g for g in giver.grants if g.holds(now_ms) and _grants(g, Deed.MANAGE_PEOPLE, strong=giver.strong)]
     return any(_may_give(own, grant, now_ms) for own in givers)
+
+
+def may_reset(giver: Person | None, held: Iterable[Grant], now_ms: int) -> bool:
+    """Whether a person may hand over a link to somebody's account, or close it: whoever has the link is that person.
+
+    So only who could give all that it holds (`held`); an account without anything is an admin's of all schools.
+    """
+    lasting = [grant for grant in held if grant.until_ms is None or now_ms < grant.until_ms]
+    if not lasting:
+        return may(giver, Deed.MANAGE_PEOPLE, Thing(), now_ms)
+    return all(may_grant(giver, grant, now_ms) for grant in lasting)
 
 
 def _may_give(own: Grant, grant: Grant, now_ms: int) -> bool:

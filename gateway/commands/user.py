@@ -12,13 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.access import unix_ms
 from gateway.access.audit import Audit
 from gateway.access.deeds import Deed, Thing
+from gateway.access.doors import address_of
 from gateway.access.grants import Given, end, give, grants_of, midnight_ms
 from gateway.access.links import Kind, make_link
 from gateway.access.people import Account, account_called, add_person, all_accounts, disable, made_up_login
 from gateway.access.person import ANYBODY, Grant, Role
 from gateway.access.rules import is_sound
 from gateway.commands.options import config_option, with_store
-from gateway.config import GatewayConfig, load_config
+from gateway.config import load_config
 from gateway.store.schools import school_key
 from gateway.store.store import Store
 from homework.errors import UsageError
@@ -86,7 +87,7 @@ def add(name: str, login: str | None, config_path: Path | None, **wanted: str | 
 
     link = with_store(config_path, work)
     print(_("Let {name} in: signs in as {login}. This link works once, for 14 days:").format(name=name, login=login))
-    print(_address(load_config(config_path), f"/invite/{link}"))
+    print(address_of(load_config(config_path)) + f"/invite/{link}")
 
 
 @command.command(name="list")
@@ -175,7 +176,7 @@ def reset(login: str, config_path: Path | None) -> None:
         await _note(store, None, who.id, "reset")
         return link
 
-    print(_address(load_config(config_path), f"/reset/{with_store(config_path, work)}"))
+    print(f"{address_of(load_config(config_path))}/reset/{with_store(config_path, work)}")
 
 
 @command.command(name="disable")
@@ -240,7 +241,3 @@ def _said(grant: Grant) -> str:
     if grant.until_ms is not None:
         words.append("… " + datetime.fromtimestamp(grant.until_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M"))
     return " ".join(words)
-
-
-def _address(config: GatewayConfig, path: str) -> str:
-    return f"http://{config.host}:{config.port}{path}"

@@ -7,7 +7,7 @@ forgotten by the rules.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,10 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp_sse import sse_response
 
+from gateway.access.access import Access
 from gateway.access.deeds import SOME, Deed, Thing
+from gateway.access.person import Person
+from gateway.access.rules import may
 from gateway.figures import Figures
 from gateway.ingest import Changed
 from gateway.store.store import Store
@@ -42,6 +45,10 @@ class Status(NamedTuple):
     """It was told to stop, and answers only what has begun."""
 
 
+ThingOf = Callable[[web.Request], Thing | Awaitable[Thing]]
+"""What a request is about. One that has to ask the database is a coroutine."""
+
+
 class Room(NamedTuple):
     """A route: how it is asked, and what it does."""
 
@@ -49,7 +56,7 @@ class Room(NamedTuple):
     path: str
     """As aiohttp writes it, `/schools/{school}`."""
     deed: Deed
-    thing: Callable[[web.Request], Thing]
+    thing: ThingOf
 
 
 def thing_of_address(request: web.Request) -> Thing:
@@ -101,6 +108,7 @@ class Rooms:
     changes: Changes
     status: Callable[[], Status]
     figures: Figures
+    access: Access
     rooms: list[Room] = field(default_factory=list)
     _by_route: dict[tuple[str, str], Room] = field(default_factory=dict)
     _open: set[str] = field(default_factory=lambda: {"/ui/{name}"})
@@ -112,7 +120,7 @@ class Rooms:
         handler: Handler,
         *,
         deed: Deed,
-        thing: Callable[[web.Request], Thing] = thing_of_address,
+        thing: ThingOf = thing_of_address,
     ) -> None:
         """Register a page. `deed` and `thing` are what the rules are asked about before `handler` runs."""
         resource = self.app.router.add_route(method, path, handler).resource
@@ -137,6 +145,21 @@ class Rooms:
         """Whether the request was led to a shared file."""
         resource = request.match_info.route.resource
         return resource is not None and resource.canonical in self._open
+
+    def person(self, request: web.Request) -> Person:
+        """Who asks; not in rooms that are open to everybody."""
+        person = request["person"]
+        assert isinstance(person, Person)
+        return person
+
+    def may(self, request: web.Request, deed: Deed, thing: Thing) -> bool:
+        """Whether whoever asks may do a further thing, beside what the room is for."""
+        return may(request.get("person"), deed, thing, self.access.now_ms())
+
+    def require(self, request: web.Request, deed: Deed, thing: Thing) -> None:
+        """Raises `HTTPForbidden` unless whoever asks may do that, too."""
+        if not self.may(request, deed, thing):
+            raise web.HTTPForbidden
 
     async def stream(self, request: web.Request, watched: Changed | None) -> web.StreamResponse:
         """Says `changed` whenever `watched` has, or with None whenever anything has."""

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from gateway.config import LOOPBACK, Parts
+from gateway.access.access import Access
+from gateway.access.gate import Door, Gate
+from gateway.config import Parts
 from gateway.figures import Figures
 from gateway.store.store import Store
 from gateway.web.changes import Changes
 from gateway.web.figure_rooms import add_figure_rooms
 from gateway.web.office_rooms import add_office_rooms
 from gateway.web.pages.health import add_health
+from gateway.web.people_rooms import add_people_rooms
 from gateway.web.rooms import Rooms, Status
 from sync.errors import StoreTrouble
 from ui.language import translator
 from ui.pages import Handler, language_of, page_application
 
 _HERE = Path(__file__).parent
+OPEN_DOOR = Door()
+"""Whoever reaches the pages may everything, under the names of this machine alone."""
 
 
 def make_site(
@@ -33,9 +40,13 @@ def make_site(
     figures: Figures | None = None,
     metrics_token: str | None = None,
     parts: Parts = Parts.ALL,
+    access: Access | None = None,
+    door: Door = OPEN_DOOR,
 ) -> web.Application:
     """The web application of a gateway, or of that part of one."""
-    return make_rooms(store, changes, status, figures=figures, metrics_token=metrics_token, parts=parts).app
+    return make_rooms(
+        store, changes, status, figures=figures, metrics_token=metrics_token, parts=parts, access=access, door=door
+    ).app
 
 
 def make_rooms(
@@ -46,17 +57,21 @@ def make_rooms(
     figures: Figures | None = None,
     metrics_token: str | None = None,
     parts: Parts = Parts.ALL,
+    access: Access | None = None,
+    door: Door = OPEN_DOOR,
 ) -> Rooms:
     """The rooms of a gateway, each with its deed; `.app` is the web application."""
     app = page_application(_HERE / "templates")
-    rooms = Rooms(app, store, changes, status, figures or Figures(version=version("classbox")))
+    access = access or Access(store)
+    rooms = Rooms(app, store, changes, status, figures or Figures(version=version("classbox")), access)
+    gate = Gate(access, rooms, door)
     app.middlewares.insert(0, _counted(rooms))
-    app.middlewares.append(_for_this_machine_only)
-    app.middlewares.append(_only_rooms(rooms))
     app.middlewares.append(_with_a_store)
+    app.middlewares.append(gate.middleware())
     rooms.files("/static", _HERE / "static")
     add_health(rooms, metrics_token=metrics_token)
     if Parts.PAGES in parts:
+        add_people_rooms(rooms)
         add_figure_rooms(rooms)
         add_office_rooms(rooms)
 
@@ -65,7 +80,21 @@ def make_rooms(
         changes.close()
 
     app.on_shutdown.append(let_go)
+    app.cleanup_ctx.append(_beside(access.audit.run, gate.watch))
     return rooms
+
+
+def _beside(*jobs: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Runs jobs as long as the application answers."""
+
+    async def running(_app: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(job()) for job in jobs]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    return running
 
 
 def _counted(rooms: Rooms) -> Middleware:
@@ -90,18 +119,6 @@ def _counted(rooms: Rooms) -> Middleware:
     return counted
 
 
-def _only_rooms(rooms: Rooms) -> Middleware:
-    @web.middleware
-    async def only_rooms(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """A route that names no deed is closed. What leads nowhere at all has its own answer (404, 405)."""
-        resource = request.match_info.route.resource
-        if resource is not None and rooms.room_of(request) is None and not rooms.is_open_file(request):
-            raise web.HTTPForbidden
-        return await handler(request)
-
-    return only_rooms
-
-
 @web.middleware
 async def _with_a_store(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Say in words what keeps a page from being shown when the database is away."""
@@ -110,11 +127,3 @@ async def _with_a_store(request: web.Request, handler: Handler) -> web.StreamRes
     except StoreTrouble as trouble:
         text = "\n".join(trouble.said(translator(language_of(request)).gettext))
         raise web.HTTPServiceUnavailable(text=text) from trouble
-
-
-@web.middleware
-async def _for_this_machine_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse requests under a foreign name: a website could point its own name here (DNS rebinding) and read."""
-    if request.url.host not in LOOPBACK:
-        raise web.HTTPMisdirectedRequest
-    return await handler(request)

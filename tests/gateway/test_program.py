@@ -252,7 +252,7 @@ def test_a_bad_broker_address_does_not_void_the_key_that_a_box_has(tmp_path: Pat
         ("data = ", "has a mistake"),
         ("colour = 'red'", "has a mistake"),
         ("[web]\nlisten = 'here'", "is not host:port"),
-        ("[web]\nlisten = '0.0.0.0:8700'", "there is no sign-in yet"),
+        ("[web]\nlisten = '0.0.0.0:8700'", "without TLS"),
         ("[broker]\nurl = 'http://x'", "is not the address of a broker"),
         ("[store]\nurl = 'nonsense'", "is not a database address"),
         ("data = '/proc/nowhere'", "cannot be used"),

@@ -75,7 +75,7 @@ class _Start:
 
     async def as_json(self, request: web.Request) -> web.Response:
         async with self._rooms.store.reading() as connection:
-            lines = await overview(connection)
+            lines = await overview(connection, person_of(request), now_ms())
         return web.json_response(
             {
                 "lines": [

@@ -15,6 +15,7 @@ from gateway.access.rules import (
     lacks_second_factor,
     may,
     may_grant,
+    may_reset,
     names_for,
     rows_visible,
     visible_classes,
@@ -96,6 +97,9 @@ def test_a_substitute_teaches_until_the_end_and_takes_nothing_along() -> None:
     for deed in (Deed.EDIT_ROSTER, Deed.EXPORT, Deed.MANAGE_PEOPLE):
         assert may(WHOLE, deed, REPORT, NOW)
         assert not may(LENT, deed, REPORT, NOW)
+    assert not may(MATHS, Deed.EDIT_ROSTER, Thing("no-1", "3-1", subject=SOME), NOW), (
+        "the class list is not a subject's"
+    )
 
 
 def test_a_grant_ends_with_the_millisecond_and_begins_with_it() -> None:
@@ -293,6 +297,19 @@ GIFTS = {
 )
 def test_nobody_gives_more_than_their_own_place_allows(giver: Person | None, gifts: list[str]) -> None:
     assert [name for name, gift in GIFTS.items() if may_grant(giver, gift, NOW)] == gifts
+
+
+def test_nobody_gets_at_an_account_that_may_more_than_they_could_give() -> None:
+    teacher, office = GIFTS["teacher"], GIFTS["admin"]
+    assert may_reset(HEAD, [teacher, CHILD], NOW)
+    assert not may_reset(HEAD, [teacher, office], NOW), "a head would be an admin"
+    assert not may_reset(HEAD, [teacher, grant(Role.TEACHER, "no-2", "9-9")], NOW)
+    assert not may_reset(WHOLE, [teacher], NOW)
+    assert may_reset(WHOLE, [CHILD], NOW)
+    assert not may_reset(HEAD, [], NOW)
+    assert may_reset(SURE, [], NOW)
+    over = grant(Role.ADMIN, school=None, from_ms=0, until_ms=NOW)
+    assert not may_reset(HEAD, [over], NOW)
 
 
 def test_a_class_is_lent_for_a_day_and_to_nobody_elses_lesson() -> None:

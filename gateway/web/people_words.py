@@ -1,0 +1,52 @@
+"""Roles, deeds and times of people, in the reader's words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from gateway.access.person import Grant, Role
+from gateway.access.rules import is_lent
+from homework.wording import Translate
+
+ROLES = {
+    Role.PUPIL: "Pupil",
+    Role.PARENT: "Parent",
+    Role.TEACHER: "Teacher",
+    Role.HEAD: "Head",
+    Role.DISTRICT: "District",
+    Role.ADMIN: "Administrator",
+}
+SUBJECTS = {"chinese": "Chinese (subject)", "math": "Mathematics", "english": "English (subject)"}
+"""Subjects that are called by a word of ours; others are shown as they were typed."""
+
+
+def grant_words(grant: Grant, _: Translate) -> str:
+    """A role, where and for how long: 代课 三年级2班 数学, 到今天 24:00."""
+    role = _("Substitute") if is_lent(grant) else _(ROLES[grant.role])
+    parts = [role]
+    if grant.school is not None:
+        parts.append(grant.school)
+    elif grant.role is Role.ADMIN:
+        parts.append(_("all schools"))
+    if grant.class_name is not None:
+        parts.append(grant.class_name)
+    if grant.role is Role.TEACHER:
+        parts.append(subject_words(grant.subject, _))
+    if grant.until_ms is not None:
+        parts.append(_("until {time}").format(time=time_words(grant.until_ms)))
+    return " · ".join(parts)
+
+
+def subject_words(subject: str | None, _: Translate) -> str:
+    """A subject as people call it; None: all of a class."""
+    if subject is None:
+        return _("all subjects")
+    return _(SUBJECTS[subject]) if subject in SUBJECTS else subject
+
+
+def time_words(at_ms: int) -> str:
+    """A moment where the gateway stands. The end of a day is called that, and not the beginning of the next."""
+    at = datetime.fromtimestamp(at_ms / 1000).astimezone()
+    if (at.hour, at.minute) == (0, 0):
+        return datetime.fromtimestamp(at_ms / 1000 - 1).astimezone().strftime("%Y-%m-%d 24:00")
+    return at.strftime("%Y-%m-%d %H:%M")
