@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from sqlalchemy import delete
@@ -20,8 +21,12 @@ from gateway.store.store import Store
 from homework.errors import ClassboxError
 from ui.sessions import forget_cookie, give_cookie, read_cookie, token_digest
 
-DEVICE, PENDING = "-device", "-pending"
-"""Purposes of cookies: a browser that has signed in before; one whose second factor is still to come."""
+if TYPE_CHECKING:  # 5 MB and an eighth of a second, for a gateway whose people sign on elsewhere
+    from gateway.access.sso import SignOn
+
+DEVICE, PENDING, THERE = "-device", "-pending", "-there"
+"""Purposes of cookies: a browser that has signed in before; one whose second factor is still to come; one that has been
+signed on at the other house, and may still be."""
 DEVICE_LASTS_S = 365 * 24 * 3600
 
 
@@ -38,7 +43,8 @@ class Access:
     """Lives in one event loop.
 
     For other ways of signing in: judge who it is, then call `welcome` with the answer that is to carry the cookies.
-    A second factor: `pending` says whose code is awaited, `welcome(…, strong=True)` ends the wait.
+    A second factor: `pending` says whose code is awaited, `welcome(…, strong=True)` ends the wait. `sign_on` is where
+    people can sign on at another house, if they can.
     """
 
     def __init__(
@@ -48,8 +54,9 @@ class Access:
         passwords: Passwords | None = None,
         now_ms: Callable[[], int] = unix_ms,
         lasting: Lasting | None = None,
+        sign_on: SignOn | None = None,
     ) -> None:
-        self.store, self.now_ms = store, now_ms
+        self.store, self.now_ms, self.sign_on = store, now_ms, sign_on
         self.passwords = passwords or Passwords()
         self.sessions = Sessions(store, now_ms=now_ms, lasting=lasting)
         self.audit = Audit(store, now_ms=now_ms)

@@ -15,9 +15,13 @@ from homework.errors import BadFileError
 
 
 def access_of(config: GatewayConfig, store: Store) -> Access:
-    """What lets people in, as configured."""
+    """What lets people in, as configured. Raises `UsageError` for a sign-on that nobody could use."""
     lasting = Lasting(idle_ms=config.web.idle_hours * HOUR_MS, whole_ms=config.web.session_days * 24 * HOUR_MS)
-    return Access(store, lasting=lasting)
+    if config.sso is None:
+        return Access(store, lasting=lasting)
+    from gateway.access.sso import SignOn  # noqa: PLC0415 - 5 MB and an eighth of a second that others need not give
+
+    return Access(store, lasting=lasting, sign_on=SignOn(config.sso))
 
 
 def door_of(config: GatewayConfig) -> Door:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.people import account, set_totp, totp_secret, use_totp_step
 from gateway.access.totp import matched_step, recovery_digest
 from gateway.keys import Vault
-from gateway.store.schema import people, recovery_codes
+from gateway.store.schema import people, recovery_codes, sessions
 
 
 class Used(StrEnum):
@@ -67,9 +67,10 @@ async def turn_on(
 
 
 async def turn_off(connection: AsyncConnection, vault: Vault, person: int) -> None:
-    """Take a person's second factor away."""
+    """Take a person's second factor away. What is signed in ends: some of it was stronger than a password is."""
     await set_totp(connection, vault, person, None)
     await replace_codes(connection, person, ())
+    await connection.execute(delete(sessions).where(sessions.c.person_id == person))
 
 
 async def replace_codes(connection: AsyncConnection, person: int, codes: Iterable[str]) -> None:

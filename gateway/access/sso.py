@@ -52,9 +52,10 @@ class SignOn:
     """Signs people on at one provider."""
 
     def __init__(
-        self, config: SsoConfig, documents: ProviderDocuments, *, now_s: Callable[[], float] = time.time
+        self, config: SsoConfig, documents: ProviderDocuments | None = None, *, now_s: Callable[[], float] = time.time
     ) -> None:
-        self._config, self._documents, self._now_s = config, documents, now_s
+        """Raises `UsageError` for a configuration that nobody could sign on with."""
+        self._config, self._documents, self._now_s = config, documents or ProviderDocuments(config), now_s
         self._secret = secret_of(config)
         self.title, self.issuer = config.title, config.issuer
 

@@ -13,13 +13,17 @@ from gateway.access.access import unix_ms
 from gateway.access.audit import Audit
 from gateway.access.deeds import Deed, Thing
 from gateway.access.doors import address_of
+from gateway.access.factors import turn_off
 from gateway.access.grants import Given, end, give, grants_of, midnight_ms
 from gateway.access.links import Kind, make_link
 from gateway.access.people import Account, account_called, add_person, all_accounts, disable, made_up_login
 from gateway.access.person import ANYBODY, Grant, Role
 from gateway.access.rules import is_sound
+from gateway.access.ties import Identity
+from gateway.access.ties import tie as tie_to
+from gateway.access.ties import untie as untie_from
 from gateway.commands.options import config_option, with_store
-from gateway.config import load_config
+from gateway.config import SsoConfig, load_config
 from gateway.store.schools import school_key
 from gateway.store.store import Store
 from homework.errors import UsageError
@@ -196,6 +200,80 @@ def close(login: str, undo: bool, config_path: Path | None) -> None:
         await _note(store, None, who.id, "let in again" if undo else "close")
 
     with_store(config_path, work)
+
+
+@command.command(name="code-off")
+@click.argument("login")
+@config_option
+def code_off(login: str, config_path: Path | None) -> None:
+    """Take the second step away from somebody who lost the phone and the paper; what is signed in ends.
+
+    Example: classgate user code-off wang
+    """
+    _ = translator(terminal_language()).gettext
+
+    async def work(store: Store) -> str:
+        async with store.writing() as connection:
+            who = await _who(connection, store, login)
+            await turn_off(connection, store.vault, who.id)
+        await _note(store, None, who.id, "second step off")
+        return who.login
+
+    known = with_store(config_path, work)
+    print(_("The second step of {login} is off: the password alone signs in.").format(login=known))
+
+
+@command.command()
+@click.argument("login")
+@click.argument("subject")
+@config_option
+def tie(login: str, subject: str, config_path: Path | None) -> None:
+    """Let somebody sign on at the house that [sso] names; SUBJECT is what the page shows to a stranger.
+
+    Example: classgate user tie wang 248289761001
+    """
+    _ = translator(terminal_language()).gettext
+    sso = _sso(config_path)
+
+    async def work(store: Store) -> str:
+        async with store.writing() as connection:
+            who = await _who(connection, store, login)
+            await tie_to(connection, Identity(sso.issuer, subject), who.id, now_ms=unix_ms())
+        await _note(store, None, who.id, "sign-on tied")
+        return who.login
+
+    print(_("{login} signs on with {title} from now on.").format(login=with_store(config_path, work), title=sso.title))
+
+
+@command.command()
+@click.argument("login")
+@config_option
+def untie(login: str, config_path: Path | None) -> None:
+    """Let somebody sign on there no longer.
+
+    Example: classgate user untie wang
+    """
+    _ = translator(terminal_language()).gettext
+    sso = _sso(config_path)
+
+    async def work(store: Store) -> str:
+        async with store.writing() as connection:
+            who = await _who(connection, store, login)
+            await untie_from(connection, sso.issuer, who.id)
+        await _note(store, None, who.id, "sign-on untied")
+        return who.login
+
+    print(_("{login} signs on with {title} no longer.").format(login=with_store(config_path, work), title=sso.title))
+
+
+def _sso(config_path: Path | None) -> SsoConfig:
+    sso = load_config(config_path).sso
+    if sso is None:
+        raise UsageError(
+            "Nobody signs on elsewhere here: there is no [sso] in the configuration.",
+            remedy="Write issuer and client_id into it. See docs/sign-on.md.",
+        )
+    return sso
 
 
 async def _who(connection: AsyncConnection, store: Store, login: str) -> Account:

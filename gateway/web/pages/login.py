@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from gateway.access.access import Access, WrongError
+from gateway.access.access import THERE, Access, WrongError
 from gateway.access.deeds import Deed
 from gateway.access.links import Kind, use_link, who_by_link
 from gateway.access.passwords import LEAST, MOST, checked_password
@@ -18,7 +18,7 @@ from homework.errors import ClassboxError, UsageError
 from ui.forms import small_form
 from ui.language import LANGUAGES, translator
 from ui.pages import LANGUAGE_COOKIE, language_of, render
-from ui.sessions import forget_cookie
+from ui.sessions import forget_cookie, read_cookie
 from ui.strangers import local_address
 
 
@@ -53,7 +53,7 @@ class _Login:
         to = local_address(request.query.get("next"))
         if request.get("person") is not None:
             return see_other(to)
-        return _page(request, to=to)
+        return self._page(request, to=to)
 
     async def sign_in(self, request: web.Request) -> web.Response:
         form = await small_form(request)
@@ -67,7 +67,7 @@ class _Login:
             response = see_other(to)
             await self._access.welcome(request, response, who.id, by="password")
         except (WrongError, TooOftenError) as error:
-            return _page(request, to=to, error=error, name=name)
+            return self._page(request, to=to, error=error, name=name)
         remember_language(response, who.language)
         return response
 
@@ -80,6 +80,20 @@ class _Login:
         response = see_other("/login")
         forget_cookie(request, response)
         return response
+
+    def _page(
+        self, request: web.Request, *, to: str, error: ClassboxError | None = None, name: str = ""
+    ) -> web.Response:
+        return render(
+            request,
+            "login.html",
+            status=200 if error is None else 429 if isinstance(error, TooOftenError) else 403,
+            to=to,
+            name=name,
+            problem=None if error is None else error.said(translator(language_of(request)).gettext),
+            sign_on=self._access.sign_on,
+            there=read_cookie(request, THERE) is not None,
+        )
 
 
 class _Link:
@@ -130,15 +144,6 @@ class _Link:
             problem=None if error is None else error.said(translator(language_of(request)).gettext),
             least=LEAST,
             most=MOST,
+            sign_on=self._access.sign_on,
+            secret=request.match_info["secret"],
         )
-
-
-def _page(request: web.Request, *, to: str, error: ClassboxError | None = None, name: str = "") -> web.Response:
-    return render(
-        request,
-        "login.html",
-        status=200 if error is None else 429 if isinstance(error, TooOftenError) else 403,
-        to=to,
-        name=name,
-        problem=None if error is None else error.said(translator(language_of(request)).gettext),
-    )

@@ -9,10 +9,12 @@ from aiohttp import web
 
 from gateway.access.access import DEVICE, DEVICE_LASTS_S, Access, WrongError
 from gateway.access.deeds import Deed, Thing
+from gateway.access.factors import Factor, factor_of
 from gateway.access.passwords import LEAST, MOST, checked_password
 from gateway.access.people import set_language, set_password
 from gateway.access.person import ANYBODY, Person
 from gateway.access.sessions import SessionLine
+from gateway.access.ties import is_tied
 from gateway.access.tries import TooOftenError
 from gateway.web.pages.login import remember_language, see_other
 from gateway.web.people_words import grant_words
@@ -108,9 +110,13 @@ class _Me:
         person, access = self._rooms.person(request), self._access
         words = translator(language_of(request)).gettext
         devices: list[SessionLine] = []
+        factor, tied = Factor(on=False, codes_left=0), False
         if person.id != ANYBODY:
             async with access.store.reading() as connection:
                 devices = await access.sessions.of(connection, person.id)
+                factor = await factor_of(connection, person.id)
+                if access.sign_on is not None:
+                    tied = await is_tied(connection, access.sign_on.issuer, person.id)
         return render(
             request,
             "me.html",
@@ -120,7 +126,10 @@ class _Me:
             devices=[_device(line, person.session) for line in devices],
             problem=None if error is None else error.said(words),
             changed="changed" in request.query,
-            wants_second="second" in request.query,
+            wants_second="second" in request.query and not person.strong,
+            factor=factor,
+            sign_on=access.sign_on,
+            tied=tied,
             languages=LANGUAGES,
             least=LEAST,
             most=MOST,

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
@@ -140,3 +142,19 @@ def real_provider() -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(10)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+
+async def pressed(address: str, back_to: str, **fields: str) -> dict[str, str]:
+    """What the provider's page sends back when somebody presses its button."""
+    opener = urllib.request.build_opener(_NoRedirect)
+    with pytest.raises(urllib.error.HTTPError) as moved:
+        await asyncio.to_thread(opener.open, address, urllib.parse.urlencode(fields).encode())
+    assert moved.value.code == 302
+    back = moved.value.headers["Location"]
+    assert back.startswith(back_to + "?")
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(back).query))

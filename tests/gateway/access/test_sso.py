@@ -24,7 +24,7 @@ from gateway.access.sso import SignOn
 from gateway.access.ties import Identity
 from gateway.config import SsoConfig, load_config
 from homework.errors import BadFileError, UsageError
-from tests.gateway.access.hostile_provider import BACK, CLIENT, SUBJECT, HostileProvider, real_provider
+from tests.gateway.access.hostile_provider import BACK, CLIENT, SUBJECT, HostileProvider, pressed, real_provider
 
 Change = Callable[[HostileProvider], None]
 
@@ -63,33 +63,17 @@ def real_issuer() -> Iterator[str]:
         yield issuer
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
-        return None
-
-
-async def pressed(address: str, **fields: str) -> dict[str, str]:
-    """What the provider's page sends back when somebody presses its button."""
-    opener = urllib.request.build_opener(_NoRedirect)
-    with pytest.raises(urllib.error.HTTPError) as moved:
-        await asyncio.to_thread(opener.open, address, urllib.parse.urlencode(fields).encode())
-    assert moved.value.code == 302
-    back = moved.value.headers["Location"]
-    assert back.startswith(BACK + "?")
-    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(back).query))
-
-
 async def test_somebody_signs_on_at_a_real_provider(real_issuer: str) -> None:
     sign_on = sign_on_at(real_issuer)
     address, flow = await sign_on.begin(BACK)
-    answer = await pressed(address, sub="lin@school.example")
+    answer = await pressed(address, BACK, sub="lin@school.example")
     assert await sign_on.finish(flow, answer, BACK) == Identity(real_issuer, "lin@school.example")
 
 
 async def test_a_code_of_a_real_provider_is_good_once(real_issuer: str) -> None:
     sign_on = sign_on_at(real_issuer)
     address, flow = await sign_on.begin(BACK)
-    answer = await pressed(address, sub="lin")
+    answer = await pressed(address, BACK, sub="lin")
     await sign_on.finish(flow, answer, BACK)
     with pytest.raises(SignOnError, match="could not be checked"):
         await sign_on.finish(flow, answer, BACK)
@@ -99,7 +83,7 @@ async def test_what_one_browser_began_another_cannot_end(real_issuer: str) -> No
     """Whoever is lured to the address of somebody else's sign-on is not signed on as that somebody."""
     sign_on = sign_on_at(real_issuer)
     address, _flow = await sign_on.begin(BACK)
-    answer = await pressed(address, sub="lin")
+    answer = await pressed(address, BACK, sub="lin")
     _address, another_flow = await sign_on.begin(BACK)
     with pytest.raises(SignOnError, match="another window"):
         await sign_on.finish(another_flow, answer, BACK)
@@ -110,7 +94,7 @@ async def test_what_one_browser_began_another_cannot_end(real_issuer: str) -> No
 async def test_whoever_says_no_at_the_provider_is_told_so(real_issuer: str) -> None:
     sign_on = sign_on_at(real_issuer)
     address, flow = await sign_on.begin(BACK)
-    answer = await pressed(address, action="deny")
+    answer = await pressed(address, BACK, action="deny")
     with pytest.raises(SignOnError, match="stopped at 统一认证"):
         await sign_on.finish(flow, {"state": flow.state, **answer}, BACK)
 
