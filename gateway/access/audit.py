@@ -49,6 +49,7 @@ class Audit:
         self._store, self._now_ms = store, now_ms
         self._waiting: list[Line] = []
         self._writing = asyncio.Lock()
+        self._flushing: asyncio.Future[None] | None = None  # kept, so that nobody collects it
         self._looked: OrderedDict[tuple[object, ...], int] = OrderedDict()
 
     def note(self, person: int, deed: str, thing: Thing, detail: str = "") -> None:
@@ -73,7 +74,15 @@ class Audit:
             self._looked.popitem(last=False)
 
     async def flush(self) -> None:
-        """Write what waits. Raises `StoreTrouble`; then it waits on."""
+        """Write what waits. Raises `StoreTrouble`; then it waits on.
+
+        Whoever is called off meanwhile (a browser that has gone) leaves it to end by itself: cut off in the middle of a
+        commit, it would not know which lines are written, and write them again.
+        """
+        self._flushing = asyncio.ensure_future(self._flush())
+        await asyncio.shield(self._flushing)
+
+    async def _flush(self) -> None:
         async with self._writing:
             some = self._waiting[:]
             if not some:
