@@ -13,7 +13,7 @@ ROLES = {
     Role.PARENT: "Parent",
     Role.TEACHER: "Teacher",
     Role.HEAD: "Head",
-    Role.DISTRICT: "District",
+    Role.DISTRICT: "District office",
     Role.ADMIN: "Administrator",
 }
 SUBJECTS = {"chinese": "Chinese (subject)", "math": "Mathematics", "english": "English (subject)"}
