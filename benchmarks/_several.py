@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
-import signal
 import subprocess
-import sys
 import threading
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
+from benchmarks._gateways import Gateways
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import GatewayConfig, load_config
 from gateway.store.check import CheckResult, check
@@ -28,81 +24,30 @@ _ROOT = Path(__file__).resolve().parents[1]
 _PATIENCE_S = 120.0
 
 
-class Several:
-    """A school whose gateways share a database. A context manager: it ends its processes."""
+class Several(Gateways):
+    """A school whose gateways share a database, and its boxes. A context manager: it ends its processes."""
 
     def __init__(self, folder: Path, server: PostgreSQL, database: str, broker: str, *, boxes: int = 1) -> None:
         """`database` is empty or its schema is the newest; `broker` is what `[broker] url` says."""
-        self._folder, self._server, self._database, self._broker = folder, server, database, broker
-        self._configs: list[Path] = []
-        self._gateways: dict[int, subprocess.Popen[str]] = {}
+        super().__init__(folder, server.url(database), broker)
+        self._server, self._database, self._broker = server, database, broker
         self._boxes: subprocess.Popen[str] | None = None
         self._keys: list[bytes] = []
-        self._urls: dict[int, str] = {}
         self._names = [f"box-{number}" for number in range(1, boxes + 1)]
         self.told: set[bytes] = set()
         """Every sheet of which a box said, after its commit, that it has it."""
 
     def __enter__(self) -> Self:
         asyncio.run(self._enrol())
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in [*self._gateways.values(), *([self._boxes] if self._boxes else [])]:
-            process.kill()
-            process.wait()
-
-    # --- gateways ------------------------------------------------------------------------------------------
-
-    def config(self, number: int) -> Path:
-        """The configuration of a gateway; each has a data folder of its own with the same key file."""
-        while len(self._configs) <= number:
-            data = self._folder / f"gateway-{len(self._configs)}"
-            data.mkdir()
-            file = data / "gateway.toml"
-            file.write_text(
-                f'data = "data"\n[web]\nlisten = "127.0.0.1:0"\n[broker]\nurl = "{self._broker}"\n'
-                f'[store]\nurl = "{self._server.url(self._database)}"\n[stick]\nroots = []\n',
-                encoding="utf-8",
-            )
-            if self._configs:
-                (data / "data").mkdir()
-                shutil.copy(self._configs[0].parent / "data" / "gateway.key", data / "data")
-            self._configs.append(file)
-        return self._configs[number]
-
-    def start_gateway(self, number: int) -> None:
-        """Start a gateway and wait until its pages answer."""
-        words = ["-c", "from gateway.cli import main; main()", "run", "--config", str(self.config(number)), "--verbose"]
-        process = self._start(f"gateway-{number}", words)
-        assert process.stdout is not None
-        self._gateways[number] = process
-        said = process.stdout.readline()
-        assert said.startswith("ready"), self.log(f"gateway-{number}")
-        self._urls[number] = said.split()[1]
-
-    def health(self, number: int) -> dict[str, Any]:
-        """What a gateway says of itself."""
-        with urllib.request.urlopen(f"{self._urls[number]}health", timeout=10) as answer:
-            health: dict[str, Any] = json.load(answer)
-            return health
-
-    def signal_gateway(self, number: int, what: signal.Signals) -> None:
-        """Kill (SIGKILL), freeze (SIGSTOP), thaw (SIGCONT) or end (SIGTERM) a gateway."""
-        process = self._gateways[number]
-        process.send_signal(what)
-        if what in (signal.SIGKILL, signal.SIGTERM):
-            process.wait()
-            del self._gateways[number]
+        return super().__enter__()
 
     # --- boxes ---------------------------------------------------------------------------------------------
 
     def start_boxes(self) -> None:
         """Start every box, in one process."""
         words = [f"{name}={key.hex()}" for name, key in zip(self._names, self._keys, strict=True)]
-        self._boxes = self._start(
-            "boxes", ["-m", "benchmarks._boxes", str(self._folder), self._broker, *words], stdin=True
-        )
+        words = ["-m", "benchmarks._boxes", str(self.folder), self._broker, *words]
+        self._boxes = self.start("boxes", words, stdin=True)
         threading.Thread(target=self._hear, args=[self._boxes], daemon=True).start()
 
     def stop_boxes(self) -> None:
@@ -154,10 +99,6 @@ class Several:
 
         return asyncio.run(work())
 
-    def log(self, name: str) -> str:
-        """The end of what a process has said on stderr."""
-        return (self._folder / f"{name}.log").read_text(errors="replace")[-4000:]
-
     # --- inside --------------------------------------------------------------------------------------------
 
     def _read(self, number: int) -> GatewayConfig:
@@ -167,17 +108,6 @@ class Several:
         async with open_store(self._read(0)) as store, store.writing() as connection:
             await add_school(connection, store.vault, SCHOOL)
             self._keys = [await enrol_box(connection, store.vault, SCHOOL, name) for name in self._names]
-
-    def _start(self, name: str, words: Sequence[str], *, stdin: bool = False) -> subprocess.Popen[str]:
-        with (self._folder / f"{name}.log").open("a") as log:
-            return subprocess.Popen(
-                [sys.executable, *words],
-                cwd=_ROOT,
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
 
 
 def until(done: Callable[[], bool], limit_s: float = _PATIENCE_S) -> None:
