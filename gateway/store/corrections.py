@@ -8,7 +8,7 @@ from functools import partial
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
@@ -225,10 +225,12 @@ def accounted_for(row: PageRow, correction: Correction) -> bool:
     return correction.id[:SETTLED_BYTES] in _cut(row.settled)
 
 
+_ANY = select(corrections.c.order_no).where(corrections.c.school_id == bindparam("school")).limit(1)
+
+
 async def _has_any(connection: AsyncConnection, school: str) -> bool:
     """A school in which nobody has corrected anything pays no more than this."""
-    query = select(corrections.c.order_no).where(corrections.c.school_id == school).limit(1)
-    return (await connection.execute(query)).first() is not None
+    return (await connection.execute(_ANY, {"school": school})).first() is not None
 
 
 async def _found(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> list[Kept]:

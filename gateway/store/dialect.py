@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Table, any_, bindparam, select
@@ -38,37 +39,47 @@ class _Arrays(UserDefinedType[Sequence[Any]]):
         return f"{self.of}[]"
 
 
-def among(connection: AsyncConnection, column: ColumnElement[bytes], values: Sequence[bytes]) -> ColumnElement[bool]:
-    """Whether a column of bytes has one of these values.
+def among(dialect: str, column: ColumnElement[bytes], name: str) -> ColumnElement[bool]:
+    """Whether a column of bytes has one of the values in the parameter of that name, a list.
 
     PostgreSQL is asked the same words however many there are, and makes its plan once; SQLite knows no arrays.
     """
-    if connection.dialect.name == "sqlite":
-        return column.in_(values)
-    return column == any_(bindparam(None, list(values), type_=_Arrays("BYTEA")))
+    if dialect == "sqlite":
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=_Arrays("BYTEA")))
 
 
-def insert_into(connection: AsyncConnection, table: Table) -> Any:
+def insert_into(dialect: str, table: Table) -> Any:
     """INSERT. Both dialects' INSERT has the same `on_conflict_…`, but no common type."""
-    return (sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert)(table)
+    return (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
 
 
 def add_or_ignore(connection: AsyncConnection, table: Table) -> Insert:
     """INSERT that leaves a row of the same primary key as it is."""
-    statement: Insert = insert_into(connection, table).on_conflict_do_nothing(
-        index_elements=list(table.primary_key.columns)
-    )
-    return statement
+    return _add(connection.dialect.name, table, frozenset())
 
 
 def add_or_replace(connection: AsyncConnection, table: Table, *, only: Collection[str] | None = None) -> Insert:
     """INSERT that replaces the other columns (or `only` those) of a row of the same primary key."""
-    statement = insert_into(connection, table)
-    rest = [c.name for c in table.columns if not c.primary_key and (only is None or c.name in only)]
-    result: Insert = statement.on_conflict_do_update(
-        index_elements=list(table.primary_key.columns), set_={name: statement.excluded[name] for name in rest}
+    rest = frozenset(c.name for c in table.columns if not c.primary_key and (only is None or c.name in only))
+    return _add(connection.dialect.name, table, rest)
+
+
+@cache
+def _add(dialect: str, table: Table, replaced: frozenset[str]) -> Insert:
+    """Made once: to make a statement, and the name under which its text is kept, costs more than to run it."""
+    statement = insert_into(dialect, table)
+    keys = list(table.primary_key.columns)
+    news = {name: statement.excluded[name] for name in sorted(replaced)}
+    added: Insert = (
+        statement.on_conflict_do_update(index_elements=keys, set_=news)
+        if news
+        else statement.on_conflict_do_nothing(index_elements=keys)
     )
-    return result
+    return added
+
+
+_LOCKED = select(schools.c.school_id).where(schools.c.school_id == bindparam("school")).with_for_update(key_share=True)
 
 
 async def lock_school(connection: AsyncConnection, school: str) -> bool:
@@ -78,6 +89,5 @@ async def lock_school(connection: AsyncConnection, school: str) -> bool:
     does it in the order of their names, or two would wait for one another.
     """
     # FOR NO KEY UPDATE: what merely points at the school (a box that is enrolled meanwhile) does not have to wait.
-    locked = select(schools.c.school_id).where(schools.c.school_id == school).with_for_update(key_share=True)
-    found = await connection.execute(locked)
+    found = await connection.execute(_LOCKED, {"school": school})
     return found.first() is not None

@@ -14,7 +14,7 @@ async def take_lease(connection: AsyncConnection, name: str, holder: str, *, las
     until = _now_ms(connection) + lasts_ms
     row = {"name": name, "holder": holder, "until_ms": until}
     taken = (
-        insert_into(connection, leases)
+        insert_into(connection.dialect.name, leases)
         .values(row)
         .on_conflict_do_update(
             index_elements=[leases.c.name],

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ScalarSelect, select
+from sqlalchemy import ScalarSelect, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore, among, batched
@@ -69,12 +70,18 @@ async def months_for(
 async def months_with(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> set[int]:
     """The months, besides those of their first records, in which there is something of these captures."""
     found: set[int] = set()
+    query = _months_with(connection.dialect.name)
     for some in batched(sorted(captures)):
-        query = select(capture_months.c.month).where(
-            capture_months.c.school_id == school, among(connection, capture_months.c.capture, some)
-        )
-        found |= set((await connection.execute(query.distinct())).scalars())
+        rows = await connection.execute(query, {"school": school, "captures": some})
+        found |= set(rows.scalars())
     return found
+
+
+@cache
+def _months_with(dialect: str) -> Select[Any]:
+    columns = capture_months.c
+    mine = columns.school_id == bindparam("school"), among(dialect, columns.capture, "captures")
+    return select(columns.month).where(*mine).distinct()
 
 
 async def note_captures(connection: AsyncConnection, school: str, where: Iterable[tuple[bytes, int]]) -> None:

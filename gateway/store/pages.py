@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -107,9 +107,11 @@ def with_content(row: PageRow, sent: Content, counts: Content) -> PageRow:
     )
 
 
-async def pages_where(connection: AsyncConnection, query: Select[Any]) -> list[tuple[PageRow, RowState]]:
-    """The rows of a select of `page_records`, with their states."""
-    return [(_row(r), RowState(r.state)) for r in await connection.execute(query)]
+async def pages_where(
+    connection: AsyncConnection, query: Select[Any], given: Mapping[str, Any] | None = None
+) -> list[tuple[PageRow, RowState]]:
+    """The rows of a select of `page_records`, with their states; `given` are its parameters."""
+    return [(_row(r), RowState(r.state)) for r in await connection.execute(query, given)]
 
 
 COLUMNS = (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import Slot
@@ -68,13 +70,23 @@ async def of_captures(
 ) -> Stored:
     """The rows of captures and of those that the box calls their twins, in some months or (None) in all."""
     found: Stored = {}
+    given: dict[str, Any] = {"school": school}
+    if months is not None:
+        given["months"] = sorted(months)
     for some in batched(sorted(captures)):
-        for linked in (page_records.c.capture, page_records.c.duplicate_of):
-            query = select(page_records).where(page_records.c.school_id == school, among(connection, linked, some))
-            if months is not None:
-                query = query.where(page_records.c.month.in_(sorted(months)))
-            found |= _by_name(await pages_where(connection, query))
+        for linked in ("capture", "duplicate_of"):
+            query = _of_captures(connection.dialect.name, linked, everywhere=months is None)
+            found |= _by_name(await pages_where(connection, query, given | {"captures": some}))
     return found
+
+
+@cache
+def _of_captures(dialect: str, linked: str, *, everywhere: bool) -> Select[Any]:
+    columns = page_records.c
+    query = select(page_records).where(
+        columns.school_id == bindparam("school"), among(dialect, columns[linked], "captures")
+    )
+    return query if everywhere else query.where(columns.month.in_(bindparam("months", expanding=True)))
 
 
 async def _in_slots(
@@ -91,19 +103,32 @@ async def _in_slots(
     found: Stored = {}
     for (assignment, page, attempt), pupils in sorted(by_rest.items()):
         for some in batched(sorted(pupils)):
-            query = select(page_records).where(
-                page_records.c.school_id == school,
-                page_records.c.month == months[assignment],
-                page_records.c.assignment == assignment,
-                page_records.c.page == page,
-                page_records.c.attempt == attempt,
-                among(connection, page_records.c.pupil, some),
-            )
-            # As a literal, so that the planner sees that the partial index answers it.
-            if current_only:
-                query = query.where(text("state = 0"))
-            found |= _by_name(await pages_where(connection, query))
+            given = {
+                "school": school,
+                "in_month": months[assignment],
+                "of": assignment,
+                "on_page": page,
+                "in_attempt": attempt,
+                "pupils": some,
+            }
+            query = _of_slots(connection.dialect.name, current_only=current_only)
+            found |= _by_name(await pages_where(connection, query, given))
     return found
+
+
+@cache
+def _of_slots(dialect: str, *, current_only: bool) -> Select[Any]:
+    columns = page_records.c
+    query = select(page_records).where(
+        columns.school_id == bindparam("school"),
+        columns.month == bindparam("in_month"),
+        columns.assignment == bindparam("of"),
+        columns.page == bindparam("on_page"),
+        columns.attempt == bindparam("in_attempt"),
+        among(dialect, columns.pupil, "pupils"),
+    )
+    # As a literal, so that the planner sees that the partial index answers it.
+    return query.where(text("state = 0")) if current_only else query
 
 
 def _months(pages: Iterable[PageRow]) -> dict[str, int]:

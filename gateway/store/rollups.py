@@ -14,6 +14,7 @@ import logging
 import struct
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
@@ -117,7 +118,7 @@ async def add_totals(connection: AsyncConnection, school: str, totals: Totals) -
         for place, sums in sorted(totals.classes.items())
     ]
     if classes:
-        await connection.execute(_add_to_classes(connection), classes)
+        await connection.execute(_add_to_classes(connection.dialect.name), classes)
     fields = totals.fields()
     if fields:
         await _add_to_pages(connection, school, fields)
@@ -167,8 +168,9 @@ async def touch_school(
     await connection.execute(update(schools).where(schools.c.school_id == school).values({version: version + 1}))
 
 
-def _add_to_classes(connection: AsyncConnection) -> Any:
-    statement = insert_into(connection, class_rollups)
+@cache
+def _add_to_classes(dialect: str) -> Any:
+    statement = insert_into(dialect, class_rollups)
     old, new = class_rollups.c, statement.excluded
     changes: dict[str, Any] = {name: old[name] + new[name] for name in _SUMS}
     changes["first_ms"] = _chosen(old.first_ms, new.first_ms, new.first_ms < old.first_ms)
