@@ -113,6 +113,7 @@ class _Pages:
                 raise self._sign_on.begun_elsewhere()
             identity = await self._sign_on.finish(under_way.flow, request.query, _address_back(request))
             response = await self._known(request, under_way, identity)
+            give_cookie(request, response, "1", max_age_s=_THERE_LASTS_S, purpose=THERE)
         except (SignOnError, WrongError) as error:
             response = self._problem(request, error)
         forget_cookie(request, response, _FLOW)
@@ -223,7 +224,6 @@ class _Pages:
         else:
             await self._access.welcome(request, response, person, by="sign-on")
             remember_language(response, who.language if who is not None else None)
-        give_cookie(request, response, "1", max_age_s=_THERE_LASTS_S, purpose=THERE)
 
     async def _propose_mine(
         self, request: web.Request, proposed: _Proposed, person: Person, *, error: ClassboxError | None = None

@@ -488,6 +488,7 @@ async def test_after_signing_on_nobody_is_led_elsewhere(place: Place, to: str) -
 async def test_signing_out_offers_to_sign_out_there_too(place: Place) -> None:
     await tied(place, "lin", "shared-pc")
     browser = place.browser()
+    assert "/login/sso/out" not in await (await browser.get("/login")).text()
     await browser.sign_on("shared-pc")
     assert (await browser.post("/signout")).status == 303
     assert "/login/sso/out" in await (await browser.get("/login")).text()
@@ -498,6 +499,13 @@ async def test_signing_out_offers_to_sign_out_there_too(place: Place) -> None:
     back = urllib.parse.parse_qs(urllib.parse.urlsplit(out.headers["Location"]).query)["post_logout_redirect_uri"]
     assert back == [str(browser.client.make_url("/login"))]
     assert "/login/sso/out" not in await (await browser.get("/login")).text()
+
+
+async def test_a_stranger_to_us_can_sign_out_there_too(place: Place) -> None:
+    """Who has only looked whether it works is signed on there all the same."""
+    browser = place.browser()
+    await browser.sign_on("nobody-here")
+    assert "/login/sso/out" in await (await browser.get("/login")).text()
 
 
 async def test_nobody_makes_us_ask_the_provider_without_end(place: Place) -> None:
