@@ -228,9 +228,9 @@ def _as_the_proxy_saw(request: web.Request) -> web.Request:
 
 
 def _written(room: Room) -> str:
-    """How the audit calls a room: without what its address names."""
-    words = [part for part in room.path.split("/") if part and not part.startswith("{") and part != "schools"]
-    return " ".join((room.method, *words[-3:]))
+    """How the audit calls what was done there: the last of the address that names nothing, as `keep` or `.csv`."""
+    last = next((part for part in reversed(room.path.split("/")) if not part.endswith("}")), "")
+    return last.rpartition("}")[2]
 
 
 def _is_page_visit(request: web.Request) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.people import new_id
 from gateway.access.person import Grant, Role
 from gateway.access.rules import LENT_AT_MOST_MS
+from gateway.store.dialect import batched
 from gateway.store.schema import grants, offices, pupils, schools
 from homework.errors import UsageError
 from homework.load import subject_of
@@ -38,6 +39,20 @@ async def grants_of(connection: AsyncConnection, person: int, now_ms: int) -> tu
         query = select(table).where(table.c.person_id == person, lasting).order_by(table.c.from_ms, table.c.grant_id)
         found += [_given(row) for row in await connection.execute(query)]
     return tuple(found)
+
+
+async def grants_of_all(
+    connection: AsyncConnection, persons: Collection[int], now_ms: int
+) -> dict[int, tuple[Given, ...]]:
+    """As `grants_of`, of many at once; whoever has none is not in it."""
+    found: dict[int, list[Given]] = {}
+    for table in (offices, grants):
+        lasting = or_(table.c.until_ms.is_(None), table.c.until_ms > now_ms)
+        for some in batched(sorted(persons)):
+            query = select(table).where(table.c.person_id.in_(some), lasting)
+            for row in await connection.execute(query.order_by(table.c.from_ms, table.c.grant_id)):
+                found.setdefault(row.person_id, []).append(_given(row))
+    return {person: tuple(held) for person, held in found.items()}
 
 
 async def grants_at(

@@ -19,6 +19,33 @@ ROLES = {
 SUBJECTS = {"chinese": "Chinese (subject)", "math": "Mathematics", "english": "English (subject)"}
 """Subjects that are called by a word of ours; others are shown as they were typed."""
 
+DEEDS = {
+    "see-class": "Class report",
+    "see-pupil": "Pupil's page",
+    "see-crop": "Picture of an answer",
+    "see-audit": "Read what was done",
+    "see-school": "Figures of a school",
+    "see-district": "Figures of all schools",
+    "see-week": "Week",
+    "correct": "Corrected",
+    "assign": "Homework changed",
+    "edit-roster": "Class list changed",
+    "say-absent": "Said who was away",
+    "export": "File taken along",
+    "manage-people": "People changed",
+    "manage-boxes": "Boxes changed",
+    "decide-held": "Decided a held record",
+    "own-account": "Own account",
+    "sign-in": "Signed in",
+}
+THINGS = {
+    "school": "School",
+    "class": "Class",
+    "assignment": "Homework",
+    "pupil": "Pupil",
+    "person": "Account",
+}
+
 
 def grant_words(grant: Grant, _: Translate) -> str:
     """A role, where and for how long: 代课 三年级2班 数学, 到今天 24:00."""

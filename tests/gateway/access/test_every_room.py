@@ -64,6 +64,16 @@ def names_a_class(room: Room) -> bool:
     return "{class_name}" in room.path or "{pupil}" in room.path
 
 
+def at_home(who: str | None, room: Room) -> set[Deed]:
+    """What somebody may in a room whose address names nothing but their own."""
+    if who == "chinese" and "{assignment}" not in room.path:  # no homework of another subject is named
+        return at_home("maths", room)
+    for_all_schools = room.path.startswith("/people/") and who != "strong"
+    of_children = who == "maths" and room.path.startswith("/schools/{school}/people/classes")
+    closed = {Deed.MANAGE_PEOPLE} if for_all_schools or of_children else set()
+    return MAY_AT_HOME[who] - closed
+
+
 async def _inside(_request: web.Request) -> web.Response:
     return web.Response(text="inside")
 
@@ -85,10 +95,7 @@ async def test_every_role_passes_where_it_may_and_nowhere_else(store: Store, acc
     async with town(store, access) as there:
         for who, deeds in MAY_AT_HOME.items():
             for room in there.rooms.rooms:
-                at_home = deeds
-                if who == "chinese" and "{assignment}" not in room.path:  # no homework of another subject is named
-                    at_home = MAY_AT_HOME["maths"]
-                places = {"own": (filled(room, there), at_home)}
+                places = {"own": (filled(room, there), at_home(who, room))}
                 beyond = EVERYWHERE.get(who or "", {})
                 if names_a_class(room):
                     path = filled(room, there, class_name=OTHER_CLASS)

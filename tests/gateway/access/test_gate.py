@@ -276,7 +276,7 @@ async def test_looks_files_and_refusals_are_written_down_without_names(there: To
     what = f"class={CLASS} assignment={ASSIGNMENT.id}"
     assert found == [
         ("chinese", "see-class", what, "refused"),
-        ("head", "export", what, "GET classes assignments"),
+        ("head", "export", what, ".csv"),
         ("head", "see-class", what.replace(CLASS, OTHER_CLASS), ""),
         ("whole", "see-class", what, ""),
     ]
