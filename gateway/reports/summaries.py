@@ -77,8 +77,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def all_in(self) -> bool:
-        """Whether everybody of the class list has handed in (or is excused), and nothing waits for a look."""
-        return self.size > 0 and 0 < self.handed_in == self.expected and not self.pending
+        """Whether everybody of the class list has handed in or is excused, every page, and nothing waits for a look."""
+        return self.size > 0 and 0 < self.handed_in == self.expected == self.settled
 
 
 async def summarise(shelf: Shelf, work: Work, *, zone: tzinfo | None = None) -> Summary:

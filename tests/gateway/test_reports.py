@@ -184,6 +184,7 @@ async def test_the_report_says_who_owes_corrections_who_is_still_wrong_and_who_i
     # The first score stands, and what was corrected is in no figure of the first attempt.
     assert [line["score"] for line in report["pupils"][:3]] == [line["score"] for line in before["pupils"][:3]]
     assert report["items"][0]["wrong"] == 4
+    assert (report["sheets"], report["handed_in"]) == (5, 5)
 
 
 async def test_how_long_corrections_took_is_told_where_the_clocks_tell(school: SimulatedSchool):

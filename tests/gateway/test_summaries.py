@@ -226,6 +226,20 @@ async def test_when_all_is_in_and_nothing_waits_a_class_is_finished_and_that_is_
     assert (await scene.row())["finished_ms"] == said.at_ms
 
 
+async def test_a_class_is_not_finished_while_a_page_lies_somewhere(scene: Scene) -> None:
+    page = scene.school.pupils.layout.pages[0]
+    two = (page, msgspec.structs.replace(page, page=2))
+    scene.school.pupils.layout = msgspec.structs.replace(scene.school.pupils.layout, pages=two)
+    first = [judged(sheet) for sheet in scene.sheets(*range(1, 13))]
+    second = [msgspec.structs.replace(judged(sheet), page=2) for sheet in scene.sheets(*range(1, 13))]
+    await scene.come(*first, *second[:11])
+    await scene.worker.catch_up()
+    assert scene.finished == []
+    await scene.come(second[11], documents=False)
+    await scene.worker.catch_up()
+    assert len(scene.finished) == 1
+
+
 async def test_an_hour_after_it_was_due_a_class_is_finished_whoever_is_missing(scene: Scene) -> None:
     await scene.come(*scene.sheets(1, 2))
     await scene.worker.catch_up()
@@ -389,6 +403,14 @@ async def test_a_lighter_day_becomes_whole_when_its_last_subject_comes(scene: Sc
     assert (day["subjects"], day["complete"], day["minutes"]) == ("chinese\nenglish\nmath", True, 3 * 20)
     (school_day,) = await scene.rows(school_days)
     assert (school_day["load_judged"], school_day["load_over"], school_day["load_estimated"]) == (1, 0, 0)
+    # Science of a week before comes to light: so a day without it may not have been all.
+    other = {"id": "hw-science", "subject": "science", "due": "2026-11-24T08:00:00+08:00"}
+    scene.school.pupils.assignment = msgspec.structs.replace(assignment, **other)
+    scene.school.pupils.layout = msgspec.structs.replace(scene.school.pupils.layout, assignment="hw-science")
+    await scene.come(*scene.sheets(1))
+    await scene.worker.catch_up()
+    assert {row["day"]: row["complete"] for row in await scene.rows(class_days)} == {20261124: False, 20261201: False}
+    assert {row["day"]: row["load_judged"] for row in await scene.rows(school_days)} == {20261124: 0, 20261201: 0}
 
 
 async def test_a_class_is_told_for_every_school_apart(scene: Scene, store: Store) -> None:
