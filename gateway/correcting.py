@@ -42,6 +42,14 @@ class Field(NamedTuple):
     attempt: int = 1
 
 
+class SeenPage(NamedTuple):
+    """One field of a page as a person saw it: `place` is its place among the page's items, from 0."""
+
+    capture: bytes
+    revision: int
+    place: int
+
+
 class Done(NamedTuple):
     """A correction that was made, the field as it was and as it is; None where that was said already."""
 
@@ -51,7 +59,14 @@ class Done(NamedTuple):
 
 
 async def correct(
-    connection: AsyncConnection, vault: Vault, school: str, field: Field, word: Word, *, who: str, clock: ClockReading
+    connection: AsyncConnection,
+    vault: Vault,
+    school: str,
+    field: Field | SeenPage,
+    word: Word,
+    *,
+    who: str,
+    clock: ClockReading,
 ) -> Done:
     """Say `word` of a field; `who` says it ("" for the school), and `clock` is the gateway's.
 
@@ -69,7 +84,7 @@ async def correct(
     known = [
         one.opened(key).correction
         for one in (await corrections_of(connection, school, [capture])).get(capture, ())
-        if (one.record.item, one.record.blank) == field.place
+        if (one.record.item, one.record.blank) == found.place
     ]
     said = said_after_all(before, known)
     now = said_after(msgspec.structs.replace(before, said=said), word)
@@ -80,7 +95,7 @@ async def correct(
         now,
         known=known,
         name=secrets.token_bytes(ID_BYTES),
-        place=field.place,
+        place=found.place,
         read=before.reading,
         synced=clock.quality is ClockQuality.SYNCED,
         wall_ms=clock.wall_ms,
@@ -94,13 +109,23 @@ async def correct(
     return Done(kept.record, before, (await _found(connection, school, field)).item)
 
 
+class ChangedPageError(ClassboxError):
+    """What a person saw of a page no longer counts: another look at it came, or another page took its place."""
+
+
 class _Found(NamedTuple):
     row: PageRow
     item: ItemResult
 
+    @property
+    def place(self) -> Place:
+        return self.item.item, self.item.blank
 
-async def _found(connection: AsyncConnection, school: str, field: Field) -> _Found:
+
+async def _found(connection: AsyncConnection, school: str, field: Field | SeenPage) -> _Found:
     """The page that counts and has the field, and what it says there. Raises `ClassboxError`."""
+    if isinstance(field, SeenPage):
+        return await _seen(connection, school, field)
     seats = await seats_of(connection, school, ((), [(field.class_name, field.seat)]))
     at_seat = (field.class_name, field.seat)
     pupil = seats.pupil_at.get(at_seat) or seat_key(*at_seat)
@@ -143,3 +168,30 @@ async def _found(connection: AsyncConnection, school: str, field: Field) -> _Fou
         item=field.place[0],
         blank=field.place[1],
     )
+
+
+async def _seen(connection: AsyncConnection, school: str, field: SeenPage) -> _Found:
+    row = await counting_page(connection, school, field.capture)
+    if row is None or row.booked.revision != field.revision:
+        raise ChangedPageError("This sheet has changed meanwhile.", remedy="Look at it again.")
+    layouts = await layouts_named(connection, school, {row.sheet})
+    names, items = field_names(layouts.get(row.sheet), row.page), unpack_items(row.items)
+    if len(names) != len(items) or row.score_hundredths is None:
+        raise ClassboxError(
+            "The questions or the answers of {assignment} have not come here yet.",
+            remedy="Wait until the box has sent them, or correct it on the box.",
+            assignment=row.assignment or row.sheet,
+        )
+    if field.place >= len(items):
+        raise ChangedPageError("This sheet has changed meanwhile.", remedy="Look at it again.")
+    return _Found(row, unpack_item(items[field.place], names[field.place]))
+
+
+async def counting_page(connection: AsyncConnection, school: str, capture: bytes) -> PageRow | None:
+    """The page that counts of a capture; None where none does."""
+    query = select(page_records).where(
+        page_records.c.school_id == school,
+        page_records.c.capture == capture,
+        page_records.c.state == int(RowState.CURRENT),
+    )
+    return next((row for row, _ in await pages_where(connection, query)), None)

@@ -16,16 +16,21 @@ KEYS = (*"1234567890", ".", "/", "-", "%", "……", "⌫")
 
 
 class CropView(NamedTuple):
-    """A field with the addresses of its picture and of its sheet; `size_px` keeps its place while it loads."""
+    """A field with the addresses of its picture and of its sheet, where there are any.
+
+    `size_px` keeps its place while it loads.
+    """
 
     crop: Crop
-    picture: str
-    sheet: str
+    picture: str | None
+    sheet: str | None
     size_px: tuple[int, int]
 
 
-def group_values(group: Group | None, crops: Sequence[CropView], words: Translate, *, address: str) -> dict[str, Any]:
-    """What `_group.html` asks for. `address` is the review's own, to which answers go.
+def group_values(
+    group: Group | None, crops: Sequence[CropView], words: Translate, *, address: str, to: str | None = None
+) -> dict[str, Any]:
+    """What `_group.html` asks for. `address` is the review's own, to which answers go; `to` is where they lead back.
 
     The page has an element with id `review` round it, with `data-mark` (what waits, as it was seen) and `data-address`.
     `{address}/events?mark=` tells of another mark; `{address}?group=` shows that group.
@@ -34,6 +39,7 @@ def group_values(group: Group | None, crops: Sequence[CropView], words: Translat
         "group": group,
         "crops": crops,
         "review_address": address,
+        "review_to": to,
         "keys": KEYS,
         "doubts": {doubt: words(text) for doubt, text in DOUBT_WORDS.items()},
         "stamps": {stamp: words(text) for stamp, text in STAMP_WORDS.items()},

@@ -111,6 +111,18 @@ async def all_corrections(connection: AsyncConnection, school: str) -> list[Kept
     return _kept(await connection.execute(query))
 
 
+async def corrections_between(connection: AsyncConnection, school: str, first: int, last: int) -> list[Kept]:
+    """Some of a school's corrections by their places, both ends included; at most 2,000 of them."""
+    order = corrections.c.order_no
+    query = (
+        select(corrections)
+        .where(corrections.c.school_id == school, order >= first, order <= last)
+        .order_by(order)
+        .limit(2000)
+    )
+    return _kept(await connection.execute(query))
+
+
 async def captures_judged_by(
     connection: AsyncConnection, school: str, documents: Iterable[DocumentRecord]
 ) -> frozenset[bytes]:

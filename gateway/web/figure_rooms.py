@@ -10,6 +10,7 @@ from gateway.web.pages.items import add_items
 from gateway.web.pages.pupil import add_pupils
 from gateway.web.pages.report_files import add_report_files
 from gateway.web.pages.reports import add_reports
+from gateway.web.pages.review import add_review
 from gateway.web.pages.school import add_schools
 from gateway.web.pages.start import add_start
 from gateway.web.pages.week import add_week
@@ -28,3 +29,4 @@ def add_figure_rooms(rooms: Rooms) -> None:
     add_schools(rooms)
     add_classes(rooms)
     add_pupils(rooms)
+    add_review(rooms)

@@ -25,13 +25,14 @@ class Door(NamedTuple):
 _PAGES = (
     ("rosters", "Class lists", Deed.EDIT_ROSTER),
     ("homework", "Homework", Deed.ASSIGN),
+    ("review", "To look at", Deed.CORRECT),
     ("boxes", "Boxes", Deed.MANAGE_BOXES),
     ("held", "Held records", Deed.DECIDE_HELD),
 )
 
 
 def office_address(school: str, page: str) -> str:
-    """The address of one of these pages: `rosters`, `homework`, `boxes`, `held`."""
+    """The address of one of these pages: `rosters`, `homework`, `review`, `boxes`, `held`."""
     return f"/schools/{quote(school, '')}/{page}"
 
 

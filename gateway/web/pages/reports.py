@@ -43,6 +43,7 @@ class _Reports:
             view=report_view(report, language, notices=notices(report, language)),
             text=report_text(report, words),
             accounts=report.accounts,
+            to_look_at=sum(item.review for item in report.figures.items),
             pupil_addresses={
                 f"pupil-{pupil}": address
                 for pupil, address in (await pupil_addresses(self._rooms, report.school, report.class_name)).items()

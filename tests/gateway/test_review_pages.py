@@ -1,0 +1,178 @@
+"""What waits for a look is asked and answered at the school; the boxes hear of it, and it can be taken back."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from PIL import Image
+from sqlalchemy import func, select
+
+from gateway.reviewing import NotYoursError, answer, waiting
+from gateway.simulated_school import SimulatedSchool
+from gateway.store.crops import CropName
+from gateway.store.schema import class_rollups, down_log
+from gateway.web.changes import Changes
+from gateway.web.rooms import Status
+from gateway.web.site import make_site
+from homework.assignment import Assignment
+from homework.corrections import Word
+from homework.review_answers import SeenField
+from homework.review_groups import Crop
+from sync.clock import SystemClock
+from sync.lanes import Lane
+from sync.records import CropRecord, crop_place
+from sync.sealing import seal
+
+Client = TestClient[web.Request, web.Application]
+REVIEW = "/schools/no-1/review"
+
+
+def everybody(_class_name: str, _assignment: Assignment | None) -> bool:
+    return True
+
+
+@pytest.fixture
+async def full(school: SimulatedSchool) -> SimulatedSchool:
+    """A class whose sheets have come, some of it in review."""
+    await school.ingest.take([school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())])
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, school.pupils.results() + school.pupils.results())])
+    assert await pending(school) > 0
+    return school
+
+
+@pytest.fixture
+async def client(full: SimulatedSchool) -> AsyncIterator[Client]:
+    site = make_site(full.store, Changes(), lambda: Status(broker_connected=True, counts={}))
+    async with TestClient(TestServer(site)) as opened:
+        yield opened
+
+
+async def pending(school: SimulatedSchool) -> int:
+    async with school.store.reading() as connection:
+        return int((await connection.execute(select(func.sum(class_rollups.c.pending)))).scalar_one())
+
+
+async def asked(school: SimulatedSchool) -> list[Crop]:
+    async with school.store.reading() as connection:
+        found = await waiting(connection, school.school, everybody)
+    return [crop for group in found.groups for crop in group.crops]
+
+
+async def told_down(school: SimulatedSchool) -> int:
+    async with school.store.reading() as connection:
+        query = select(func.count()).select_from(down_log).where(down_log.c.kind == "correction")
+        return int((await connection.execute(query)).scalar_one())
+
+
+async def test_every_answer_in_review_is_asked_once_and_a_group_is_settled_by_one_word(
+    full: SimulatedSchool, client: Client
+) -> None:
+    crops = await asked(full)
+    assert len(crops) == await pending(full) == len({crop.ident for crop in crops})
+    page = await (await client.get(REVIEW, headers={"Accept-Language": "en"})).text()
+    assert page.count(f'value="{crops[0].ident}"') == 1
+    links = re.findall(r"/schools/no-1/review\?group=[0-9a-f]+", page)
+    pages = [page, *[await (await client.get(link)).text() for link in links]]
+    assert all(sum(f'name="in" value="{crop.ident}"' in page for page in pages) == 1 for crop in crops)
+    form = [("do", "say"), *(("in", crop.ident) for crop in crops), *((f"text:{crop.ident}", "92") for crop in crops)]
+    done = await client.post(REVIEW, data=form, headers={"Accept-Language": "en"})
+    text = await done.text()
+    assert await pending(full) == 0
+    assert "Nothing waits for you" in text
+    assert f"{len(crops)} answer" in text
+    assert await told_down(full) == len(crops)
+    assert (await full.check()).faults == ()
+
+
+async def test_what_was_said_a_moment_ago_is_taken_back_whole(full: SimulatedSchool, client: Client) -> None:
+    before = await pending(full)
+    crops = await asked(full)
+    form = [("do", "say"), *(("in", crop.ident) for crop in crops), *((f"text:{crop.ident}", "92") for crop in crops)]
+    page = await (await client.post(REVIEW, data=form)).text()
+    did = re.search(r'name="did" value="(\d+-\d+)"', page)
+    assert did is not None
+    await client.post(f"{REVIEW}/undo", data={"did": did[1]})
+    assert await pending(full) == before
+    assert (await full.check()).faults == ()
+
+
+async def test_a_sheet_that_was_looked_at_anew_is_not_answered_by_what_was_seen_before(full: SimulatedSchool) -> None:
+    crop = (await asked(full))[0]
+    seen = {SeenField(crop.key, crop.revision + 1, crop.place): Word(right=True)}
+    async with full.store.writing() as connection:
+        done = await answer(connection, full.store.vault, "no-1", seen, everybody, who="", clock=SystemClock().read())
+    assert (done.done, done.refused) == ((), 1)
+
+
+async def test_who_may_not_correct_a_class_is_asked_nothing_and_changes_nothing(full: SimulatedSchool) -> None:
+    def nobody(_class_name: str, _assignment: Assignment | None) -> bool:
+        return False
+
+    crop = (await asked(full))[0]
+    async with full.store.reading() as connection:
+        assert (await waiting(connection, "no-1", nobody)).groups == ()
+    with pytest.raises(NotYoursError):
+        async with full.store.writing() as connection:
+            await answer(
+                connection,
+                full.store.vault,
+                "no-1",
+                {SeenField(crop.key, crop.revision, crop.place): Word(right=True)},
+                nobody,
+                who="",
+                clock=SystemClock().read(),
+            )
+    assert await told_down(full) == 0
+
+
+async def test_a_picture_is_shown_where_one_came_and_the_text_where_none_did(
+    full: SimulatedSchool, client: Client
+) -> None:
+    crop = next(crop for crop in await asked(full))
+    name = CropName(bytes.fromhex(crop.key), crop.item, crop.blank)
+    drawn = io.BytesIO()
+    Image.new("L", (60, 20), 255).save(drawn, "WEBP")
+    sealed = seal(full.school_key, drawn.getvalue(), crop_place(*name))
+    record = CropRecord(capture=name.capture, revision=1, item=name.item, blank=name.blank, sealed=sealed)
+    await full.ingest.take([full.box.envelope(Lane.CROPS, [record])])
+    page = await (await client.get(REVIEW, headers={"Accept-Language": "en"})).text()
+    address = re.search(r'src="(/schools/no-1/crops/[^"?]+)', page)
+    assert address is not None
+    shown = await client.get(address[1])
+    assert shown.content_type == "image/webp"
+    assert Image.open(io.BytesIO(await shown.read())).size == (60, 20)
+    assert (await client.get(address[1].replace(crop.key, "00" * 16))).status in (403, 404)
+    assert "No picture came" in page or len(await asked(full)) == 1
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"do": "say", "in": "zz-1-0"},
+        {"do": "nothing"},
+        {"one": "' OR 1=1--/right/yes"},
+        {"one": f"{'00' * 16}-1-9/right/perhaps/x"},
+        {"do": "keep", f"points:{'00' * 16}-1-0": "many"},
+    ],
+)
+async def test_an_answer_that_no_page_of_ours_sends_changes_nothing(
+    full: SimulatedSchool, client: Client, form: dict[str, str]
+) -> None:
+    before = await pending(full)
+    assert (await client.post(REVIEW, data=form)).status in (200, 400)
+    assert await pending(full) == before
+    assert await told_down(full) == 0
+
+
+async def test_after_an_answer_nobody_is_led_out_of_the_school(full: SimulatedSchool, client: Client) -> None:
+    crop = (await asked(full))[0]
+    for to in ("https://elsewhere.example/", "//elsewhere.example", "/schools/no-1/../../x//y", "/schools/no-2/review"):
+        form = {"one": f"{crop.ident}/right/yes", "to": to}
+        answered = await client.post(REVIEW, data=form, allow_redirects=False)
+        assert answered.status == 303
+        assert answered.headers["Location"].startswith(REVIEW)
