@@ -404,6 +404,22 @@ async def test_a_prepared_answer_ties_nothing(place: Place) -> None:
     assert not await place.tied(wang)
 
 
+async def test_what_one_began_at_a_shared_machine_another_cannot_end(place: Place) -> None:
+    await place.person("wang")
+    lin = await place.person("lin")
+    browser = place.browser()
+    await browser.sign_in("wang")
+    left = await browser.get("/login/sso?tie=1")
+    answer = await pressed(left.headers["Location"], browser.back, sub="wang-there")
+    await browser.post("/signout")
+    await browser.sign_in("lin")
+    assert (await browser.came_back(answer)).status == 403
+    page = await (await browser.sign_on("lin-there", "/login/sso?tie=1")).text()
+    await browser.sign_in("lin")  # another session of the same person
+    assert (await browser.post("/me/sign-on", ticket=hidden(page, "ticket"), password=GOOD)).status == 403
+    assert not await place.tied(lin)
+
+
 async def test_an_answer_is_good_once_and_in_its_own_browser(place: Place) -> None:
     await tied(place, "lin", "once")
     browser, other = place.browser(), place.browser()
