@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -19,6 +20,8 @@ from typing import Any, NamedTuple
 from aiohttp import web
 
 from gateway.access.doors import access_of, door_of, server_context
+from gateway.api.hook_sender import HookSender
+from gateway.api.hooks import queue_finished
 from gateway.config import GatewayConfig, Parts
 from gateway.downlink import StoreDownLog
 from gateway.figures import Figures
@@ -37,11 +40,17 @@ from sync.broker_address import BrokerAddress
 from sync.gateway_link import GatewayLink
 from sync.stick import sticks_in
 from ui.language import terminal_language, translator
+from ui.listening import Listening
 from ui.supervisor import Supervisor
 
 _log = logging.getLogger(__name__)
 _Job = Callable[[], Coroutine[Any, Any, None]]
 _Say = Callable[[str], None]
+_MOST_CONNECTIONS = 4_000
+_MOST_OF_AN_ADDRESS = 400
+"""A school behind one router. Behind a proxy of ours all come from it, and it is the proxy that counts."""
+_FIRST_REQUEST_S = 10.0
+"""How long a connection may take to bring its first whole request: whoever trickles one has no more than that."""
 _PATIENCE_S = 3.0
 """How long the broker may take before a line says that it is not there."""
 
@@ -76,7 +85,8 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
             door=door_of(config),
         )
         hearing = partial(store.hear_others, _tell(changes), own=Parts.BOXES in parts)
-        jobs: tuple[_Job, ...] = (*work.jobs, hearing, partial(_petting, supervisor))
+        hooks = (HookSender(store, config.hooks).run,) if Parts.PAGES in parts else ()
+        jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, partial(_petting, supervisor))
         async with _serving(config, site) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")
@@ -114,7 +124,7 @@ async def _boxes(config: GatewayConfig, store: Store, changes: Changes, say: _Sa
     roots = [Path(root) for root in config.stick.roots]
     is_stick = os.path.ismount if config.stick.mounted else Path.is_dir
     sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
-    summaries = SummaryWorker(store)
+    summaries = SummaryWorker(store, on_finished=queue_finished)
     changes.pass_on(summaries.tell)
     jobs = (link.run, turn.run, partial(watcher.watch, link), sticks.run, store.keep_months, summaries.run)
     return _Work(jobs, _status_of(link, ingest))
@@ -236,12 +246,28 @@ async def _running(*jobs: _Job) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _serving(config: GatewayConfig, application: web.Application) -> AsyncIterator[str]:
     tls = None if config.web.cert is None or config.web.key is None else server_context(config.web.cert, config.web.key)
-    runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=5, access_log=None)
+    most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+    listening = Listening(
+        tls=tls,
+        most=most,
+        most_of_an_address=most if config.web.behind_proxy else _MOST_OF_AN_ADDRESS,
+        patience_s=_FIRST_REQUEST_S,
+    )
+    application.middlewares.insert(0, listening.middleware())
+    runner = web.AppRunner(
+        application,
+        handler_cancellation=True,
+        shutdown_timeout=5,
+        access_log=None,
+        keepalive_timeout=30.0,
+        lingering_time=2.0,
+    )
     await runner.setup()
-    site = web.TCPSite(runner, config.host, config.port, ssl_context=tls)
+    server = runner.server
+    assert server is not None
     try:
         try:
-            await site.start()
+            host, port = listening.start(server, config.host, config.port)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = "The port {port} is in use already."
@@ -254,8 +280,8 @@ async def _serving(config: GatewayConfig, application: web.Application) -> Async
                 port=config.port,
                 reason=error.strerror,
             ) from error
-        host, port = runner.addresses[0][:2]
         scheme = "http" if tls is None else "https"
         yield f"{scheme}://[{host}]:{port}/" if ":" in host else f"{scheme}://{host}:{port}/"
     finally:
+        await listening.stop()
         await runner.cleanup()

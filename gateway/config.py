@@ -101,6 +101,17 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     token: Annotated[str, msgspec.Meta(min_length=16)] | None = None
 
 
+class HooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Programs that are told when a class has finished; see docs/api.md.
+
+    `allow_private`: also where an address leads into the school's own network or to this machine. `ca` is a PEM file
+    for programs whose certificate no public authority signed.
+    """
+
+    allow_private: bool = False
+    ca: str | None = None
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is written to stderr: lines for people, or one JSON object a line for programs that collect them."""
 
@@ -116,6 +127,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stick: StickConfig = StickConfig()
     sso: SsoConfig = SsoConfig()
     metrics: MetricsConfig = MetricsConfig()
+    hooks: HooksConfig = HooksConfig()
     log: LogConfig = LogConfig()
 
 
@@ -132,6 +144,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     sso: SsoConfig | None = None
     web: WebConfig = WebConfig()
     metrics: MetricsConfig = MetricsConfig()
+    hooks: HooksConfig = HooksConfig()
     log: LogConfig = LogConfig()
 
 
@@ -161,6 +174,7 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         port=port,
         web=pages,
         metrics=file.metrics,
+        hooks=_with_files_from(base, file.hooks, "ca"),
         log=file.log,
         broker=_with_files_from(base, file.broker, "ca", "cert", "key"),
         stick=file.stick,

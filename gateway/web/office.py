@@ -1,4 +1,4 @@
-"""A school's office: class lists, homework, boxes and held records, and the way between these pages."""
+"""A school's office: class lists, homework, boxes, held records and programs, and the way between these pages."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ _PAGES = (
     ("review", "To look at", Deed.CORRECT),
     ("boxes", "Boxes", Deed.MANAGE_BOXES),
     ("held", "Held records", Deed.DECIDE_HELD),
+    ("keys", "Programs", Deed.MANAGE_KEYS),
 )
 
 
 def office_address(school: str, page: str) -> str:
-    """The address of one of these pages: `rosters`, `homework`, `review`, `boxes`, `held`."""
+    """The address of one of these pages: `rosters`, `homework`, `review`, `boxes`, `held`, `keys`."""
     return f"/schools/{quote(school, '')}/{page}"
 
 

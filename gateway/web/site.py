@@ -14,6 +14,9 @@ from aiohttp.typedefs import Middleware
 
 from gateway.access.access import Access
 from gateway.access.gate import Door, Gate
+from gateway.access.program_keys import ProgramKeys
+from gateway.api.interface import add_interface
+from gateway.api.problems import problems
 from gateway.config import Parts
 from gateway.figures import Figures
 from gateway.store.store import Store
@@ -21,6 +24,7 @@ from gateway.web.changes import Changes
 from gateway.web.figure_rooms import add_figure_rooms
 from gateway.web.office_rooms import add_office_rooms
 from gateway.web.pages.health import add_health
+from gateway.web.pages.keys import add_keys
 from gateway.web.people_rooms import add_people_rooms
 from gateway.web.rooms import Rooms, Status
 from sync.errors import StoreTrouble
@@ -64,9 +68,11 @@ def make_rooms(
     app = page_application(_HERE / "templates")
     access = access or Access(store)
     rooms = Rooms(app, store, changes, status, figures or Figures(version=version("classbox")), access)
-    gate = Gate(access, rooms, door)
+    keys = ProgramKeys(store, now_ms=access.now_ms)
+    gate = Gate(access, rooms, door, others=[keys.person])
     app.middlewares.insert(0, _counted(rooms))
     app.middlewares.append(_with_a_store)
+    app.middlewares.append(problems())
     app.middlewares.append(gate.middleware())
     rooms.files("/static", _HERE / "static")
     add_health(rooms, metrics_token=metrics_token)
@@ -74,6 +80,8 @@ def make_rooms(
         add_people_rooms(rooms)
         add_figure_rooms(rooms)
         add_office_rooms(rooms)
+        add_keys(rooms, keys)
+        add_interface(rooms)
 
     async def let_go(_app: web.Application) -> None:
         """End the streams, so that stopping does not wait for open pages."""

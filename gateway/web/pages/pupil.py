@@ -9,8 +9,11 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed, Thing
+from gateway.access.person import Person
 from gateway.access.rules import may, visible_classes, visible_subjects
+from gateway.keys import Vault
 from gateway.reports.comments import keep_comment
+from gateway.reports.periods import Term
 from gateway.reports.pupil_report import PupilReport, PupilSheet, pupil_report
 from gateway.reports.settings import report_settings
 from gateway.store.schools import class_pupils
@@ -125,6 +128,20 @@ class _Pupils:
         disposition = attachment(name, "pdf", plain="slips")
         return web.Response(body=body, headers={"Content-Type": "application/pdf", "Content-Disposition": disposition})
 
+    async def _report(
+        self, connection: AsyncConnection, request: web.Request, school: str, pupil: bytes
+    ) -> PupilReport | None:
+        return await pupil_as_seen(
+            connection,
+            self._rooms.store.vault,
+            person_of(request),
+            school,
+            pupil,
+            term=term_asked(request),
+            subject=request.query.get("subject") or None,
+            at_ms=now_ms(),
+        )
+
     async def _found(self, request: web.Request) -> PupilReport:
         thing = thing_of_address(request)
         assert isinstance(thing.school, str)
@@ -135,20 +152,27 @@ class _Pupils:
             raise web.HTTPNotFound
         return report
 
-    async def _report(
-        self, connection: AsyncConnection, request: web.Request, school: str, pupil: bytes
-    ) -> PupilReport | None:
-        """The pupil as the reader may see it: a teacher of one subject that subject, a family no unreleased test."""
-        person, at_ms, vault, term = person_of(request), now_ms(), self._rooms.store.vault, term_asked(request)
-        teaches = visible_classes(person, school, at_ms) != frozenset()
-        wanted = request.query.get("subject") or None
-        report = await pupil_report(connection, vault, school, pupil, term=term, subject=wanted, family=not teaches)
-        if report is None or not teaches:
-            return report
-        visible = visible_subjects(person, school, report.class_name, at_ms)
-        if visible is None or report.subject in visible:
-            return report
-        return await pupil_report(connection, vault, school, pupil, term=term, subject=min(visible, default=""))
+
+async def pupil_as_seen(
+    connection: AsyncConnection,
+    vault: Vault,
+    person: Person,
+    school: str,
+    pupil: bytes,
+    *,
+    term: Term,
+    subject: str | None,
+    at_ms: int,
+) -> PupilReport | None:
+    """The pupil as the reader may see it: a teacher of one subject that subject, a family no unreleased test."""
+    teaches = visible_classes(person, school, at_ms) != frozenset()
+    report = await pupil_report(connection, vault, school, pupil, term=term, subject=subject, family=not teaches)
+    if report is None or not teaches:
+        return report
+    visible = visible_subjects(person, school, report.class_name, at_ms)
+    if visible is None or report.subject in visible:
+        return report
+    return await pupil_report(connection, vault, school, pupil, term=term, subject=min(visible, default=""))
 
 
 def _choices(report: PupilReport, request: web.Request, address: str, _: Translate) -> list[tuple[str, str, bool]]:

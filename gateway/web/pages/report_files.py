@@ -1,4 +1,4 @@
-"""The class report as files: CSV, an Excel workbook with chosen columns, a PDF to print, plain text, JSON."""
+"""The class report as files: CSV, an Excel workbook with chosen columns, a PDF to print, plain text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed
 from gateway.reports.class_report import SchoolReport
-from gateway.reports.export import report_to_csv, report_to_json
+from gateway.reports.export import report_to_csv
 from gateway.web.found import attachment, report_found
 from gateway.web.report_paper import report_paper
 from gateway.web.rooms import REPORT, Rooms
@@ -27,13 +27,12 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def add_report_files(rooms: Rooms) -> None:
-    """The files of a report, and the contract's JSON."""
+    """The files of a report."""
     files = _Files(rooms)
     rooms.page("GET", f"{REPORT}.csv", files.as_csv, deed=Deed.EXPORT)
     rooms.page("GET", f"{REPORT}.xlsx", files.as_xlsx, deed=Deed.EXPORT)
     rooms.page("GET", f"{REPORT}.pdf", files.as_pdf, deed=Deed.EXPORT)
     rooms.page("GET", f"{REPORT}.txt", files.as_text, deed=Deed.SEE_CLASS)
-    rooms.page("GET", f"/api/1{REPORT}/report", files.as_json, deed=Deed.SEE_CLASS)
 
 
 class _Files:
@@ -66,9 +65,6 @@ class _Files:
         """What is pasted into a group of parents: no names, no scores."""
         report = await report_found(self._rooms, request)
         return web.Response(text=report_text(report, translator(language_of(request)).gettext) + "\n")
-
-    async def as_json(self, request: web.Request) -> web.Response:
-        return web.json_response(report_to_json(await report_found(self._rooms, request)))
 
 
 def _signs(report: SchoolReport) -> dict[str, dict[str, str]]:

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, Role
 from gateway.access.rules import may, names_for, visible_classes, visible_subjects
-from gateway.reports.overview import overview
 from gateway.store.reading import Cursor, assignments_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_ids
 from gateway.web.found import class_address, now_ms, person_of, pupil_address, school_address
@@ -36,11 +35,10 @@ class _Seen(NamedTuple):
 
 
 def add_start(rooms: Rooms) -> None:
-    """`/`, its stream of changes, and all reports as JSON."""
+    """`/` and its stream of changes."""
     start = _Start(rooms)
     rooms.page("GET", "/", start.page, deed=Deed.SEE_START)
     rooms.page("GET", "/live", start.live, deed=Deed.SEE_START)
-    rooms.page("GET", "/api/1/schools", start.as_json, deed=Deed.SEE_START)
 
 
 class _Start:
@@ -72,25 +70,6 @@ class _Start:
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         return await self._rooms.stream(request, None)
-
-    async def as_json(self, request: web.Request) -> web.Response:
-        async with self._rooms.store.reading() as connection:
-            lines = await overview(connection, person_of(request), now_ms())
-        return web.json_response(
-            {
-                "lines": [
-                    {
-                        "school": line.school,
-                        "class": line.class_name,
-                        "assignment": line.assignment,
-                        "title": line.title,
-                        "sheets": line.pages,
-                        "pending": line.pending,
-                    }
-                    for line in lines
-                ]
-            }
-        )
 
     async def _doors(
         self, connection: AsyncConnection, schools: tuple[str, ...], open_to: list[str], seen: _Seen, _: Translate

@@ -1,0 +1,83 @@
+"""Nobody who is slow, or many, keeps others from the pages and the interface."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, web
+
+import gateway.app
+from gateway.config import load_config
+
+PATIENCE_S, MOST = 0.5, 20
+
+
+async def _answer(_request: web.Request) -> web.Response:
+    return web.Response(text="inside")
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[str]:
+    config = folder / "gateway.toml"
+    config.write_text('data = "data"\n[web]\nlisten = "127.0.0.1:0"\n')
+    app = web.Application()
+    app.router.add_get("/", _answer)
+    async with gateway.app._serving(load_config(config), app) as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway.app, "_FIRST_REQUEST_S", PATIENCE_S)
+    monkeypatch.setattr(gateway.app, "_MOST_OF_AN_ADDRESS", MOST)
+
+
+async def connected(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = url.removeprefix("http://").rstrip("/").split(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    with contextlib.suppress(ConnectionError):
+        return await asyncio.wait_for(reader.read(1), 3 * PATIENCE_S + 1) == b""
+    return True
+
+
+async def test_whoever_says_nothing_or_trickles_a_request_is_let_go_and_others_are_answered(tmp_path: Path) -> None:
+    async with serving(tmp_path) as url, ClientSession() as others:
+        silent, _ = await connected(url)
+        slow, writer = await connected(url)
+
+        async def trickle() -> None:
+            with contextlib.suppress(ConnectionError):
+                for sign in b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 1_000:
+                    writer.write(bytes([sign]))
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+
+        trickling = asyncio.create_task(trickle())
+        async with others.get(url) as answer:
+            assert await answer.text() == "inside"
+        assert await ended(silent)
+        assert await ended(slow)
+        async with others.get(url) as answer:
+            assert answer.status == 200, "whoever has asked once may wait before asking again"
+        trickling.cancel()
+
+
+async def test_one_address_has_only_so_many_connections(tmp_path: Path) -> None:
+    async with serving(tmp_path) as url:
+        held = [await connected(url) for _ in range(MOST)]
+        await asyncio.sleep(0.1)
+        reader, _ = await connected(url)
+        assert await ended(reader)
+        for _, writer in held:
+            writer.close()
+        await asyncio.sleep(0.1)
+        async with ClientSession() as others, others.get(url) as answer:
+            assert answer.status == 200
