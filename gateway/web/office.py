@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -44,6 +45,17 @@ def office_doors(request: web.Request, school: str, _: Translate) -> list[Door]:
         for page, words, deed in _PAGES
         if may_here(request, deed, Thing(school=school, class_name=SOME, subject=SOME))
         for address in (office_address(school, page),)
+    ]
+
+
+def doors_of_schools(request: web.Request, schools: Sequence[str], _: Translate) -> list[Door]:
+    """The same of several schools, whose names then stand before the words."""
+    found = {school: office_doors(request, school, _) for school in schools}
+    several = sum(bool(doors) for doors in found.values()) > 1
+    return [
+        door._replace(words=f"{school} · {door.words}") if several else door
+        for school, doors in found.items()
+        for door in doors
     ]
 
 

@@ -14,7 +14,6 @@ from homework.errors import ClassboxError
 from ui.language import translator
 from ui.pages import language_of
 from ui.sent import sent_fields
-from ui.strangers import refuse_strangers
 
 _HELD = "/schools/{school}/held"
 _AT_MOST = 50
@@ -38,7 +37,6 @@ class _HeldRecords:
 
     async def decide(self, request: web.Request) -> web.StreamResponse:
         """Take the ticked ones in, all or none; or refuse them, after a question."""
-        refuse_strangers(request)
         school = request.match_info["school"]
         post = await request.post()
         chosen = [str(name) for name in post.getall("record", ())][:_AT_MOST]

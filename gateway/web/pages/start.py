@@ -14,6 +14,7 @@ from gateway.access.rules import may, names_for, visible_classes, visible_subjec
 from gateway.store.reading import Cursor, assignments_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_ids
 from gateway.web.found import class_address, now_ms, person_of, pupil_address, school_address
+from gateway.web.office import doors_of_schools
 from gateway.web.rooms import Rooms, report_address
 from gateway.web.start_view import Door, SchoolLines, StartView, cursor_asked, earlier_address, line_view, next_steps
 from homework.load import subject_of
@@ -58,6 +59,9 @@ class _Start:
             groups = [await _lines(connection, one, seen, cursor if wanted else None, _) for one in shown]
             sizes = [await class_sizes(connection, one) for one in shown]
             doors = await self._doors(connection, schools, open_to, seen, _)
+        office = [one for one in schools if wanted in (None, one)]
+        if len(office) <= _MOST_SCHOOLS:
+            doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, office, _)]
         is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
         steps = next_steps(
             schools=schools,
