@@ -203,7 +203,7 @@ def test_the_commands_lead_from_nothing_to_an_enrolled_box(tmp_path: Path, dead_
     assert classgate("school", "add", "no-1", "--config", config).exit_code == 0
     assert classgate("school", "list", "--config", config).stdout == "no-1\n"
     done = classgate("import-roster", roster, "--school", "no-1", "--config", config)
-    assert done.stdout == "2 pupils in 1 classes.\n"
+    assert done.stdout == "3-1: 2 new\n2 pupils in 1 classes.\n"
     code = classgate("school", "enrol", "no-1", "box-1", "--broker", "mqtt://192.168.1.10", "--config", config).stdout
     identity = parse_enrolment_code(code)
     assert (identity.school, identity.box, identity.broker_url) == ("no-1", "box-1", "mqtt://192.168.1.10")
