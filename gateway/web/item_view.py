@@ -24,12 +24,16 @@ FieldOf = tuple[str, int]
 
 
 class Written(NamedTuple):
-    """What stands in one field: the sign, the style, the text, and the address of its picture where one is here."""
+    """What stands in one field: the sign, the style, the text, and the address of its picture where one is here.
+
+    `mark` is what a tap on it says (`gateway.web.pages.items`): ✓ becomes ✗, everything else ✓. "": it says nothing.
+    """
 
     sign: str
     style: str
     text: str
     crop: str
+    mark: str = ""
 
 
 class AnswerGroup(NamedTuple):
@@ -101,7 +105,10 @@ def item_page_view(
                 seat="" if result.seat is None else f"{result.seat:02d}",
                 name=called(result.name, translate),
                 address=pupil_addresses.get(result.pupil, ""),
-                fields=tuple(_written(result, one, len(given) > 1, crops, translate) for one in given),
+                fields=tuple(
+                    _written(result, one, len(given) > 1, crops, translate)._replace(mark=_mark(report, result, one))
+                    for one in given
+                ),
             )
             for result, given in answered
         ),
@@ -147,6 +154,13 @@ def _written(
         text=_text(one.reading.text or "", kind, one.blank if several else 0, _),
         crop=crops.get((result.pupil, one.blank), ""),
     )
+
+
+def _mark(report: SchoolReport, result: PupilResult, one: ItemResult) -> str:
+    """Only of pupils of this class's list: a seat of another class would name somebody else."""
+    if result.seat is None or not report.notes[result.pupil].matched:
+        return ""
+    return f"{result.seat}:{one.blank}:{'no' if one.verdict.kind is VerdictKind.CORRECT else 'yes'}"
 
 
 def _text(text: str, kind: VerdictKind, blank: int, _: Translate) -> str:

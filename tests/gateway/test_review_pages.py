@@ -176,3 +176,29 @@ async def test_after_an_answer_nobody_is_led_out_of_the_school(full: SimulatedSc
         answered = await client.post(REVIEW, data=form, allow_redirects=False)
         assert answered.status == 303
         assert answered.headers["Location"].startswith(REVIEW)
+
+
+async def test_a_tap_on_an_answer_turns_its_mark_and_is_taken_back(full: SimulatedSchool, client: Client) -> None:
+    item = f"/schools/no-1/classes/3-1/assignments/{full.pupils.assignment.id}/items/1"
+
+    async def right() -> int:
+        report = await full.report()
+        return next(one.correct for one in report.figures.items if one.item == "1")
+
+    before = await right()
+    page = await (await client.get(item)).text()
+    tap = re.search(r'name="mark" value="(\d+:1:no)"', page)
+    assert tap is not None
+    turned = await (await client.post(f"{item}/marks", data={"mark": tap[1]})).text()
+    assert await right() == before - 1
+    assert f'value="{tap[1].replace("no", "yes")}"' in turned
+    await client.post(f"{item}/marks", data={"mark": tap[1]})  # what it shall be, not what is to change
+    assert await right() == before - 1
+    did = re.search(r'name="did" value="(\d+-\d+)"', turned)
+    assert did is not None
+    back = await client.post(f"{REVIEW}/undo", data={"did": did[1], "to": item}, allow_redirects=False)
+    assert back.headers["Location"].startswith(item)
+    assert await right() == before
+    for hostile in ("1:1:perhaps", "0:1:yes", "1:1:yes' OR 1=1", "９:1:yes", ""):
+        assert (await client.post(f"{item}/marks", data={"mark": hostile})).status == 400
+    assert (await full.check()).faults == ()
