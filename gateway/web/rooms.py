@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import ClientConnectionResetError, web
 from aiohttp_sse import sse_response
 
 from gateway.access.access import Access
@@ -166,9 +167,9 @@ class Rooms:
         self.figures.stream(1)
         try:
             async with sse_response(request, headers=SECURITY_HEADERS) as response:
-                with self.changes.watching(watched) as subscription:
+                with self.changes.watching(watched) as subscription, suppress(ClientConnectionResetError):
                     while await subscription.wait() and response.is_connected():
-                        await response.send("now", event="changed")
+                        await response.send("now", event="changed")  # raises when the page was closed just now
                         await asyncio.sleep(_SHORT_PAUSE_S)
             return response
         finally:
