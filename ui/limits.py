@@ -6,12 +6,15 @@ In memory, and bounded: whoever comes from ever new addresses pushes out old one
 from __future__ import annotations
 
 import ipaddress
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
+
+from homework.errors import Phrase
 
 Now = Callable[[], float]
 _IPV6_HOME = 64
@@ -95,6 +98,13 @@ class Allowance:
         self._left[key] = (left, self._now())
         while len(self._left) > self._most_keys:
             self._left.popitem(last=False)
+
+
+def time_to_wait(wait_s: float) -> Phrase:
+    """How long somebody has to wait, as people say it: in seconds, or from a minute and a half on in minutes."""
+    if wait_s < 90:
+        return Phrase("{count} s", count=math.ceil(wait_s))
+    return Phrase("{count} min", count=math.ceil(wait_s / 60))
 
 
 def caller(request: web.Request) -> str:

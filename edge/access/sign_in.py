@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
 from aiohttp import web
 
 from edge.access.book import AccessBook, AccessError, Person
-from homework.errors import Phrase
-from ui.limits import Allowance, Delays, caller
+from ui.limits import Allowance, Delays, caller, time_to_wait
 from ui.sessions import read_cookie
 
 log = logging.getLogger(__name__)
@@ -28,12 +26,10 @@ class TooOftenError(AccessError):
     """Somebody has been wrong too often and must wait; nothing was looked at."""
 
     def __init__(self, wait_s: float) -> None:
-        minutes = math.ceil(wait_s / 60)
-        wait = Phrase("{count} s", count=math.ceil(wait_s)) if wait_s < 90 else Phrase("{count} min", count=minutes)
         super().__init__(
             "Too many wrong tries.",
             remedy="Wait {wait}, then try again; or sign in with a QR code from a device that is signed in.",
-            wait=wait,
+            wait=time_to_wait(wait_s),
         )
         self.wait_s = wait_s
 

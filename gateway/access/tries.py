@@ -9,7 +9,6 @@ wrong passwords from elsewhere do not make its owner wait.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,8 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.people import known_as
 from gateway.store.dialect import add_or_ignore
 from gateway.store.schema import wrong_tries
-from homework.errors import ClassboxError, Phrase
-from ui.limits import Delays, caller
+from homework.errors import ClassboxError
+from ui.limits import Delays, caller, time_to_wait
 
 
 class _Refill(NamedTuple):
@@ -41,12 +40,10 @@ class TooOftenError(ClassboxError):
     """Somebody has been wrong too often and must wait; nothing was looked at."""
 
     def __init__(self, wait_s: float) -> None:
-        minutes = math.ceil(wait_s / 60)
-        wait = Phrase("{count} s", count=math.ceil(wait_s)) if wait_s < 90 else Phrase("{count} min", count=minutes)
         super().__init__(
             "Too many wrong tries.",
             remedy="Wait {wait}, then try again; or ask whoever let you in for a link to a new password.",
-            wait=wait,
+            wait=time_to_wait(wait_s),
         )
         self.wait_s = wait_s
 
