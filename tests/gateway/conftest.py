@@ -1,6 +1,7 @@
 """A gateway's store in a real SQLite file or on a real PostgreSQL, a class that sends to it, and a broker."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -91,8 +92,19 @@ def config(tmp_path: Path, database: str | None) -> GatewayConfig:
     return load_config(file)
 
 
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty SQLite database whose schema is the newest: to bring one there costs more than most tests."""
+    file = tmp_path_factory.mktemp("ready") / "classgate.sqlite"
+    asyncio.run(_bring_up_to_date(f"sqlite+aiosqlite:///{file}"))
+    return file
+
+
 @pytest.fixture
-async def store(config: GatewayConfig) -> AsyncIterator[Store]:
+async def store(config: GatewayConfig, database: str | None, ready_file: Path) -> AsyncIterator[Store]:
+    if database is None and not config.data.exists():
+        config.data.mkdir(mode=0o700)
+        shutil.copy(ready_file, config.data)
     async with open_store(config) as opened:
         yield opened
 

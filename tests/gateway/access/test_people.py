@@ -35,9 +35,10 @@ from gateway.store.store import Store
 from homework.errors import UsageError
 from sync.errors import StoreTrouble
 from tests.gateway.access.conftest import GOOD, Clock
+from tests.gateway.databases import POSTGRESQL, SQLITE
 from ui.sessions import token_digest
 
-ON_BOTH = True
+on_both = pytest.mark.parametrize("database", [SQLITE, POSTGRESQL], indirect=True)
 WRONG = "wrong horse battery"
 
 
@@ -83,6 +84,7 @@ async def test_a_name_lies_sealed_in_the_database_and_opens_again(access: Access
     assert "王老师".encode() not in kept
 
 
+@on_both
 async def test_two_people_cannot_sign_in_by_the_same_name_however_it_is_typed(access: Access) -> None:
     await somebody(access)
     with pytest.raises(UsageError):
@@ -113,6 +115,7 @@ async def test_a_password_is_the_same_from_every_keyboard(access: Access) -> Non
 # --- signing in ---------------------------------------------------------------------------------------------
 
 
+@on_both
 async def test_the_right_password_signs_in_and_the_session_says_who_and_what(
     access: Access, school: SimulatedSchool
 ) -> None:
@@ -194,6 +197,7 @@ async def test_what_another_gateway_ended_is_over_within_five_seconds(access: Ac
     assert await access.sessions.person(token) is None
 
 
+@on_both
 async def test_a_new_password_ends_every_session_but_the_one_that_chose_it(access: Access) -> None:
     person = await somebody(access)
     mine, thiefs = (await welcomed(access, person)), (await welcomed(access, person))
@@ -218,6 +222,7 @@ async def test_nobody_ends_another_persons_session(access: Access) -> None:
     assert await access.sessions.person(token) is None
 
 
+@on_both
 async def test_of_many_sessions_the_oldest_end(access: Access, clock: Clock) -> None:
     person = await somebody(access)
     tokens = []
@@ -252,6 +257,7 @@ async def tried(access: Access, request: web.Request, password: str, login: str 
     return "in"
 
 
+@on_both
 async def test_a_thousand_wrong_passwords_keep_the_right_person_out_neither_at_home_nor_for_ever(
     access: Access, clock: Clock
 ) -> None:
@@ -285,6 +291,7 @@ async def test_an_address_that_tries_many_names_waits_and_others_do_not(access: 
     assert await tried(access, asks(address="10.0.0.2"), GOOD) == "in"
 
 
+@on_both
 async def test_tries_at_once_do_not_all_pass_as_the_first(access: Access) -> None:
     await somebody(access)
     said = await asyncio.gather(*(tried(access, asks(address=f"10.0.{n}.1"), WRONG) for n in range(40)))
@@ -324,6 +331,7 @@ async def test_between_password_and_second_factor_nothing_is_open(access: Access
         await welcomed(access, person, by="code", strong=True)
 
 
+@on_both
 async def test_a_secret_lies_sealed_and_a_step_counts_once(access: Access) -> None:
     person = await somebody(access)
     async with access.store.writing() as connection:
@@ -351,6 +359,7 @@ async def test_a_link_lets_in_once_for_what_it_was_made_and_not_for_ever(access:
         assert await use_link(connection, Kind.INVITE, late, now_ms=clock() + 14 * 24 * HOUR_MS) is None
 
 
+@on_both
 async def test_of_two_who_open_a_link_at_once_one_comes_in(access: Access) -> None:
     person = await somebody(access, password=None)
     async with access.store.writing() as connection:
@@ -370,6 +379,7 @@ async def test_of_two_who_open_a_link_at_once_one_comes_in(access: Access) -> No
 # --- grants -------------------------------------------------------------------------------------------------
 
 
+@on_both
 async def test_grants_are_kept_by_school_and_an_ended_one_holds_no_longer(
     access: Access, school: SimulatedSchool
 ) -> None:
@@ -427,6 +437,7 @@ def test_a_day_ends_at_midnight_or_after_sixteen_hours(hour_ms: int, clock: Cloc
 # --- the audit ------------------------------------------------------------------------------------------------
 
 
+@on_both
 async def test_what_was_done_is_written_by_school_and_cannot_be_changed(
     access: Access, school: SimulatedSchool
 ) -> None:
@@ -446,6 +457,7 @@ async def test_what_was_done_is_written_by_school_and_cannot_be_changed(
                 await connection.execute(statement)
 
 
+@on_both
 async def test_a_page_that_is_fetched_with_each_sheet_is_one_look(
     access: Access, school: SimulatedSchool, clock: Clock
 ) -> None:

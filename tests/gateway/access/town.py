@@ -50,16 +50,19 @@ class Town:
         made = self.schools[school]
         return pseudonym(made.school_key, made.pupils.roster.pupils[seat - 1].pupil_id)
 
-    async def let_in(self, who: str, *grants: Grant, strong: bool = False) -> None:
-        """An account with a browser that is signed in."""
+    async def let_in(self, everybody: Mapping[str, tuple[Grant, ...]]) -> None:
+        """Accounts, each with a browser that is signed in; "strong" with a second factor."""
+        password, now_ms = await self.access.passwords.hashed(GOOD), self.access.now_ms()
         async with self.store.writing() as connection:
-            now_ms = self.access.now_ms()
-            person = await add_person(connection, self.store.vault, login=who, name=f"Name of {who}", now_ms=now_ms)
-            await set_password(connection, person, await self.access.passwords.hashed(GOOD))
-            for grant in grants:
-                await giving.give(connection, person, grant, by=0)
-            self.tokens[who] = await self.access.sessions.open(connection, person, "A browser", strong=strong)
-        self.ids[who] = person
+            for who, grants in everybody.items():
+                name = f"Name of {who}"
+                person = await add_person(connection, self.store.vault, login=who, name=name, now_ms=now_ms)
+                await set_password(connection, person, password)
+                for grant in grants:
+                    await giving.give(connection, person, grant, by=0)
+                strong = who == "strong"
+                self.tokens[who] = await self.access.sessions.open(connection, person, "A browser", strong=strong)
+                self.ids[who] = person
 
     async def ask(
         self,
@@ -96,23 +99,26 @@ def granted(role: Role, school: str | None = OWN, class_name: str | None = None,
 async def town(store: Store, access: Access, *, door: Door = SIGN_IN) -> AsyncIterator[Town]:
     """Everything running, and everybody signed in."""
     schools = {name: await make_school(store, ASSIGNMENT, school=name) for name in (OWN, OTHER)}
-    for made in schools.values():
-        async with store.writing() as connection:
-            await bring_in(connection, store.vault, made.school, make_roster(OTHER_CLASS, 3))
-        sheets = [made.box.envelope(Lane.DOCUMENTS, made.pupils.documents())]
-        await made.ingest.take([*sheets, made.box.envelope(Lane.RESULTS, made.pupils.results())])
+    async with store.writing() as connection:
+        await bring_in(connection, store.vault, OWN, make_roster(OTHER_CLASS, 3))
+    own = schools[OWN]
+    sheets = own.box.envelope(Lane.RESULTS, own.pupils.results())
+    await own.ingest.take([own.box.envelope(Lane.DOCUMENTS, own.pupils.documents()), sheets])
     rooms = make_rooms(store, Changes(), lambda: Status(broker_connected=True, counts={}), access=access, door=door)
     async with TestClient(TestServer(rooms.app), cookie_jar=DummyCookieJar()) as client:
         made = Town(store, access, rooms, client, schools)
         day_ms = giving.midnight_ms(access.now_ms())
-        await made.let_in("parent", granted(Role.PARENT, class_name=CLASS, pupil=made.pupil()))
-        await made.let_in("maths", granted(Role.TEACHER, class_name=CLASS, subject="math"))
-        await made.let_in("chinese", granted(Role.TEACHER, class_name=CLASS, subject="chinese"))
-        await made.let_in("whole", granted(Role.TEACHER, class_name=CLASS))
-        await made.let_in("substitute", granted(Role.TEACHER, class_name=CLASS, until_ms=day_ms))
-        await made.let_in("head", granted(Role.HEAD))
-        await made.let_in("district", granted(Role.DISTRICT, None))
-        await made.let_in("admin", granted(Role.ADMIN, None))
-        await made.let_in("strong", granted(Role.ADMIN, None), strong=True)
-        await made.let_in("nothing")
+        everybody = {
+            "parent": (granted(Role.PARENT, class_name=CLASS, pupil=made.pupil()),),
+            "maths": (granted(Role.TEACHER, class_name=CLASS, subject="math"),),
+            "chinese": (granted(Role.TEACHER, class_name=CLASS, subject="chinese"),),
+            "whole": (granted(Role.TEACHER, class_name=CLASS),),
+            "substitute": (granted(Role.TEACHER, class_name=CLASS, until_ms=day_ms),),
+            "head": (granted(Role.HEAD),),
+            "district": (granted(Role.DISTRICT, None),),
+            "admin": (granted(Role.ADMIN, None),),
+            "strong": (granted(Role.ADMIN, None),),
+            "nothing": (),
+        }
+        await made.let_in(everybody)
         yield made
