@@ -32,7 +32,7 @@ ZIP: Final = "application/zip"
 LINES: Final = "application/jsonl"
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be taken out."""
 
     class_name: Annotated[str, Meta(min_length=1, max_length=64, description="Of this class alone.")] | None = (
@@ -46,7 +46,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     )
 
 
-class Table(Span, frozen=True, kw_only=True):
+class Table(Span, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be taken out as a table."""
 
     names: Annotated[

@@ -19,7 +19,7 @@ from gateway.web.rooms import some_subject, thing_of_address
 from homework.comments import Trend
 
 
-class OfTerm(msgspec.Struct, frozen=True, kw_only=True):
+class OfTerm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of which term."""
 
     term: (
@@ -31,13 +31,13 @@ class OfTerm(msgspec.Struct, frozen=True, kw_only=True):
     ) = None
 
 
-class OfSubject(OfTerm, frozen=True, kw_only=True):
+class OfSubject(OfTerm, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of which term and subject."""
 
     subject: Annotated[str, Meta(max_length=40, description="Of this subject alone.")] = ""
 
 
-class OfGrade(OfSubject, frozen=True, kw_only=True):
+class OfGrade(OfSubject, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of which term, subject and grade."""
 
     grade: Annotated[int, Meta(ge=1, le=12, description="Of this grade alone.")] | None = None

@@ -83,7 +83,7 @@ class Api:
 
 
 def asked(request: web.Request, kind: type[Q]) -> Q:
-    """The parameters of a request's address. Raises `NotAcceptedError`."""
+    """The parameters of a request's address. Raises `NotAcceptedError`, also for one that is misspelt."""
     return _converted(_single(request.query), kind)
 
 
@@ -154,6 +154,8 @@ def _single(query: MultiMapping[str]) -> dict[str, str]:
     """Parameters by name. Raises `NotAcceptedError` for one that is there twice: nobody could say which counts."""
     found: dict[str, str] = {}
     for name, value in query.items():
+        if name == "language":  # of every page: in which errors are told
+            continue
         if name in found:
             raise NotAcceptedError("“{name}” is there twice.", remedy="Send each parameter once.", name=name)
         found[name] = value

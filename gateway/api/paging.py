@@ -16,7 +16,7 @@ MOST, USUAL = 200, 50
 _LONGEST = 400
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of a list is asked for."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST, description="At most so many entries.")] = USUAL

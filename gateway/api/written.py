@@ -10,7 +10,7 @@ from msgspec import Meta, field
 from homework.results import VerdictKind
 
 
-class RosterWish(msgspec.Struct, frozen=True, kw_only=True):
+class RosterWish(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a list is to be taken."""
 
     class_name: Annotated[str, Meta(max_length=64, description="The class of a table that does not say it.")] = field(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -33,6 +33,7 @@ from homework.statistics import PupilResult, pupil_result
 from sync.pseudonym import PSEUDONYM_BYTES
 
 _PLACES_AT_ONCE = 100
+_FIRST, _LAST = date(1971, 1, 1), date(9000, 1, 1)
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,10 +121,10 @@ async def _places(connection: AsyncConnection, school: str, wish: Wish, after: _
         query = query.where(later)
     if wish.class_name is not None:
         query = query.where(columns.class_name == wish.class_name)
-    if wish.first is not None:
+    if wish.first is not None and wish.first > _FIRST:  # beyond these days nothing came, and moments cannot be told
         query = query.where(columns.last_ms >= start_ms(wish.first))
-    if wish.last is not None:
-        query = query.where(columns.last_ms < start_ms(date.fromordinal(wish.last.toordinal() + 1)))
+    if wish.last is not None and wish.last < _LAST:
+        query = query.where(columns.last_ms < start_ms(max(wish.last, _FIRST) + timedelta(days=1)))
     return [_Place(*row) for row in await connection.execute(query.order_by(*place).limit(_PLACES_AT_ONCE))]
 
 

@@ -101,6 +101,7 @@ async def test_a_class_is_told_with_the_pseudonyms_by_which_exports_name_its_pup
         ("/api/1/schools?limit=0", "GET", 400),
         ("/api/1/schools?limit=1&limit=2", "GET", 400),
         ("/api/1/schools?limit=1e3", "GET", 400),
+        ("/api/1/schools?limits=3", "GET", 400),
         ("/api/1/schools?after=%00", "GET", 400),
         ("/api/1/schools?after=" + "A" * 500, "GET", 400),
         (f"/api/1/schools/{OTHER}", "GET", 403),

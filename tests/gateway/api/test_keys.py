@@ -109,6 +109,12 @@ async def test_a_key_that_cannot_be_is_refused_with_a_remedy(office: Office, fie
     assert 'class="refused"' in await response.text()
 
 
+@pytest.mark.parametrize("scope", ["manage-people", "manage-keys", "see-audit", "see-district", "nothing"])
+async def test_no_key_is_good_for_more_than_a_program_needs(office: Office, scope: str) -> None:
+    with pytest.raises(UsageError):
+        await office.key("see-class", scope)
+
+
 async def test_a_school_has_no_more_keys_than_somebody_can_look_over(office: Office) -> None:
     async with office.store.reading() as connection:
         there = len(await keys_of(connection, OTHER))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import msgspec
 import pytest
 from openpyxl import Workbook
@@ -82,6 +85,22 @@ async def test_a_list_that_cannot_be_is_refused_whole(office: Office, body: byte
     found, problem = await sent(office, await writer(office), ROSTERS, body, kind)
     assert (found, bool(problem["remedy"])) == (status, True)
     assert await roster(office) == before
+
+
+async def test_a_body_that_does_not_say_how_large_it_is_is_cut_off_all_the_same(office: Office) -> None:
+    told = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal told
+        for _ in range(400):
+            told += 1
+            yield b"x" * 64 * 1024
+
+    headers = {"Content-Type": "text/csv"}
+    with contextlib.suppress(aiohttp.ClientError):  # the line may end before all of it was sent
+        response = await office.ask(await writer(office), ROSTERS, "POST", data=endless(), headers=headers)
+        assert response.status == 413
+    assert told < 400
 
 
 async def writer(office: Office) -> str:
