@@ -24,8 +24,8 @@ from gateway.web.site import make_site
 from homework.roster import Pupil, Roster
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
+from tests.gateway.judged import judged
 from tests.gateway.test_report_pages import ASSIGNMENT, opened, words_of
-from tests.gateway.test_reports import wrong_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -73,8 +73,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             school.pupils.layout = plain_layout(school.pupils.assignment, sheet=f"S-{number}")
             wrong = ({0, 1, 2}, {5}, set())
             sheets = [
-                wrong_in(school.pupils.result(pupils[place]), places, reading="83")
-                for place, places in enumerate(wrong)
+                judged(school.pupils.result(pupils[place]), places, reading="83") for place, places in enumerate(wrong)
             ]
             documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
             await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, sheets)])

@@ -30,7 +30,7 @@ from homework.roster import Pupil, Roster
 from sync.lanes import Lane
 from sync.records import CropRecord, crop_place
 from sync.sealing import seal
-from tests.gateway.test_reports import wrong_in
+from tests.gateway.judged import judged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one gateway for all
 
@@ -224,14 +224,12 @@ async def test_sixty_pupils_and_forty_items_of_long_foreign_and_hostile_words_ar
 async def test_what_became_of_mistakes_and_pictures_of_them_stand_on_the_page(tmp_path: Path) -> None:
     async for each in serve(tmp_path, ASSIGNMENT, sheets=False):
         school = each.school
-        first = [
-            wrong_in(school.pupils.result(pupil), {0, 1}, reading="83") for pupil in school.pupils.roster.pupils[:4]
-        ]
+        first = [judged(school.pupils.result(pupil), {0, 1}, reading="83") for pupil in school.pupils.roster.pupils[:4]]
         await school.ingest.take([school.box.envelope(Lane.RESULTS, first)])
         assert "已订正" not in await each.get()
         again = [
-            wrong_in(school.pupils.result(school.pupils.roster.pupils[1], attempt=2), {1}),
-            wrong_in(school.pupils.result(school.pupils.roster.pupils[2], attempt=2), set()),
+            judged(school.pupils.result(school.pupils.roster.pupils[1], attempt=2), {1}),
+            judged(school.pupils.result(school.pupils.roster.pupils[2], attempt=2), set()),
         ]
         name = CropName(first[0].capture, "1", 1)
         picture = CropRecord(**name._asdict(), revision=1, sealed=seal(school.school_key, b"RIFF", crop_place(*name)))
