@@ -202,7 +202,7 @@ async def test_an_error_that_nobody_thought_of_costs_the_gateway_a_connection_an
 
 @pytest.mark.parametrize("turns", TURNS)
 async def test_who_waits_for_the_broker_or_for_a_sheet_ends_when_told_in_the_moment_it_comes(turns: int):
-    watcher, bus = _BrokerWatcher("mqtt://127.0.0.1"), Bus()
+    watcher, bus = _BrokerWatcher("mqtt://127.0.0.1", print), Bus()
     link = gateway_link("mqtt://127.0.0.1:1")
     for waiting, come in (
         (watcher.watch(link), link._connected.set),
