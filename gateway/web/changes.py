@@ -41,8 +41,8 @@ class Subscription:
         mine = self._watched
         return mine is None or (
             mine.school == change.school
-            and change.assignment in (None, mine.assignment)
-            and change.class_name in (None, mine.class_name)
+            and (mine.assignment is None or change.assignment in (None, mine.assignment))
+            and (mine.class_name is None or change.class_name in (None, mine.class_name))
         )
 
 
@@ -79,7 +79,7 @@ class Changes:
 
     @contextmanager
     def watching(self, watched: Changed | None) -> Iterator[Subscription]:
-        """A subscription to one report, or with None to every change."""
+        """A subscription to one report (None in it: to any of that school), or with None to every change."""
         subscription = Subscription(watched)
         self._open.add(subscription)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 from sqlalchemy import func, select
 
+from gateway.ingest import Changed
 from gateway.reviewing import NotYoursError, answer, waiting
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.crops import CropName
@@ -202,3 +204,15 @@ async def test_a_tap_on_an_answer_turns_its_mark_and_is_taken_back(full: Simulat
     for hostile in ("1:1:perhaps", "0:1:yes", "1:1:yes' OR 1=1", "９:1:yes", ""):
         assert (await client.post(f"{item}/marks", data={"mark": hostile})).status == 400
     assert (await full.check()).faults == ()
+
+
+async def test_an_open_review_hears_of_a_sheet_that_comes_in_of_whatever_class(full: SimulatedSchool) -> None:
+    changes = Changes()
+    with (
+        changes.watching(Changed("no-1", None, None)) as review,
+        changes.watching(Changed("no-2", None, None)) as other,
+    ):
+        changes.tell([Changed("no-1", full.pupils.assignment.id, "3-1")])
+        assert await asyncio.wait_for(review.wait(), 1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(other.wait(), 0.05)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from aiohttp import ClientConnectionResetError, web
@@ -16,6 +19,7 @@ from gateway.access.rules import may
 from gateway.correcting import counting_page
 from gateway.ingest import Changed
 from gateway.reviewing import (
+    MayCorrect,
     NotYoursError,
     ReportName,
     Waiting,
@@ -41,6 +45,9 @@ from ui.review_view import CROP_HEIGHT_PX, CropView, group_values
 
 _REVIEW = "/schools/{school}/review"
 _CROP = "/schools/{school}/crops/{capture}/{item}/{blank}"
+_T = TypeVar("_T")
+_SHORT_PAUSE_S = 0.25
+"""The least time between two looks for one page: a stack of 45 is many small changes."""
 MOST_OTHERS = 30
 """Groups that are named before their turn."""
 
@@ -118,22 +125,7 @@ class _Review:
         school = request.match_info["school"]
         form = await request.post()
         words = answers_of(_texts(form))
-        store = self._rooms.store
-        try:
-            async with store.writing() as connection:
-                said = await answer(
-                    connection,
-                    store.vault,
-                    school,
-                    words,
-                    self._rule(request),
-                    who=_who(request),
-                    clock=SystemClock().read(),
-                )
-                await store.tell_others(connection, [Changed(school, None, None)])
-        except NotYoursError as error:
-            raise web.HTTPForbidden from error
-        self._rooms.changes.tell([Changed(school, None, None)])
+        said = await self._write(request, partial(answer, words=words))
         after: dict[str, str] = {}
         if said.orders is not None:
             after = {"did": f"{said.orders[0]}-{said.orders[1]}", "count": str(len(said.done))}
@@ -148,23 +140,28 @@ class _Review:
         orders = split([str(value) for value in form.getall("did", [])])
         if orders is None:
             raise web.HTTPBadRequest
-        store = self._rooms.store
+        count = await self._write(request, partial(take_back, orders=orders))
+        raise web.HTTPSeeOther(_with(_back(form, school), {"undone": str(count)}))
+
+    async def _write(self, request: web.Request, work: Callable[..., Awaitable[_T]]) -> _T:
+        """Do it in one transaction, by the reader's rules and in the reader's name; open pages hear of it."""
+        school, store = request.match_info["school"], self._rooms.store
+        changed = [Changed(school, None, None)]
         try:
             async with store.writing() as connection:
-                count = await take_back(
+                done = await work(
                     connection,
                     store.vault,
                     school,
-                    orders,
-                    self._rule(request),
+                    may_correct=self._rule(request),
                     who=_who(request),
                     clock=SystemClock().read(),
                 )
-                await store.tell_others(connection, [Changed(school, None, None)])
+                await store.tell_others(connection, changed)
         except NotYoursError as error:
             raise web.HTTPForbidden from error
-        self._rooms.changes.tell([Changed(school, None, None)])
-        raise web.HTTPSeeOther(_with(_back(form, school), {"undone": str(count)}))
+        self._rooms.changes.tell(changed)
+        return done
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Says when what waits has changed: answered by another person, or more came in."""
@@ -181,6 +178,7 @@ class _Review:
                             await response.send(mark, event="waiting")
                     if not await subscription.wait():
                         break
+                    await asyncio.sleep(_SHORT_PAUSE_S)
         return response
 
     async def crop(self, request: web.Request) -> web.Response:
@@ -209,7 +207,7 @@ class _Review:
             raise web.HTTPNotFound
         return _thing(school, row.class_name or "", keys.get(row.assignment or ""))._replace(pupil=row.pupil)
 
-    def _rule(self, request: web.Request) -> Any:
+    def _rule(self, request: web.Request) -> MayCorrect:
         person: Person | None = request.get("person")
         school = request.match_info["school"]
         now_ms = self._rooms.access.now_ms()
