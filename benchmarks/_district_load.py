@@ -32,9 +32,9 @@ from gateway.store.engine import open_engine
 from gateway.store.lanes import load_lanes
 from gateway.store.partitions import make_months, month_at
 from gateway.store.rosters import bring_in
-from gateway.store.schema import boxes
 from gateway.store.schools import add_school, enrol_box, school_ids, school_key
 from gateway.store.store import Store, open_store
+from gateway.store.tables.schools import boxes
 from sync.envelope import Envelope, chain_after
 from sync.lanes import CHALLENGE_BYTES, EPOCH_BYTES, Lane, first_link
 from sync.records import encode_record

@@ -19,9 +19,9 @@ from typing import Protocol
 from benchmarks._postgresql import PostgreSQL, programs
 from gateway.config import GatewayConfig, load_config
 from gateway.store.backup import back_up, restore
-from gateway.store.schema import RowState
 from gateway.store.schools import add_school, enrol_box
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import RowState
 from sync.simulation import BOX, SCHOOL
 
 BESIDE = ("", "-wal", "-shm")

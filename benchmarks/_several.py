@@ -15,9 +15,9 @@ from benchmarks._gateways import Gateways
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import GatewayConfig, load_config
 from gateway.store.check import CheckResult, check
-from gateway.store.schema import RowState
 from gateway.store.schools import add_school, enrol_box
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import RowState
 from sync.simulation import SCHOOL
 
 _ROOT = Path(__file__).resolve().parents[1]

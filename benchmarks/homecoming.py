@@ -30,9 +30,9 @@ from typing import Any
 
 from gateway.broker import CONFIGURATION, open_authority, set_up
 from gateway.config import load_config
-from gateway.store.schema import RowState
 from gateway.store.schools import add_school, enrol_box
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import RowState
 from provisioning.mosquitto import BrokerPlan
 from sync.embedded_broker import free_port, mosquitto_path
 

@@ -29,8 +29,8 @@ from gateway.reports.worker import SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import make_school
 from gateway.store.rosters import bring_in
-from gateway.store.schema import class_summaries
 from gateway.store.store import Store, open_store
+from gateway.store.tables.summaries import class_summaries
 from homework.assignment import parse_assignment
 from homework.roster import Roster
 from sync.envelope import Envelope

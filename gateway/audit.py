@@ -12,8 +12,8 @@ from gateway.keys import Vault
 from gateway.store.corrections import Kept, accounted_for, all_corrections
 from gateway.store.dialect import batched
 from gateway.store.pages import PageRow, pages_where
-from gateway.store.schema import RowState, page_records
 from gateway.store.schools import school_key
+from gateway.store.tables.sheets import RowState, page_records
 from homework.corrections import Place
 from homework.merging import Correction, counting
 

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.store.schema import RowState
+from gateway.store.tables.sheets import RowState
 
 
 class RowName(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.held import HeldCounts, held_counts
 from gateway.store.down_log import Behind, how_far
-from gateway.store.schema import boxes
+from gateway.store.tables.schools import boxes
 from sync.errors import WireError
 from sync.records import HealthRecord, decode_record
 

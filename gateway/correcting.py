@@ -18,8 +18,8 @@ from gateway.store.down_log import append
 from gateway.store.months import month_of_assignment
 from gateway.store.pages import PageRow, pages_where, unpack_items
 from gateway.store.reading import assignments_named, layouts_named
-from gateway.store.schema import RowState, page_records
 from gateway.store.schools import school_key, seats_of
+from gateway.store.tables.sheets import RowState, page_records
 from homework.corrections import Place, Word, said_after
 from homework.errors import ClassboxError
 from homework.merging import correction_between, said_after_all

@@ -22,8 +22,8 @@ from gateway.intake import Arrived, read_record, take_in
 from gateway.poison import REFUSED, refuses
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
-from gateway.store.schema import held_records
 from gateway.store.store import Store
+from gateway.store.tables.sheets import held_records
 from homework.errors import ClassboxError
 from sync.errors import FutureVersion, MalformedRecord, WireError
 from sync.lanes import EPOCH_BYTES, Lane

@@ -19,8 +19,8 @@ from gateway.store.corrections import Kept, corrections_between, field_names
 from gateway.store.crops import CropName, crops_of
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, class_pages, layouts_named
-from gateway.store.schema import RowState, class_rollups
 from gateway.store.schools import school_key
+from gateway.store.tables.sheets import RowState, class_rollups
 from homework.assignment import Assignment
 from homework.corrections import Word
 from homework.errors import ClassboxError

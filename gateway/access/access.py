@@ -16,8 +16,8 @@ from gateway.access.passwords import Passwords
 from gateway.access.people import Account, account, account_called, rehash
 from gateway.access.sessions import Lasting, Sessions
 from gateway.access.tries import Tries
-from gateway.store.schema import sessions as sessions_table
 from gateway.store.store import Store
+from gateway.store.tables.people import sessions as sessions_table
 from homework.errors import ClassboxError
 from ui.sessions import forget_cookie, give_cookie, read_cookie, token_digest
 

@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Thing
 from gateway.access.people import new_id
-from gateway.store.schema import audit, office_audit, schools
 from gateway.store.store import Store
+from gateway.store.tables.people import audit, office_audit
+from gateway.store.tables.schools import schools
 from homework.errors import one_line
 from sync.errors import StoreTrouble
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.people import account, set_totp, totp_secret, use_totp_step
 from gateway.access.totp import matched_step, recovery_digest
 from gateway.keys import Vault
-from gateway.store.schema import people, recovery_codes, sessions
+from gateway.store.tables.people import people, recovery_codes, sessions
 
 
 class Used(StrEnum):

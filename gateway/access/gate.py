@@ -26,7 +26,7 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, anybody_here
 from gateway.access.rules import lacks_second_factor, may
 from gateway.store.reading import assignments_named
-from gateway.store.schema import pupils
+from gateway.store.tables.schools import pupils
 from gateway.web.rooms import Room, Rooms
 from gateway.web.ways import signed_view
 from homework.load import subject_of

@@ -14,7 +14,8 @@ from gateway.access.people import new_id
 from gateway.access.person import Grant, Role
 from gateway.access.rules import LENT_AT_MOST_MS
 from gateway.store.dialect import batched
-from gateway.store.schema import grants, offices, pupils, schools
+from gateway.store.tables.people import grants, offices
+from gateway.store.tables.schools import pupils, schools
 from homework.errors import UsageError
 from homework.load import subject_of
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.rules import HOUR_MS
-from gateway.store.schema import links, people
+from gateway.store.tables.people import links, people
 from ui.sessions import new_token, token_digest
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.store.dialect import batched
-from gateway.store.schema import grants, known_devices, links, offices, people, sessions
+from gateway.store.tables.people import grants, known_devices, links, offices, people, sessions
 from homework.errors import ClassboxError, UsageError, one_line
 
 LONGEST_NAME = 40

@@ -19,8 +19,8 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.people import new_id
 from gateway.access.person import Grant, Person, Role
 from gateway.access.rules import HOUR_MS, may, may_grant
-from gateway.store.schema import tokens
 from gateway.store.store import Store
+from gateway.store.tables.programs import tokens
 from homework.errors import ClassboxError, UsageError, one_line
 from sync.errors import StoreTrouble
 from ui.sessions import new_token, token_digest

@@ -18,8 +18,8 @@ from gateway.access.people import account
 from gateway.access.person import Person
 from gateway.access.rules import HOUR_MS
 from gateway.keys import Vault
-from gateway.store.schema import known_devices, people, sessions
 from gateway.store.store import Store
+from gateway.store.tables.people import known_devices, people, sessions
 from homework.errors import one_line
 from sync.errors import StoreTrouble
 from ui.sessions import new_token, token_digest

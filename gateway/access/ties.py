@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore
-from gateway.store.schema import people, sign_ons
+from gateway.store.tables.people import people, sign_ons
 from homework.errors import ClassboxError
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.people import known_as
 from gateway.store.dialect import add_or_ignore
-from gateway.store.schema import wrong_tries
+from gateway.store.tables.people import wrong_tries
 from homework.errors import ClassboxError
 from ui.limits import Delays, caller, time_to_wait
 

@@ -25,8 +25,8 @@ from gateway.access.access import unix_ms
 from gateway.api.hooks import secret_purpose, told_body
 from gateway.config import HooksConfig
 from gateway.store.leases import give_lease_back, take_lease
-from gateway.store.schema import hook_calls, hooks
 from gateway.store.store import Store
+from gateway.store.tables.programs import hook_calls, hooks
 from homework.errors import BadFileError, ClassboxError, one_line
 from sync.errors import StoreTrouble
 

@@ -20,7 +20,7 @@ from gateway.access.people import new_id
 from gateway.api.listing import api_report_address
 from gateway.keys import Vault
 from gateway.reports.worker import Finished
-from gateway.store.schema import hook_calls, hooks
+from gateway.store.tables.programs import hook_calls, hooks
 from homework.errors import ClassboxError, UsageError, one_line
 
 EVENT: Final = "class.finished"

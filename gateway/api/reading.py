@@ -22,8 +22,9 @@ from gateway.api.report_answer import ReportAnswer
 from gateway.reports.export import report_to_json
 from gateway.reports.summaries import Place
 from gateway.store.reading import Cursor, ReportVersion, class_version
-from gateway.store.schema import class_rollups, schools
 from gateway.store.schools import class_pupils, class_sizes, school_ids
+from gateway.store.tables.schools import schools
+from gateway.store.tables.sheets import class_rollups
 from gateway.web.found import REPORTS
 from gateway.web.rooms import REPORT, place_of, some_class, some_subject
 

@@ -16,8 +16,8 @@ from gateway.keys import KEY_FILE_NAME
 from gateway.reports.check import check_summaries
 from gateway.store.backup import back_up, restore
 from gateway.store.check import CheckResult, check
-from gateway.store.schema import boxes
 from gateway.store.store import Store
+from gateway.store.tables.schools import boxes
 from ui.language import terminal_language, translator
 
 

@@ -22,9 +22,9 @@ from gateway.reports.graded import graded
 from gateway.reports.periods import day_at, start_ms
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, class_pages, layouts_named
-from gateway.store.schema import RowState, class_rollups
 from gateway.store.schools import KnownPupil, pupils_named
 from gateway.store.store import Store
+from gateway.store.tables.sheets import RowState, class_rollups
 from homework.assignment import Assignment
 from homework.class_report import missing_pages
 from homework.layout import SheetLayout

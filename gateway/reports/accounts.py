@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from gateway.store.pages import PageRow
-from gateway.store.schema import RowState
+from gateway.store.tables.sheets import RowState
 from gateway.store.tallies import Told
 
 _HERE = (RowState.CURRENT, RowState.SECOND)

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.reports.periods import Term, day_number, day_numbered, term_of
 from gateway.reports.summaries import grade_of_class, points_of
 from gateway.store.dialect import add_or_replace
-from gateway.store.schema import (
+from gateway.store.tables.summaries import (
     class_days,
     class_knowledge,
     class_summaries,

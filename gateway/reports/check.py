@@ -12,8 +12,8 @@ from gateway.keys import Vault
 from gateway.reports.aggregates import Touched, aggregate
 from gateway.reports.shelf import Shelf
 from gateway.reports.summaries import Place, Summary, summarise
-from gateway.store.schema import class_summaries
 from gateway.store.schools import school_ids
+from gateway.store.tables.summaries import class_summaries
 
 _MOVES_WITH_TIME = {"late", "time_unknown", "limit_ms"}
 """A box that learns what time it is changes these, and no version says so."""

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import Term, day_number
 from gateway.reports.week import WeekLine, week_line
-from gateway.store.schema import class_summaries
+from gateway.store.tables.summaries import class_summaries
 
 
 async def class_lines(

@@ -19,8 +19,8 @@ from gateway.reports.graded import graded
 from gateway.reports.shelf import Shelf, Work
 from gateway.store.crops import CropName, crops_of
 from gateway.store.pages import PageRow
-from gateway.store.schema import RowState
 from gateway.store.schools import KnownPupil
+from gateway.store.tables.sheets import RowState
 from homework.again import AgainState, Attempt, PupilAgain, again_of
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.lateness import Span, Timing, due_ms, limit_ms, pupil_timing, timings

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.keys import Vault
 from gateway.reports.periods import Term
 from gateway.store.dialect import add_or_replace
-from gateway.store.schema import comments
 from gateway.store.schools import school_key
+from gateway.store.tables.summaries import comments
 from homework.errors import UsageError
 
 MAX_COMMENT = 1000

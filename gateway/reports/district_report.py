@@ -19,7 +19,8 @@ from gateway.reports.school_report import (
     class_terms_of,
     weakest_first,
 )
-from gateway.store.schema import class_knowledge, school_days, schools
+from gateway.store.tables.schools import schools
+from gateway.store.tables.summaries import class_knowledge, school_days
 from homework.load import subject_of
 from homework.suppression import LEAST
 

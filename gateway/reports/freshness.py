@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.figures import Freshness, State
-from gateway.store.schema import boxes, school_freshness
+from gateway.store.tables.schools import boxes
+from gateway.store.tables.summaries import school_freshness
 
 HEARD_LATELY_MS = 3 * 86_400_000
 """A box that is off over a weekend is no silent one."""

@@ -24,8 +24,8 @@ from gateway.reports.summaries import homework_day
 from gateway.store.boots import Made, places
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, layouts_named, pupil_pages
-from gateway.store.schema import class_summaries
 from gateway.store.schools import pupils_named
+from gateway.store.tables.summaries import class_summaries
 from homework.again import AgainState, Attempt, PupilAgain, again_of
 from homework.assignment import Assignment, Item
 from homework.class_report import missing_pages, pupil_line

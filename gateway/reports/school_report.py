@@ -19,7 +19,8 @@ from gateway.reports.figures import Activity, Adoption, ClassDay, PointCell, Poi
 from gateway.reports.freshness import NOTHING, freshness_of
 from gateway.reports.periods import Term, day_number, day_numbered
 from gateway.reports.summaries import grade_of_class
-from gateway.store.schema import class_days, class_knowledge, class_terms, pupils, school_days, schools
+from gateway.store.tables.schools import pupils, schools
+from gateway.store.tables.summaries import class_days, class_knowledge, class_terms, school_days
 from homework.knowledge import Count
 from homework.load import CAPS_MIN
 from homework.suppression import LEAST, Path, hidden

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.schema import down_log
+from gateway.store.tables.schools import down_log
 from homework.report_settings import ReportSettings, settings_from_json
 from sync.down_bodies import unpacked
 

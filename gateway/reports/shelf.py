@@ -21,8 +21,9 @@ from gateway.store.dialect import batched
 from gateway.store.months import known_months
 from gateway.store.pages import PageRow, pages_where
 from gateway.store.reading import ReportVersion, assignments_named, class_pages, layouts_named
-from gateway.store.schema import RowState, class_rollups, documents, page_records, schools
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
+from gateway.store.tables.schools import documents, schools
+from gateway.store.tables.sheets import RowState, class_rollups, page_records
 from gateway.store.tallies import Told, tallies_of
 from homework.assignment import Assignment
 from homework.layout import SheetLayout

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.reports.periods import day_number, term_of
 from gateway.reports.shelf import document_digests
 from gateway.reports.summaries import Place, made_of
-from gateway.store.schema import class_rollups, class_summaries, schools
+from gateway.store.tables.schools import schools
+from gateway.store.tables.sheets import class_rollups
+from gateway.store.tables.summaries import class_summaries
 
 ROSTER_COUNTS_FOR = timedelta(days=30)
 """A class list that changes says nothing of homework that is older: those were other children."""

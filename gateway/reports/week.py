@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import day_number, day_numbered
-from gateway.store.schema import class_summaries
+from gateway.store.tables.summaries import class_summaries
 from homework.load import subject_of
 
 

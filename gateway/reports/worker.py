@@ -30,8 +30,8 @@ from gateway.reports.summaries import Place, Summary, summarise
 from gateway.reports.sweep import ROSTER_COUNTS_FOR, Versions, changed_schools, out_of_date, overdue
 from gateway.store.dialect import add_or_replace, batched
 from gateway.store.leases import give_lease_back, take_lease
-from gateway.store.schema import class_summaries
 from gateway.store.store import Store
+from gateway.store.tables.summaries import class_summaries
 from sync.errors import StoreTrouble
 
 _log = logging.getLogger(__name__)

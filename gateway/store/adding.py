@@ -18,7 +18,7 @@ from gateway.store.months import note_captures
 from gateway.store.pages import COLUMNS, PageRow, count_page, place_of, values_of
 from gateway.store.related import closure, is_linked, of_captures, related
 from gateway.store.rollups import Totals, add_totals
-from gateway.store.schema import RowState, page_records
+from gateway.store.tables.sheets import RowState, page_records
 
 PutOver = Callable[[Mapping[RowName, PageRow], Collection[RowName]], Awaitable[Mapping[RowName, PageRow]]]
 """Gives those of some rows that read otherwise with the corrections known now; the newest of captures are named."""

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_replace
-from gateway.store.schema import boots
+from gateway.store.tables.sheets import boots
 from sync.clock import ClockReading
 from sync.placing import Boot, BoxTimes, Placed, Seen, decode_boot, encode_boot, with_readings
 

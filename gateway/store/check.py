@@ -13,8 +13,8 @@ from gateway.booking import BookedRow, RowName, decide
 from gateway.store.corrections import all_corrections, put_over
 from gateway.store.pages import PageRow, count_page, pages_where
 from gateway.store.rollups import Totals, unpack_counts
-from gateway.store.schema import RowState, capture_months, class_rollups, page_records, page_rollups
 from gateway.store.schools import school_ids
+from gateway.store.tables.sheets import RowState, capture_months, class_rollups, page_records, page_rollups
 
 _Place = TypeVar("_Place", bound=tuple[object, ...])
 

@@ -13,8 +13,8 @@ from gateway.store.dialect import batched
 from gateway.store.documents import publish_classes
 from gateway.store.past_lists import remember
 from gateway.store.rosters import bring_in
-from gateway.store.schema import pupils as pupils_table
 from gateway.store.schools import opened_pupils, school_key
+from gateway.store.tables.schools import pupils as pupils_table
 from homework.roster import Pupil, Roster
 
 

@@ -19,7 +19,7 @@ from gateway.store.down_log import append
 from gateway.store.months import known_months
 from gateway.store.pages import PageRow, content_of, with_content
 from gateway.store.reading import assignment_of_layout, assignments_named, layouts_named
-from gateway.store.schema import corrections, page_records, raw_records
+from gateway.store.tables.sheets import corrections, page_records, raw_records
 from homework.layout import SheetLayout
 from homework.merging import Correction
 from sync.clock import ClockQuality

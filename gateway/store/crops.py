@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.store.dialect import add_or_replace, batched
-from gateway.store.schema import RowState, crops, page_records
 from gateway.store.schools import school_key
+from gateway.store.tables.sheets import RowState, crops, page_records
 from sync.records import CropRecord, crop_place
 from sync.sealing import open_sealed
 

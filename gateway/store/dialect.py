@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 from sqlalchemy.types import UserDefinedType
 
-from gateway.store.schema import schools
+from gateway.store.tables.schools import schools
 
 _T = TypeVar("_T")
 _CHUNK = 400

@@ -15,7 +15,7 @@ from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_replace, batched
-from gateway.store.schema import boxes, down_heads, down_log
+from gateway.store.tables.schools import boxes, down_heads, down_log
 from homework.errors import ClassboxError
 from sync.down_bodies import (
     EACH_COUNTS,

@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, Row, String, literal, literal_column, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore
-from gateway.store.schema import gateway_identity
+from gateway.store.tables.schools import gateway_identity
 from sync.errors import StoreTrouble
 from sync.lanes import INCARNATION_BYTES
 from sync.whole_files import write_whole

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.reading import assignments_named
-from gateway.store.schema import class_rollups, documents
+from gateway.store.tables.schools import documents
+from gateway.store.tables.sheets import class_rollups
 from homework.assignment import Assignment
 
 

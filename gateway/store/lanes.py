@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore, add_or_replace
 from gateway.store.rollups import touch_school
-from gateway.store.schema import boxes, documents, held_records, lanes, raw_records
+from gateway.store.tables.schools import boxes, documents
+from gateway.store.tables.sheets import held_records, lanes, raw_records
 from sync.lanes import Lane
 from sync.receipts import LaneState, decode_state, encode_state
 from sync.records import DocumentRecord

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, literal_column, or_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import insert_into
-from gateway.store.schema import leases
+from gateway.store.tables.schools import leases
 
 
 async def take_lease(connection: AsyncConnection, name: str, holder: str, *, lasts_ms: int) -> bool:

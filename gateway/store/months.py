@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_ignore, among, batched
 from gateway.store.partitions import is_there, month_at
-from gateway.store.schema import assignment_months, capture_months
+from gateway.store.tables.sheets import assignment_months, capture_months
 
 NO_MONTH = 0
 """Where sheets lie of which nobody knows the worksheet."""

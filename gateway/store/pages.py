@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import BookedRow, RowName, Slot
 from gateway.overlay import Content
 from gateway.store.rollups import ClassPlace, Totals
-from gateway.store.schema import RowState
+from gateway.store.tables.sheets import RowState
 from sync.records import PackedItem
 
 _items_decoder = msgspec.msgpack.Decoder(tuple[PackedItem, ...])

@@ -15,8 +15,8 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
-from gateway.store.schema import past_lists
 from gateway.store.schools import school_key
+from gateway.store.tables.schools import past_lists
 from homework.roster import Pupil
 from sync.pseudonym import pseudonym
 

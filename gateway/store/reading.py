@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.months import known_months, month_of_assignment
 from gateway.store.pages import PageRow, pages_where
-from gateway.store.schema import RowState, class_rollups, documents, page_records, schools
+from gateway.store.tables.schools import documents, schools
+from gateway.store.tables.sheets import RowState, class_rollups, page_records
 from homework.assignment import Assignment, parse_assignment
 from homework.errors import BadFileError
 from homework.layout import SheetLayout, layout_from_json

@@ -14,7 +14,7 @@ from gateway.booking import Slot
 from gateway.store.dialect import among, batched
 from gateway.store.months import NO_MONTH, months_with
 from gateway.store.pages import PageRow, Stored, pages_where
-from gateway.store.schema import RowState, page_records
+from gateway.store.tables.sheets import RowState, page_records
 
 
 async def related(connection: AsyncConnection, school: str, pages: Sequence[PageRow]) -> Stored:

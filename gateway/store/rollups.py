@@ -23,7 +23,8 @@ from sqlalchemy import ColumnElement, case, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_replace, batched, insert_into
-from gateway.store.schema import class_rollups, page_rollups, schools
+from gateway.store.tables.schools import schools
+from gateway.store.tables.sheets import class_rollups, page_rollups
 from homework.results import VerdictKind
 from sync.records import VERDICT_CODES
 

@@ -10,8 +10,8 @@ from gateway.keys import Vault
 from gateway.store.adding import Owner, reassign
 from gateway.store.dialect import lock_school
 from gateway.store.pages import pages_where
-from gateway.store.schema import NAMELESS, page_records
 from gateway.store.schools import import_roster, seats_of
+from gateway.store.tables.sheets import NAMELESS, page_records
 from homework.roster import Roster
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.keys import Vault
 from gateway.store.dialect import add_or_replace, batched
 from gateway.store.rollups import touch_school
-from gateway.store.schema import boxes, pupils, schools
+from gateway.store.tables.schools import boxes, pupils, schools
 from homework.errors import ClassboxError
 from homework.roster import Pupil, Roster
 from provisioning.keys import new_box_key, new_school_key

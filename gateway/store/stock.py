@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.schema import boxes, held_records, schools
+from gateway.store.tables.schools import boxes, schools
+from gateway.store.tables.sheets import held_records
 
 _LATELY_MS = 24 * 3600 * 1000
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.store.dialect import add_or_replace, batched
-from gateway.store.schema import tallies
+from gateway.store.tables.sheets import tallies
 from sync.records import Tally, decode_record, encode_record
 
 

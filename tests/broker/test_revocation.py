@@ -15,9 +15,9 @@ from sqlalchemy import select
 from gateway.cli import main
 from gateway.config import load_config
 from gateway.ingest import KEY_LASTS_S, StoreIngest
-from gateway.store.schema import page_records
 from gateway.store.schools import add_school, enrol_box
 from gateway.store.store import Store, open_store
+from gateway.store.tables.sheets import page_records
 from homework.errors import ClassboxError
 from sync.box_link import BoxLink
 from sync.box_session import Pace

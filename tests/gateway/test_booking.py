@@ -11,8 +11,8 @@ from benchmarks._postgresql import PostgreSQL
 from gateway.booking import BookedRow, RowName, Slot, decide
 from gateway.config import load_config
 from gateway.simulated_school import make_school
-from gateway.store.schema import RowState
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import RowState
 from homework.assignment import Assignment, parse_assignment
 from sync.lanes import Lane
 from sync.records import PageResult

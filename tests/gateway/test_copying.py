@@ -14,8 +14,9 @@ from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store import adding
 from gateway.store.copying import copy_rows
 from gateway.store.dialect import lock_school
-from gateway.store.schema import lanes, page_records, schools
 from gateway.store.store import Store, open_store
+from gateway.store.tables.schools import schools
+from gateway.store.tables.sheets import lanes, page_records
 from homework.assignment import parse_assignment
 from sync.errors import StoreTrouble
 from sync.lanes import Lane

@@ -28,9 +28,10 @@ from gateway.store.corrections import all_corrections, corrections_of, field_nam
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish
 from gateway.store.pages import PageRow, pages_where, unpack_items
-from gateway.store.schema import RowState, class_rollups, down_log, page_records
 from gateway.store.schools import enrol_box
 from gateway.store.store import Store, open_store
+from gateway.store.tables.schools import down_log
+from gateway.store.tables.sheets import RowState, class_rollups, page_records
 from homework.assignment import assignment_to_toml, parse_assignment
 from homework.corrections import Word, corrected, said_after
 from homework.errors import ClassboxError

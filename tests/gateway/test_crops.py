@@ -12,8 +12,8 @@ from gateway.cli import main
 from gateway.config import GatewayConfig
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.crops import CropName, open_crop
-from gateway.store.schema import crops
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import crops
 from homework.assignment import parse_assignment
 from sync.lanes import Lane
 from sync.records import CropRecord, PageResult, crop_place

@@ -4,8 +4,8 @@ import asyncio
 
 from sqlalchemy import func, insert, select
 
-from gateway.store.schema import leases
 from gateway.store.store import Store
+from gateway.store.tables.schools import leases
 
 ON_BOTH = True
 TIMES = 60

@@ -22,8 +22,8 @@ from gateway.reports.worker import SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster, plain_layout
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.rosters import bring_in
-from gateway.store.schema import boxes, schools
 from gateway.store.store import Store
+from gateway.store.tables.schools import boxes, schools
 from homework.assignment import Assignment
 from homework.knowledge import Count, together
 from sync.lanes import Lane

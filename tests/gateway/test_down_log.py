@@ -13,7 +13,7 @@ from gateway.cli import main
 from gateway.downlink import StoreDownLog
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.down_log import New, append, append_all, how_far
-from gateway.store.schema import down_heads, down_log
+from gateway.store.tables.schools import down_heads, down_log
 from homework.errors import ClassboxError
 from homework.roster import parse_roster
 from sync.down_bodies import FIRST_CHAIN, MAX_BODY_BYTES, Kind, content_of, next_chain, unpacked

@@ -19,8 +19,8 @@ from gateway.config import load_config
 from gateway.held import accept, held, look_again, refuse
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
-from gateway.store.schema import raw_records
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import raw_records
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession
 from sync.envelope import encode_envelope

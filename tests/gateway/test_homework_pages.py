@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.reading import assignments_named, layouts_named
-from gateway.store.schema import down_log
 from gateway.store.store import Store
+from gateway.store.tables.schools import down_log
 from homework.assignment import parse_assignment
 from sync.lanes import Lane
 from tests.gateway.office import Office, hidden, open_office, said

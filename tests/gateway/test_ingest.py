@@ -13,8 +13,10 @@ from gateway.config import GatewayConfig
 from gateway.held import held
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
-from gateway.store.schema import RowState, boxes, held_records, metadata, page_records
+from gateway.store.schema import metadata
 from gateway.store.schools import enrol_box
+from gateway.store.tables.schools import boxes
+from gateway.store.tables.sheets import RowState, held_records, page_records
 from homework.roster import Pupil
 from sync.envelope import Erased, encode_envelope
 from sync.gateway_session import GatewaySession, Message

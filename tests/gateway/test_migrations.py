@@ -16,8 +16,9 @@ from gateway.held import held
 from gateway.store.check import check
 from gateway.store.pages import pack_items
 from gateway.store.partitions import is_described
-from gateway.store.schema import RowState, metadata
+from gateway.store.schema import metadata
 from gateway.store.store import open_store
+from gateway.store.tables.sheets import RowState
 from sync.lanes import Lane
 from sync.records import PackedItem
 from tests.gateway.databases import POSTGRESQL, SQLITE

@@ -17,7 +17,7 @@ from gateway.simulated_school import SimulatedSchool
 from gateway.store.partitions import is_there, make_months, month_after, month_at
 from gateway.store.reading import month_of, pupil_pages
 from gateway.store.rosters import bring_in
-from gateway.store.schema import RowState, page_records
+from gateway.store.tables.sheets import RowState, page_records
 from homework.roster import Roster
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym

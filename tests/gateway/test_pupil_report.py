@@ -16,7 +16,7 @@ from gateway.reports.worker import SummaryWorker
 from gateway.simulated_class import plain_layout
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.rosters import bring_in
-from gateway.store.schema import comments
+from gateway.store.tables.summaries import comments
 from homework.again import AgainState
 from homework.comments import proposed
 from homework.errors import ClassboxError, UsageError

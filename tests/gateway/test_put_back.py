@@ -18,9 +18,9 @@ from gateway.cli import main
 from gateway.config import GatewayConfig, load_config
 from gateway.ingest import StoreIngest
 from gateway.simulated_school import BOX, SimulatedSchool, make_school
-from gateway.store.schema import page_records
 from gateway.store.schools import add_school
 from gateway.store.store import Store, open_store
+from gateway.store.tables.sheets import page_records
 from homework.assignment import parse_assignment
 from sync.box_link import BoxLink
 from sync.box_session import BoxSession, Pace

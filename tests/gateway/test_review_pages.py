@@ -17,7 +17,8 @@ from gateway.ingest import Changed
 from gateway.reviewing import NotYoursError, answer, waiting
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.crops import CropName
-from gateway.store.schema import class_rollups, down_log
+from gateway.store.tables.schools import down_log
+from gateway.store.tables.sheets import class_rollups
 from gateway.web.changes import Changes
 from gateway.web.rooms import Status
 from gateway.web.site import make_site

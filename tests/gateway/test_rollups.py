@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.rollups import COUNTED, ClassPlace, PagePlace, Totals, pack_counts, unpack_counts
-from gateway.store.schema import page_rollups
+from gateway.store.tables.sheets import page_rollups
 from sync.lanes import Lane
 from sync.records import VERDICT_CODES, PageResult
 

@@ -10,9 +10,9 @@ from sqlalchemy import select
 from gateway.store.class_lists import whole_roster
 from gateway.store.dialect import lock_school
 from gateway.store.past_lists import MOST_KEPT, all_past, forget_in_past, remember
-from gateway.store.schema import down_log, past_lists
 from gateway.store.schools import add_school, school_key
 from gateway.store.store import Store
+from gateway.store.tables.schools import down_log, past_lists
 from homework.roster import Pupil, Roster
 from sync.pseudonym import pseudonym
 from tests.gateway.office import Office, hidden, open_office, said

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Table, UniqueConstraint, func, insert, select, text, update
 
-from gateway.store.schema import boxes, corrections, lanes, metadata, page_records, schools
+from gateway.store.schema import metadata
 from gateway.store.store import Store
+from gateway.store.tables.schools import boxes, schools
+from gateway.store.tables.sheets import corrections, lanes, page_records
 from tests.gateway.joins import KEY, SHARDED, WIDE, strangers
 
 SCALE = Path(__file__).resolve().parents[2] / "docs" / "scale.md"

@@ -20,7 +20,8 @@ from gateway.store.dialect import lock_school
 from gateway.store.documents import publish_settings
 from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.rosters import bring_in
-from gateway.store.schema import (
+from gateway.store.store import Store
+from gateway.store.tables.summaries import (
     class_days,
     class_knowledge,
     class_summaries,
@@ -28,7 +29,6 @@ from gateway.store.schema import (
     school_days,
     school_freshness,
 )
-from gateway.store.store import Store
 from homework.knowledge import Count, of_class
 from homework.lateness import due_ms
 from homework.report_settings import ReportSettings

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from benchmarks._district import DAYS, District, Size
 from benchmarks._district_load import load_schools, make_term_months, prepare
 from gateway.store.check import check
-from gateway.store.schema import RowState, page_records
+from gateway.store.tables.sheets import RowState, page_records
 
 ON_BOTH = True
 SMALL = Size(schools=2, teachers=9, pupils=130, given=12, sheets=400)

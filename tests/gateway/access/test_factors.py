@@ -12,8 +12,8 @@ from gateway.access.ties import Identity, TiedElsewhereError, is_tied, person_of
 from gateway.access.totp import new_recovery_codes, new_secret, recovery_digest
 from gateway.access.tries import TooOftenError
 from gateway.keys import Vault
-from gateway.store.schema import people, recovery_codes
 from gateway.store.store import Store
+from gateway.store.tables.people import people, recovery_codes
 from homework.errors import ClassboxError
 from tests.gateway.access.conftest import Clock
 

@@ -8,8 +8,8 @@ from gateway.access.access import Access
 from gateway.rosters import Wish
 from gateway.store.class_lists import keep_classes, whole_roster
 from gateway.store.dialect import lock_school
-from gateway.store.schema import audit
 from gateway.store.store import Store
+from gateway.store.tables.people import audit
 from homework.roster import Pupil, Roster
 from tests.gateway.access.town import ASSIGNMENT, CLASS, OTHER_CLASS, OWN, Town, town
 

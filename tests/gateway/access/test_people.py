@@ -30,8 +30,8 @@ from gateway.access.person import Grant, Role
 from gateway.access.rules import HOUR_MS, LENT_AT_MOST_MS, may
 from gateway.access.tries import TooOftenError
 from gateway.simulated_school import SimulatedSchool
-from gateway.store import schema
 from gateway.store.store import Store
+from gateway.store.tables import people as tables
 from homework.errors import UsageError
 from sync.errors import StoreTrouble
 from tests.gateway.access.conftest import GOOD, Clock
@@ -77,7 +77,7 @@ async def test_a_name_lies_sealed_in_the_database_and_opens_again(access: Access
     person = await somebody(access)
     async with access.store.reading() as connection:
         found = await account(connection, access.store.vault, person)
-        kept = await connection.scalar(select(schema.people.c.name_sealed))
+        kept = await connection.scalar(select(tables.people.c.name_sealed))
     assert found is not None
     assert (found.name, found.login) == ("王老师", "wang")
     assert kept is not None
@@ -129,7 +129,7 @@ async def test_the_right_password_signs_in_and_the_session_says_who_and_what(
     assert (who.id, who.name, who.strong, len(who.grants)) == (person, "王老师", False, 1)
     assert await access.sessions.person("forged") is None
     async with access.store.reading() as connection:
-        kept = await connection.scalar(select(schema.sessions.c.digest))
+        kept = await connection.scalar(select(tables.sessions.c.digest))
     assert kept == token_digest(cookies["classbox"]) != cookies["classbox"].encode()
 
 
@@ -395,7 +395,7 @@ async def test_grants_are_kept_by_school_and_an_ended_one_holds_no_longer(
         assert (one.id, one.by) == (first, 7)
         await giving.end(connection, one, now_ms=now_ms)
         assert [each.grant.role for each in await giving.grants_of(connection, person, now_ms)] == [Role.ADMIN]
-        assert await connection.scalar(select(func.count()).select_from(schema.grants)) == 1, "it stays written down"
+        assert await connection.scalar(select(func.count()).select_from(tables.grants)) == 1, "it stays written down"
 
 
 async def test_no_grant_is_of_a_school_or_a_pupil_that_there_is_not(access: Access, school: SimulatedSchool) -> None:
@@ -451,7 +451,7 @@ async def test_what_was_done_is_written_by_school_and_cannot_be_changed(
         wide = await lines(connection, None)
     assert (export.deed, export.thing, export.person) == ("export", "class=3-1 assignment=homework-1", 7)
     assert {line.thing for line in wide} == {"person=7", "school=no-such class=3-1"}
-    for statement in (delete(schema.audit), update(schema.audit).values(person_id=8), delete(schema.office_audit)):
+    for statement in (delete(tables.audit), update(tables.audit).values(person_id=8), delete(tables.office_audit)):
         with pytest.raises((DBAPIError, StoreTrouble)):
             async with access.store.writing() as connection:
                 await connection.execute(statement)

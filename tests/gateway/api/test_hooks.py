@@ -30,8 +30,9 @@ from gateway.reports.summaries import Place
 from gateway.reports.worker import CLOSED_AFTER_MS, Finished, SummaryWorker
 from gateway.simulated_school import make_school
 from gateway.store.leases import give_lease_back, take_lease
-from gateway.store.schema import hook_calls, hooks, leases
 from gateway.store.store import Store, open_store
+from gateway.store.tables.programs import hook_calls, hooks
+from gateway.store.tables.schools import leases
 from homework.errors import BadFileError, UsageError
 from homework.lateness import due_ms
 from sync.lanes import Lane

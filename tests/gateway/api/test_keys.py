@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from gateway.access.audit import lines
 from gateway.access.program_keys import LONGEST_DAYS, MOST_KEYS, keys_of
-from gateway.store.schema import tokens
+from gateway.store.tables.programs import tokens
 from homework.errors import UsageError
 from tests.gateway.api.conftest import CLASS, OTHER, OWN, REPORT, Office, opened
 from tests.gateway.databases import on_postgresql

@@ -1,0 +1,1 @@
+"""The tables, room by room; `gateway.store.schema` is all of them."""
