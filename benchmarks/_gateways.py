@@ -62,6 +62,14 @@ class Gateways:
         assert said.startswith("ready"), self.log(f"gateway-{number}")
         self._urls[number] = said.split()[1]
 
+    def url(self, number: int) -> str:
+        """Where a gateway's pages are, or were. Raises `KeyError` for one that never started."""
+        return self._urls[number]
+
+    def lives(self, number: int) -> bool:
+        """Whether a gateway runs, as far as was said to it."""
+        return number in self._gateways
+
     def health(self, number: int) -> dict[str, Any]:
         """What a gateway says of itself."""
         with urllib.request.urlopen(f"{self._urls[number]}health", timeout=10) as answer:

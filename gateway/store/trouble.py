@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -25,6 +26,8 @@ def in_trouble(error: Exception) -> bool:
             return not state.startswith(_OF_THE_DATA)
         if type(error) is DBAPIError:  # what the driver of PostgreSQL says without a code of the server's
             return True
+    if isinstance(error, InternalClientError):  # its line broke in the middle of a word; SQLAlchemy lets it through
+        return True
     return isinstance(error, OSError | OperationalError | InterfaceError | PoolTimeoutError | ClassboxError)
 
 

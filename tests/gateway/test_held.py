@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from asyncpg.exceptions import InternalClientError
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
@@ -372,7 +373,15 @@ async def test_a_record_that_the_store_always_refuses_is_held_and_keeps_nothing_
     assert (await school.check()).faults == ()
 
 
-@pytest.mark.parametrize("trouble", [sqlite3_full(), OSError("no space"), ClassboxError("the folder", remedy="")])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        sqlite3_full(),
+        OSError("no space"),
+        InternalClientError("cannot switch to state 12"),
+        ClassboxError("the folder", remedy=""),
+    ],
+)
 async def test_a_store_in_trouble_holds_nothing_however_long_it_lasts(
     school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch, trouble: Exception
 ) -> None:
