@@ -20,6 +20,8 @@ class Deed(StrEnum):
     ASSIGN = "assign"
     """Bring homework in."""
     EDIT_ROSTER = "edit-roster"
+    RELEASE = "release"
+    """Let the pupils and parents of a class see the results of a test, or take that back."""
     SAY_ABSENT = "say-absent"
     EXPORT = "export"
     """A file with more than one pupil's results."""

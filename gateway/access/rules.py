@@ -36,7 +36,7 @@ LENT_AT_MOST_MS: Final = 16 * HOUR_MS
 _OF_A_CLASS: Final = frozenset(
     {
         *(Deed.SEE_CLASS, Deed.SEE_PUPIL, Deed.SEE_CROP, Deed.CORRECT, Deed.ASSIGN, Deed.EDIT_ROSTER),
-        *(Deed.SAY_ABSENT, Deed.EXPORT, Deed.MANAGE_PEOPLE),
+        *(Deed.SAY_ABSENT, Deed.RELEASE, Deed.EXPORT, Deed.MANAGE_PEOPLE),
     }
 )
 _DEEDS: Final = {
@@ -47,7 +47,7 @@ _DEEDS: Final = {
     Role.DISTRICT: frozenset({Deed.SEE_SCHOOL, Deed.SEE_DISTRICT}),
     Role.ADMIN: frozenset({Deed.MANAGE_PEOPLE, Deed.MANAGE_KEYS, Deed.MANAGE_BOXES, Deed.DECIDE_HELD, Deed.SEE_AUDIT}),
 }
-_NEVER_LENT: Final = frozenset({Deed.EDIT_ROSTER, Deed.EXPORT, Deed.MANAGE_PEOPLE})
+_NEVER_LENT: Final = frozenset({Deed.EDIT_ROSTER, Deed.RELEASE, Deed.EXPORT, Deed.MANAGE_PEOPLE})
 _OF_THE_WHOLE_CLASS: Final = frozenset({Deed.EDIT_ROSTER})
 """Not for whoever teaches one subject of it."""
 _NEED_A_SECOND_FACTOR: Final = frozenset({Deed.MANAGE_PEOPLE, Deed.MANAGE_KEYS, Deed.MANAGE_BOXES, Deed.DECIDE_HELD})

@@ -1,13 +1,13 @@
 """One pupil over a term: what is weak and on which sheets it showed, progress, punctuality, each sheet item by item.
 
 It compares a pupil with nobody: no rank, no place in the class. Of a test whose results were not released the pupil and
-the parents see nothing but that it was handed in (`family`).
+the parents see nothing but that it was handed in (`Sees`).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, tzinfo
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from gateway.reports.summaries import homework_day
 from gateway.store.boots import Made, places
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, layouts_named, pupil_pages
+from gateway.store.releases import released
 from gateway.store.schools import pupils_named
 from gateway.store.tables.summaries import class_summaries
 from homework.again import AgainState, Attempt, PupilAgain, again_of
@@ -149,6 +150,25 @@ class PupilReport(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(point for point in self.points if point.mastery.level == "weak")
 
 
+class Sees(NamedTuple):
+    """What of a pupil somebody may see: the sheets of these `subjects` (None: all), and of those that are tests in
+    the subjects `unreleased` (None: all) also what was not released.
+    """
+
+    subjects: frozenset[str] | None
+    unreleased: frozenset[str] | None
+
+    def tells(self, sheet: PupilSheet) -> bool:
+        """Whether it may be told how the sheet went, and not only that it came."""
+        if not sheet.test or sheet.released:
+            return True
+        return self.unreleased is None or sheet.subject in self.unreleased
+
+
+EVERYTHING = Sees(subjects=None, unreleased=None)
+FAMILY = Sees(subjects=None, unreleased=frozenset())
+
+
 async def pupil_report(
     connection: AsyncConnection,
     vault: Vault,
@@ -157,16 +177,15 @@ async def pupil_report(
     *,
     term: Term,
     subject: str | None = None,
-    family: bool = False,
-    released: Collection[str] = (),
+    sees: Sees = EVERYTHING,
     absences: Mapping[str, Absence] | None = None,
     zone: tzinfo | None = None,
 ) -> PupilReport | None:
     """The pupil of that pseudonym; None for one whom the school's list does not have.
 
     What the class had comes from its summaries, so a piece of homework of which no sheet of this pupil is there shows
-    some seconds after the class's first. `family`: for the pupil and the parents, of whose tests only those `released`
-    (by assignment) are told. `absences` are this pupil's, by assignment. Raises `ClassboxError` for no such school.
+    some seconds after the class's first. `absences` are this pupil's, by assignment. Raises `ClassboxError` for no
+    such school.
     """
     known = await pupils_named(connection, vault, school, {pupil})
     if not known:
@@ -182,12 +201,13 @@ async def pupil_report(
     sheets = [
         sheet
         for name in desk.names()
-        if (sheet := desk.sheet(name, absences or {}, released, zone=zone)) is not None
+        if (sheet := desk.sheet(name, absences or {}, zone=zone)) is not None
         and term.first <= sheet.day <= term.last
         and wanted in (None, sheet.subject)
+        and (sees.subjects is None or sheet.subject in sees.subjects)
     ]
     sheets.sort(key=lambda sheet: (sheet.day, sheet.assignment), reverse=True)
-    shown = [_held_back(sheet) if family and sheet.test and not sheet.released else sheet for sheet in sheets]
+    shown = [sheet if sees.tells(sheet) else _held_back(sheet) for sheet in sheets]
     told = [sheet for sheet in shown if sheet.items]
     points = _points(desk, told)
     punctuality = _punctuality(sheets)
@@ -265,13 +285,16 @@ class _Desk:
         self.documents: Mapping[str, Assignment] = {}
         self._layouts: Mapping[str, SheetLayout] = {}
         self._spans: dict[int, Span] = {}
+        self._released: set[tuple[str, str]] = set()
         self._by_name: dict[str, list[PageRow]] = defaultdict(list)
         for row in self.rows:
             self._by_name[row.assignment or ""].append(row)
 
     async def read(self, connection: AsyncConnection, school: str) -> None:
-        """Read the documents, and when the pages were slid."""
+        """Read the documents, which tests were released, and when the pages were slid."""
         self.documents = await assignments_named(connection, school, self.names())
+        tests = [name for name, document in self.documents.items() if document.mode == "test"]
+        self._released = await released(connection, school, tests)
         self._layouts = await layouts_named(connection, school, {row.sheet for row in self.rows})
         made = [Made(row.booked.name.box, row.clock, row.booked.received_ms) for row in self.rows]
         placed = await places(connection, school, made) if made else []
@@ -285,9 +308,7 @@ class _Desk:
         since = min(here, default=99_999_999) if elsewhere else 0
         return list(dict.fromkeys([*(name for name, one in self.had.items() if one.day >= since), *self._by_name]))
 
-    def sheet(
-        self, name: str, absences: Mapping[str, Absence], released: Collection[str], *, zone: tzinfo | None
-    ) -> PupilSheet | None:
+    def sheet(self, name: str, absences: Mapping[str, Absence], *, zone: tzinfo | None) -> PupilSheet | None:
         """One assignment of the pupil's; None where neither a sheet nor a summary is there."""
         rows, document, had = self._by_name.get(name, []), self.documents.get(name), self.had.get(name)
         if not rows and had is None:
@@ -308,12 +329,13 @@ class _Desk:
         (again, *_) = again_of([Attempt(self.who, records[id(row)], b"") for row in rows]) or (None,)
         begun = (had is not None and had.again_begun) or any(row.attempt > 1 for row in rows)
         settled = result.score_hundredths is not None and result.max_score_hundredths and not result.pending
+        class_name = first[0].class_name or "" if first else self.who.class_name
         arrived = min((row.booked.received_ms for row in rows), default=0)
         return PupilSheet(
             assignment=name,
             title=document.title if document is not None else had.title if had is not None else name,
             subject=subject_of(document.subject) if document is not None else had.subject if had is not None else "",
-            class_name=first[0].class_name or "" if first else self.who.class_name,
+            class_name=class_name,
             day=day_numbered(had.day) if had is not None else homework_day(document, arrived, zone),
             status=status,
             timing=note.timing,
@@ -325,7 +347,7 @@ class _Desk:
             again=again.state if again is not None and begun else None,
             attempts=again.attempts if again is not None else 0,
             test=document is not None and document.mode == "test",
-            released=name in released,
+            released=(name, class_name) in self._released,
             items=_items(document, result, again),
         )
 

@@ -8,6 +8,7 @@ from gateway.web.pages.classes import add_classes
 from gateway.web.pages.district import add_district
 from gateway.web.pages.items import add_items
 from gateway.web.pages.pupil import add_pupils
+from gateway.web.pages.releases import add_releases
 from gateway.web.pages.report_files import add_report_files
 from gateway.web.pages.reports import add_reports
 from gateway.web.pages.review import add_review
@@ -23,6 +24,7 @@ def add_figure_rooms(rooms: Rooms) -> None:
     add_start(rooms)
     add_report_files(rooms)  # before the reports: `…/A.xlsx` is no assignment called A.xlsx
     add_reports(rooms)
+    add_releases(rooms)
     add_items(rooms)
     add_week(rooms)
     add_district(rooms)

@@ -28,6 +28,7 @@ DEEDS = {
     "see-district": "Figures of all schools",
     "see-week": "Week",
     "correct": "Corrected",
+    "release": "Test released, or taken back",
     "assign": "Homework changed",
     "edit-roster": "Class list changed",
     "say-absent": "Said who was away",

@@ -49,7 +49,10 @@ class PupilItemView(NamedTuple):
 
 
 class PupilSheetView(NamedTuple):
-    """One homework. `items` is empty where it is not opened; then `opener` leads to the page with it open."""
+    """One homework. `items` is empty where it is not opened; then `opener` leads to the page with it open.
+
+    `test` says of one that was not released that it is a test; `held_back` before whom nothing of it is shown.
+    """
 
     key: str
     day: str
@@ -60,6 +63,8 @@ class PupilSheetView(NamedTuple):
     state_style: str
     again: str
     again_style: str
+    test: str
+    held_back: bool
     signs: tuple[tuple[str, str], ...]
     items: tuple[PupilItemView, ...]
     opener: str
@@ -255,6 +260,7 @@ def _sheet(
     sheet: PupilSheet, key: str, settings: ReportSettings, address: str, _: Translate, *, whole: bool
 ) -> PupilSheetView:
     state, style = _state(sheet, _)
+    closed = sheet.test and not sheet.released and sheet.status in ("handed-in", "late")
     again = sheet.again if sheet.again is not AgainState.NOTHING else None
     return PupilSheetView(
         key=key,
@@ -266,6 +272,8 @@ def _sheet(
         state_style=style,
         again=_(STATE_WORDS[again]) if again is not None else "",
         again_style=_AGAIN_STYLES.get(again, "ask") if again is not None else "",
+        test=_("Test, not released") if closed else "",
+        held_back=closed and not sheet.items,
         signs=tuple(_sign(item.state) for item in sheet.items),
         items=tuple(_item(item, _) for item in sheet.items) if whole else (),
         opener="" if whole or not sheet.items else sheet.assignment,

@@ -11,10 +11,11 @@ from gateway.ingest import StoreIngest
 from gateway.reports.class_report import Absence
 from gateway.reports.comments import MAX_COMMENT, keep_comment, stored_comment
 from gateway.reports.periods import term_of
-from gateway.reports.pupil_report import PupilReport, Where, pupil_report
+from gateway.reports.pupil_report import EVERYTHING, FAMILY, PupilReport, Sees, Where, pupil_report
 from gateway.reports.worker import SummaryWorker
 from gateway.simulated_class import plain_layout
 from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store.releases import release
 from gateway.store.rosters import bring_in
 from gateway.store.tables.summaries import comments
 from homework.again import AgainState
@@ -86,15 +87,14 @@ class Scene:
         self,
         *,
         subject: str | None = None,
-        family: bool = False,
-        released: Sequence[str] = (),
+        sees: Sees = EVERYTHING,
         absences: dict[str, Absence] | None = None,
     ) -> PupilReport:
         await self.worker.catch_up()
         async with self.school.store.reading() as connection:
             found = await pupil_report(
                 connection, self.school.store.vault, self.school.school, self.me, term=TERM, subject=subject,
-                family=family, released=released, absences=absences,
+                sees=sees, absences=absences,
             )  # fmt: skip
         assert found is not None
         return found
@@ -189,13 +189,28 @@ async def test_of_a_test_that_was_not_released_a_family_sees_that_it_was_handed_
     teacher = await scene.report()
     assert teacher.sheets[0].items
     assert teacher.weak
-    family = await scene.report(family=True)
+    family = await scene.report(sees=FAMILY)
     (sheet,) = family.sheets
     assert (sheet.status, sheet.items, sheet.rate, sheet.score_hundredths) == ("handed-in", (), None, None)
     assert family.points == ()
     assert family.facts.weak == ()
     assert "0" not in [answer for one in family.sheets for item in one.items for answer in item.answers]
-    assert (await scene.report(family=True, released=[test])).sheets[0].items == teacher.sheets[0].items
+    async with scene.school.store.writing() as connection:
+        await release(connection, scene.school.school, "another class", test, person_id=1, at_ms=1)
+    assert not (await scene.report(sees=FAMILY)).sheets[0].items, "each class has its own word"
+    async with scene.school.store.writing() as connection:
+        await release(connection, scene.school.school, sheet.class_name, test, person_id=1, at_ms=1)
+    assert (await scene.report(sees=FAMILY)).sheets[0].items == teacher.sheets[0].items
+
+
+async def test_who_teaches_one_subject_sees_the_tests_of_another_as_the_family_does(scene: Scene) -> None:
+    """A parent who teaches the own child mathematics."""
+    await scene.homework(but({0}), mode="test")
+    await scene.homework(but({0}), mode="test", subject="语文")
+    both = await scene.report(sees=Sees(subjects=None, unreleased=frozenset({"math"})))
+    assert {sheet.subject: bool(sheet.items) for sheet in both.sheets} == {"math": True, "chinese": False}
+    taught = await scene.report(sees=Sees(subjects=frozenset({"math"}), unreleased=frozenset({"math"})))
+    assert [sheet.subject for sheet in taught.sheets] == ["math"]
 
 
 async def test_a_subject_can_be_looked_at_alone(scene: Scene) -> None:

@@ -264,3 +264,15 @@ page_rollups = Table(
     PrimaryKeyConstraint("school_id", "assignment", "class_name", "attempt", "sheet", "page"),
     school_key(),
 )
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("school_id", String(32)),
+    Column("assignment", String(64)),
+    Column("class_name", String(64)),
+    Column("person_id", BigInteger, nullable=False),  # who let the families see it; 0: whoever sits at this machine
+    Column("released_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "assignment", "class_name"),
+    school_key(),
+)

@@ -8,15 +8,15 @@ from urllib.parse import urlencode
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.deeds import Deed, Thing
+from gateway.access.deeds import SOME, Deed, Thing
 from gateway.access.person import Person
-from gateway.access.rules import may, visible_classes, visible_subjects
+from gateway.access.rules import may, names_for, visible_subjects
 from gateway.keys import Vault
 from gateway.reports.comments import keep_comment
 from gateway.reports.periods import Term
-from gateway.reports.pupil_report import PupilReport, PupilSheet, pupil_report
+from gateway.reports.pupil_report import PupilReport, PupilSheet, Sees, pupil_report
 from gateway.reports.settings import report_settings
-from gateway.store.schools import class_pupils
+from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.web.found import attachment, class_address, now_ms, person_of, place_in, pupil_address, term_asked
 from gateway.web.pupil_view import parents_slip, parents_words, pupil_page
 from gateway.web.rooms import Rooms, report_address, some_subject, thing_of_address
@@ -60,7 +60,7 @@ class _Pupils:
         words = translator(language).gettext
         address = pupil_address(report.school, report.pupil)
         person, at_ms = person_of(request), now_ms()
-        of_class = Thing(school=report.school, class_name=report.class_name, subject=report.subject)
+        of_class = Thing(school=report.school, class_name=report.class_name, subject=SOME)
         async with self._rooms.store.reading() as connection:
             settings = await report_settings(connection, report.school)
 
@@ -73,7 +73,13 @@ class _Pupils:
         return render(
             request,
             "pupil.html",
-            page=pupil_page(report, settings, language, sheet_address=class_report, opened=request.query.get("sheet")),
+            page=pupil_page(
+                report,
+                settings,
+                language,
+                sheet_address=class_report,
+                opened=request.query.get("sheet"),
+            ),
             address=address,
             query=_query(request),
             class_address=class_address(report.school, report.class_name)
@@ -85,7 +91,7 @@ class _Pupils:
         )
 
     async def slip(self, request: web.Request) -> web.Response:
-        report = await self._found(request)
+        report = await self._found(request, on_paper=True)
         return await self._slips(request, [report], report.name)
 
     async def class_slips(self, request: web.Request) -> web.Response:
@@ -94,7 +100,7 @@ class _Pupils:
         store = self._rooms.store
         async with store.reading() as connection:
             known = await class_pupils(connection, store.vault, school, class_name)
-            reports = [await self._report(connection, request, school, one.pseudonym) for one in known]
+            reports = [await self._report(connection, request, school, one.pseudonym, on_paper=True) for one in known]
         found = [report for report in reports if report is not None]
         if not found:
             raise web.HTTPNotFound
@@ -129,7 +135,7 @@ class _Pupils:
         return web.Response(body=body, headers={"Content-Type": "application/pdf", "Content-Disposition": disposition})
 
     async def _report(
-        self, connection: AsyncConnection, request: web.Request, school: str, pupil: bytes
+        self, connection: AsyncConnection, request: web.Request, school: str, pupil: bytes, *, on_paper: bool = False
     ) -> PupilReport | None:
         return await pupil_as_seen(
             connection,
@@ -140,14 +146,15 @@ class _Pupils:
             term=term_asked(request),
             subject=request.query.get("subject") or None,
             at_ms=now_ms(),
+            on_paper=on_paper,
         )
 
-    async def _found(self, request: web.Request) -> PupilReport:
+    async def _found(self, request: web.Request, *, on_paper: bool = False) -> PupilReport:
         thing = thing_of_address(request)
         assert isinstance(thing.school, str)
         assert thing.pupil is not None
         async with self._rooms.store.reading() as connection:
-            report = await self._report(connection, request, thing.school, thing.pupil)
+            report = await self._report(connection, request, thing.school, thing.pupil, on_paper=on_paper)
         if report is None:
             raise web.HTTPNotFound
         return report
@@ -163,16 +170,28 @@ async def pupil_as_seen(
     term: Term,
     subject: str | None,
     at_ms: int,
+    on_paper: bool = False,
 ) -> PupilReport | None:
-    """The pupil as the reader may see it: a teacher of one subject that subject, a family no unreleased test."""
-    teaches = visible_classes(person, school, at_ms) != frozenset()
-    report = await pupil_report(connection, vault, school, pupil, term=term, subject=subject, family=not teaches)
-    if report is None or not teaches:
-        return report
-    visible = visible_subjects(person, school, report.class_name, at_ms)
-    if visible is None or report.subject in visible:
-        return report
-    return await pupil_report(connection, vault, school, pupil, term=term, subject=min(visible, default=""))
+    """The pupil as the reader may see it: a teacher of the class in the own subjects, a family in all of them, who is
+    both in all. Tests that were not released are for teachers alone, and never `on_paper` that goes to the parents.
+    """
+    known = await pupils_named(connection, vault, school, {pupil})
+    if not known:
+        return None
+    sees = seen_of(person, school, known[0], at_ms)
+    if on_paper:
+        sees = sees._replace(unreleased=frozenset())
+    if subject is None and sees.subjects is not None and len(sees.subjects) == 1:
+        (subject,) = sees.subjects
+    return await pupil_report(connection, vault, school, pupil, term=term, subject=subject, sees=sees)
+
+
+def seen_of(person: Person, school: str, one: KnownPupil, at_ms: int) -> Sees:
+    """What of a pupil that person may see, who may see something: as a teacher of the class, as the family, as both."""
+    taught = visible_subjects(person, school, one.pupil.class_name, at_ms)
+    is_family = one.pseudonym in names_for(person, school, at_ms).pupils
+    # Who teaches nothing there was let in as the family, or as a program for pupils alone.
+    return Sees(subjects=None if is_family or not taught else taught, unreleased=taught)
 
 
 def _choices(report: PupilReport, request: web.Request, address: str, _: Translate) -> list[tuple[str, str, bool]]:

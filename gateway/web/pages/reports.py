@@ -10,6 +10,7 @@ from gateway.reports.class_report import SchoolReport
 from gateway.web.corrections_view import corrections_view
 from gateway.web.found import address_of, item_addresses, pupil_addresses, report_crops, report_found
 from gateway.web.more_view import more_view
+from gateway.web.pages.releases import release_view
 from gateway.web.rooms import REPORT, Rooms, place_of
 from gateway.web.views import notices
 from homework.again import STATE_WORDS, AgainState
@@ -43,6 +44,7 @@ class _Reports:
             view=report_view(report, language, notices=notices(report, language)),
             text=report_text(report, words),
             accounts=report.accounts,
+            release=await release_view(self._rooms.store, request, report),
             to_look_at=sum(item.review for item in report.figures.items),
             pupil_addresses={
                 f"pupil-{pupil}": address

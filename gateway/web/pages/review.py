@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 from aiohttp import ClientConnectionResetError, web
 from aiohttp_sse import sse_response
 from multidict import MultiDictProxy
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person
@@ -32,6 +33,7 @@ from gateway.reviewing import (
 )
 from gateway.store.crops import CropName, open_crop
 from gateway.store.reading import assignments_named
+from gateway.store.releases import release_of
 from gateway.web.rooms import REPORT, Rooms, report_address, some_class, thing_of_address
 from homework.assignment import Assignment
 from homework.load import subject_of
@@ -187,6 +189,8 @@ class _Review:
         store = self._rooms.store
         try:
             async with store.reading() as connection:
+                if not await self._may_be_seen(connection, request):
+                    raise web.HTTPNotFound
                 picture = await open_crop(connection, store.vault, request.match_info["school"], name)
         except SealError as error:
             raise web.HTTPNotFound from error
@@ -194,6 +198,17 @@ class _Review:
             raise web.HTTPNotFound
         headers = {"Cache-Control": "private, max-age=3600", "Content-Disposition": "inline"}
         return web.Response(body=picture, content_type="image/webp", headers=headers)
+
+    async def _may_be_seen(self, connection: AsyncConnection, request: web.Request) -> bool:
+        """Of a test that was not released the family sees no answer either."""
+        thing: Thing = request["thing"]
+        if thing.assignment is None or self._rooms.may(request, Deed.SEE_CLASS, thing._replace(pupil=None)):
+            return True
+        school = request.match_info["school"]
+        document = (await assignments_named(connection, school, {thing.assignment})).get(thing.assignment)
+        if document is None or document.mode != "test":
+            return True
+        return await release_of(connection, school, str(thing.class_name), thing.assignment) is not None
 
     async def thing_of_crop(self, request: web.Request) -> Thing:
         """Whose picture it is: what the rules are asked about. Raises `HTTPNotFound` where there is no such page."""
