@@ -16,6 +16,7 @@ from gateway.keys import KEY_FILE_NAME
 from gateway.reports.check import check_summaries
 from gateway.store.backup import back_up, restore
 from gateway.store.check import CheckResult, check
+from gateway.store.dumps import dump, is_server, play_in
 from gateway.store.store import Store
 from gateway.store.tables.schools import boxes
 from ui.language import terminal_language, translator
@@ -84,7 +85,7 @@ def backup_command(to: Path, config_path: Path | None) -> None:
     """  # noqa: D301 - \b is click's
     _ = translator(terminal_language()).gettext
     config = load_config(config_path)
-    back_up(config, to)
+    (dump if is_server(config.store_url) else back_up)(config, to)
     with_store(config_path, Store.move_on)  # so that this copy, put back by hand, is known for an old one
     print(_("Copied to {path}. Keep {key} as well, in another place.").format(path=to, key=config.data / KEY_FILE_NAME))
 
@@ -98,7 +99,12 @@ def restore_command(source: Path, config_path: Path | None) -> None:
     Example: classgate db restore /mnt/copies/classgate-2026-11-29.sqlite
     """
     _ = translator(terminal_language()).gettext
-    before = restore(load_config(config_path), source)
+    config = load_config(config_path)
+    before = None
+    if is_server(config.store_url):
+        play_in(config, source)
+    else:
+        before = restore(config, source)
     # Opened at once: so that an old schema, or a copy of a newer program, shows now and not at the next start.
     boxes = with_store(config_path, _count_boxes)
     if before is not None:

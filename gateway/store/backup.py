@@ -1,7 +1,7 @@
 """A copy of the gateway's SQLite database, made while the gateway runs, and the database put back from one.
 
-PostgreSQL has tools of its own for both. A database that they put back is noticed at the next start, as is one that
-somebody copied into place by hand (`gateway.store.generation`).
+Of PostgreSQL: `gateway.store.dumps`. A database that somebody copied into place by hand is noticed at the next start
+(`gateway.store.generation`).
 """
 
 from __future__ import annotations
@@ -34,13 +34,8 @@ def back_up(config: GatewayConfig, to: Path) -> None:
     database is damaged or the copy cannot be written.
     """
     database = _database(config)
-    if to.exists():
-        raise UsageError(
-            "There is already something at {path}.",
-            remedy="Choose a new name; with the date in it each copy has its own.",
-            path=to,
-        )
-    with _written_beside(to) as beside:
+    refuse_to_overwrite(to)
+    with written_beside(to) as beside:
         _copy(database, beside)
 
 
@@ -52,7 +47,7 @@ def restore(config: GatewayConfig, source: Path) -> Path | None:
     """
     database = _database(config)
     file = GenerationFile(config.data)
-    with _written_beside(database) as beside:
+    with written_beside(database) as beside:
         _copy(source, beside)
         generation = _generation_and_key(config, beside)
         _settle(database)
@@ -61,18 +56,22 @@ def restore(config: GatewayConfig, source: Path) -> Path | None:
         return _set_aside(database)
 
 
-def _database(config: GatewayConfig) -> Path:
-    url = make_url(config.store_url)
-    if url.get_backend_name() != "sqlite" or not url.database:
+def refuse_to_overwrite(to: Path) -> None:
+    """Raises `UsageError` when there is a file of that name."""
+    if to.exists():
         raise UsageError(
-            "Only an SQLite database is copied by this command.",
-            remedy="Use pg_dump and pg_restore; the gateway notices by itself that its database was put back.",
+            "There is already something at {path}.",
+            remedy="Choose a new name; with the date in it each copy has its own.",
+            path=to,
         )
-    return Path(url.database)
+
+
+def _database(config: GatewayConfig) -> Path:
+    return Path(make_url(config.store_url).database or "")
 
 
 @contextmanager
-def _written_beside(path: Path) -> Iterator[Path]:
+def written_beside(path: Path) -> Iterator[Path]:
     """A file to write, which gets the name `path` when the block ends well and is gone when it does not."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -159,13 +159,6 @@ def test_killed_while_it_is_put_back_it_is_the_old_database_or_the_copy(
     assert schools(config) == (["one"] if step == "fsync_folder" else ["one", "two"])
 
 
-def test_postgresql_is_left_to_its_own_tools(tmp_path: Path):
-    toml = tmp_path / "gateway.toml"
-    toml.write_text('data = "data"\n[store]\nurl = "postgresql+asyncpg://classgate@localhost/classgate"\n')
-    done = classgate(load_config(toml), "db", "backup", tmp_path / "copy")
-    assert (done.exit_code, "Use pg_dump and pg_restore" in done.stderr) == (2, True)
-
-
 def test_a_database_of_a_newer_program_is_said_so(config: GatewayConfig):
     add(config, "one")
     with contextlib.closing(sqlite3.connect(config.data / DATABASE)) as plain:
