@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, Slot, seat_key
+from gateway.store.absences import ToldAbsence, keep_absences
 from gateway.store.boots import note_boots
 from gateway.store.corrections import Told as Correction
 from gateway.store.corrections import book, captures_judged_by, keep_corrections, spread
@@ -30,6 +31,7 @@ from sync.errors import MalformedRecord
 from sync.lanes import Lane, record_digest
 from sync.placing import Numbered, Seen
 from sync.records import (
+    AbsenceRecord,
     CorrectionRecord,
     CropRecord,
     DocumentRecord,
@@ -48,6 +50,7 @@ _LANE_OF = {
     Tally: Lane.HEALTH,
     CropRecord: Lane.CROPS,
     CorrectionRecord: Lane.RESULTS,
+    AbsenceRecord: Lane.RESULTS,
 }
 
 
@@ -78,6 +81,8 @@ def read_record(payload: bytes, lane: Lane) -> Record:
             names = (record.software,)
         case Tally():
             names = (record.assignment, record.class_name)
+        case AbsenceRecord():
+            names = (record.assignment,)
         case CropRecord() | CorrectionRecord():
             names = (record.item,)
     if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
@@ -88,7 +93,7 @@ def read_record(payload: bytes, lane: Lane) -> Record:
 async def take_in(
     connection: AsyncConnection, school: str, arrived: Sequence[Arrived]
 ) -> frozenset[tuple[str | None, str | None]]:
-    """Store pages, corrections, documents and tallies, and what the clocks of all records tell.
+    """Store pages, corrections, absences, documents and tallies, and what the clocks of all records tell.
 
     The caller holds the school's lock, and keeps what it wants of signs of health.
     Returns the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
@@ -136,6 +141,15 @@ async def take_in(
     touched = await book(connection, school, rows, corrected)
     await spread(connection, school, {one.record.capture for one in new} | {page.capture for _, page in pages})
     told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
+    told |= await keep_absences(
+        connection,
+        school,
+        [
+            ToldAbsence(one.record, one.name.box, one.received_ms)
+            for one in arrived
+            if isinstance(one.record, AbsenceRecord)
+        ],
+    )
     await touch_classes(connection, school, told - touched)
     if placed_anew:
         await touch_school(connection, school, "documents")
@@ -148,8 +162,11 @@ def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:
     for name, record, _payload, received_ms in arrived:
         if isinstance(record, DocumentRecord | CropRecord):
             continue
-        # A later revision has the clock of its capture, which may be boots before it was queued.
-        made_when_queued = not isinstance(record, PageResult) or record.revision == 1
+        # A later revision has the clock of its capture, which may be boots before it was queued; and a word on an
+        # absence waits until the gateway is known to read it.
+        made_when_queued = not isinstance(record, PageResult | AbsenceRecord) or (
+            isinstance(record, PageResult) and record.revision == 1
+        )
         numbered = Numbered(name.epoch, int(_LANE_OF[type(record)]), name.seq) if made_when_queued else None
         seen[name.box].append(Seen(record.clock, received_ms, numbered))
     return seen

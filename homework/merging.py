@@ -15,8 +15,8 @@ Taking back is a correction as well: it says that nothing is said. All of them a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,24 @@ from homework.results import ItemResult, Reading, Said, Stamp
 
 MOST_NAMED = 16
 """So many corrections one names. Of more on one field these are the newest, and they name the others."""
+
+
+class Word(Protocol):
+    """What of a word decides whether it counts. `order` is its place among the school's, None where not known yet."""
+
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def replaces(self) -> tuple[bytes, ...]: ...
+    @property
+    def synced(self) -> bool: ...
+    @property
+    def wall_ms(self) -> int: ...
+    @property
+    def order(self) -> int | None: ...
+
+
+W = TypeVar("W", bound=Word)
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -65,12 +83,26 @@ class Counting(NamedTuple):
 
 def counting(corrections: Iterable[Correction]) -> Counting:
     """Which of the corrections of one field count. Depends on the set alone: neither on order nor on doubling."""
-    every = list({one.id: one for one in sorted(corrections, key=_rank, reverse=True)}.values())
+    every = list(corrections)
     return Counting(
-        _winner(every, lambda one: one.judgement is not msgspec.UNSET),
-        _winner(every, lambda one: one.comment is not msgspec.UNSET),
-        _winner(every, lambda one: one.stamp is not msgspec.UNSET),
+        winner(one for one in every if one.judgement is not msgspec.UNSET),
+        winner(one for one in every if one.comment is not msgspec.UNSET),
+        winner(one for one in every if one.stamp is not msgspec.UNSET),
     )
+
+
+def winner(words: Iterable[W]) -> W | None:
+    """That of several people's words on one thing which counts, None of none. Depends on the set alone."""
+    every = {one.id: one for one in sorted(words, key=_rank, reverse=True)}.values()
+    replaced = {name for one in every for name in one.replaces if name != one.id}
+    heads = [one for one in every if one.id not in replaced]
+    # Two that name each other (nobody honest makes such) replace neither.
+    return max(heads or every, key=_rank, default=None)
+
+
+def newest_first(words: Iterable[W]) -> list[W]:
+    """Words by the same rank, but for what names what."""
+    return sorted(words, key=_rank, reverse=True)
 
 
 def said_after_all(item: ItemResult, corrections: Collection[Correction]) -> Said | None:
@@ -119,18 +151,10 @@ def _judgement(said: Said) -> Judgement:
 def _named(known: Collection[Correction]) -> tuple[bytes, ...]:
     """The corrections that one made now names: those that count first, then the newest."""
     counts = {one.id: one for one in counting(known) if one is not None}
-    rest = [one for one in sorted(known, key=_rank, reverse=True) if one.id not in counts]
+    rest = [one for one in newest_first(known) if one.id not in counts]
     return tuple(dict.fromkeys(one.id for one in (*counts.values(), *rest)))[:MOST_NAMED]
 
 
-def _winner(every: Sequence[Correction], speaks: Callable[[Correction], bool]) -> Correction | None:
-    speaking = [one for one in every if speaks(one)]
-    replaced = {name for one in speaking for name in one.replaces if name != one.id}
-    heads = [one for one in speaking if one.id not in replaced]
-    # Two that name each other (nobody honest makes such) replace neither.
-    return max(heads or speaking, key=_rank, default=None)
-
-
-def _rank(one: Correction) -> tuple[bool, int, float, bytes]:
+def _rank(one: Word) -> tuple[bool, int, float, bytes]:
     order = math.inf if one.order is None else one.order
     return (one.synced, one.wall_ms if one.synced else 0, order, one.id)

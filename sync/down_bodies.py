@@ -15,9 +15,9 @@ import zstandard
 from sync.errors import MalformedRecord
 from sync.sealing import open_sealed, seal
 
-Kind = Literal["assignment", "layout", "reference", "roster", "setting", "correction"]
+Kind = Literal["assignment", "layout", "reference", "roster", "setting", "correction", "absence"]
 """What this version knows. A newer gateway may offer more."""
-EACH_COUNTS: Collection[str] = ("correction",)
+EACH_COUNTS: Collection[str] = ("correction", "absence")
 """Kinds of which each entry counts. Of the others a newer entry of the same key takes the place of an older one."""
 MAX_BODY_BYTES = 16 << 20
 """What a body may unpack to. Pictures of empty pages are the largest: one of A4 has some 100 KB to 1 MiB."""

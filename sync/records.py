@@ -1,4 +1,4 @@
-"""What a box tells: a page, a document, a sign of health, what it has of a class, a person's correction, a crop.
+"""What a box tells: a page, a document, a sign of health, what it has of a class, a person's word, a crop.
 
 A record is a MessagePack array that starts with its kind and version. Fields are only ever appended (with a
 default); any other change is a new version. A kind or version that is not known raises `FutureVersion`, and
@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NamedTuple, TypeVar
 import msgspec
 from msgspec import Meta
 
+from homework.absences import Absence
 from homework.merging import MOST_NAMED
 from homework.results import Doubt, ItemResult, MarkKind, PageRecord, Reading, Stamp, TeacherMark, Verdict, VerdictKind
 from sync.clock import ClockReading
@@ -28,13 +29,15 @@ SETTLED_BYTES = 8
 """Of a correction's id, where a page says which it accounts for. Two of a page share them by a chance of 10⁻¹⁵."""
 MAX_DOCUMENT_BYTES = 1 << 20
 CROP_KIND = 6
+ABSENCE_KIND = 7
 MAX_CROP_BYTES = 64 << 10
 MAX_RECORD_BYTES = MAX_DOCUMENT_BYTES + 1024
 
-NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1}
+NEWEST: Mapping[int, int] = {1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1, 7: 1}
 """The newest version of each kind of record that is read here."""
 
 Digest = Annotated[bytes, Meta(min_length=16, max_length=16)]
+Pseudonym = Annotated[bytes, Meta(min_length=PSEUDONYM_BYTES, max_length=16)]
 Name = Annotated[str, Meta(max_length=64)]
 Hundredths = Annotated[int, Meta(ge=0, lt=2**31)]
 Small = Annotated[int, Meta(ge=0, le=255)]
@@ -78,6 +81,9 @@ MARK_CODES: tuple[MarkKind, ...] = (
 
 STAMP_CODES: tuple[Stamp | None, ...] = (None, Stamp.EXCELLENT, Stamp.GOOD, Stamp.SEEN, Stamp.KEEP_GOING)
 """A stamp's code on the wire is its place here; only ever appended to."""
+
+ABSENCE_CODES: tuple[Absence | None, ...] = (None, Absence.EXCUSED, Absence.EXEMPT)
+"""The code on the wire of what is said of a pupil's absence is its place here; only ever appended to."""
 
 
 class FieldName(NamedTuple):
@@ -124,7 +130,7 @@ class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     kind: Literal[1] = 1
     version: Literal[1] = 1
     capture: Digest
-    pseudonym: Annotated[bytes, Meta(min_length=PSEUDONYM_BYTES, max_length=16)] | None
+    pseudonym: Pseudonym | None
     seat: Seat | None
     clock: ClockReading
     assignment: Name | None
@@ -257,7 +263,28 @@ class CorrectionRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=Tru
     origin: Name | None = None
 
 
-Record = PageResult | DocumentRecord | HealthRecord | Tally | CorrectionRecord | CropRecord
+class AbsenceRecord(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+    """A person's word that a pupil's sheet is not to come, or is (lane `results`); `sync.absences` makes and reads it.
+
+    `absence` is a code of `ABSENCE_CODES`. `sealed` has under the school key who said it, `replaces` names the words on
+    the same pupil and assignment that were known then. On its way down the gateway adds its `order` among the school's
+    words on absences, and the `origin`: the box that it came from, "" for the school itself.
+    """
+
+    kind: Literal[7] = 7
+    version: Literal[1] = 1
+    id: Digest
+    assignment: Name
+    pseudonym: Pseudonym
+    absence: Annotated[int, Meta(ge=0, lt=len(ABSENCE_CODES))]
+    sealed: Annotated[bytes, Meta(max_length=MAX_SEALED)] | None
+    replaces: Annotated[tuple[Digest, ...], Meta(max_length=MOST_NAMED)]
+    clock: ClockReading
+    order: Annotated[int, Meta(ge=1, lt=2**53)] | None = None
+    origin: Name | None = None
+
+
+Record = PageResult | DocumentRecord | HealthRecord | Tally | CorrectionRecord | CropRecord | AbsenceRecord
 
 
 class _Head(msgspec.Struct, array_like=True):
@@ -273,6 +300,7 @@ _health = msgspec.msgpack.Decoder(HealthRecord)
 _tally = msgspec.msgpack.Decoder(Tally)
 _crop = msgspec.msgpack.Decoder(CropRecord)
 _correction = msgspec.msgpack.Decoder(CorrectionRecord)
+_absence = msgspec.msgpack.Decoder(AbsenceRecord)
 
 T = TypeVar("T")
 
@@ -305,6 +333,8 @@ def decode_record(payload: bytes) -> Record:
                 return _crop.decode(payload)
             case (5, 1):
                 return _correction.decode(payload)
+            case (7, 1):
+                return _absence.decode(payload)
     except DECODING as error:
         raise MalformedRecord(str(error)) from error
     if head.kind in NEWEST and head.version < 1:

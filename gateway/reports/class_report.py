@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,6 +21,7 @@ from gateway.store.crops import CropName, crops_of
 from gateway.store.pages import PageRow
 from gateway.store.schools import KnownPupil
 from gateway.store.tables.sheets import RowState
+from homework.absences import STATUS, Absence, timing_of
 from homework.again import AgainState, Attempt, PupilAgain, again_of
 from homework.class_report import ClassReport, PupilNote, missing_pages, pupil_line
 from homework.lateness import Span, Timing, due_ms, limit_ms, pupil_timing, timings
@@ -29,11 +30,6 @@ from homework.results import PageRecord, VerdictKind
 from homework.roster import Pupil
 from homework.statistics import PupilResult, canonical, class_figures
 from sync.placing import Known, Placed
-
-Absence = Literal["excused", "exempt"]
-"""请假, 免做."""
-Absences = Mapping[bytes, Absence]
-"""What is known of the absence of pupils, by pseudonym."""
 
 
 class AnswerKey(NamedTuple):
@@ -82,24 +78,22 @@ async def class_report(
     school: str,
     class_name: str,
     assignment: str,
-    *,
-    absences: Absences | None = None,
 ) -> SchoolReport:
     """The report as of now. An assignment or a class that never came gives an empty one.
 
     Raises `ClassboxError` when there is no such school.
     """
-    report, who = await _report(Shelf(connection, vault, school), Work(class_name, assignment), absences or {})
+    report, who = await _report(Shelf(connection, vault, school), Work(class_name, assignment))
     pictures = await crops_of(connection, school, {row.booked.capture for row in who.first})
     return msgspec.structs.replace(report, crops=_crops(report, who, pictures)) if pictures else report
 
 
 async def report_from(shelf: Shelf, work: Work) -> SchoolReport:
     """The same from a shelf that serves many, without the pictures of wrong answers."""
-    return (await _report(shelf, work, {}))[0]
+    return (await _report(shelf, work))[0]
 
 
-async def _report(shelf: Shelf, work: Work, absences: Absences) -> tuple[SchoolReport, _Who]:
+async def _report(shelf: Shelf, work: Work) -> tuple[SchoolReport, _Who]:
     roster = await shelf.pupils(work.class_name)
     every = await shelf.pages(work)
     rows = [(row, state) for row, state in every if row.attempt == 1]
@@ -115,7 +109,7 @@ async def _report(shelf: Shelf, work: Work, absences: Absences) -> tuple[SchoolR
         for row in who.first
     }
     due = due_ms(document.due if document is not None else None)
-    results, notes = _results(who, layouts, timings(spans, due), absences)
+    results, notes = _results(who, layouts, timings(spans, due), await shelf.absences(work.assignment))
     settings = await shelf.settings()
     figures = class_figures(document.items if document else (), results, settings.thresholds)
     again = again_of(who.attempts())
@@ -210,13 +204,14 @@ class _Who:
 
 
 def _results(
-    who: _Who, layouts: Mapping[str, SheetLayout], timing: Mapping[RowName, Timing], absences: Absences
+    who: _Who, layouts: Mapping[str, SheetLayout], timing: Mapping[RowName, Timing], absences: Mapping[bytes, Absence]
 ) -> tuple[list[PupilResult], dict[str, PupilNote]]:
     """One result for each pupil, and what is said beside it. A sheet that is there counts, whoever was absent."""
     results: list[PupilResult] = []
     notes: dict[str, PupilNote] = {}
     for pupil in who.pupils:
         own = who.of(pupil.pupil_id)
+        absence = absences.get(who.alias[pupil.pupil_id])
         if not own and pupil.pupil_id not in who.matched:
             continue  # nothing but a corrected sheet of somebody of another class
         result, notes[pupil.pupil_id] = pupil_line(
@@ -226,11 +221,10 @@ def _results(
             [one.record for one in own],
             missing_pages=missing_pages(((one.row.sheet, one.row.page) for one in own), layouts),
             matched=pupil.pupil_id in who.matched,
-            timing=pupil_timing(timing.get(one.row.booked.name) for one in own),
+            timing=timing_of(absence if own else None, pupil_timing(timing.get(one.row.booked.name) for one in own)),
         )
-        absence = absences.get(who.alias[pupil.pupil_id])
         if not own and absence is not None:
-            result = msgspec.structs.replace(result, status=absence)
+            result = msgspec.structs.replace(result, status=STATUS[absence])
         results.append(result)
     return results, notes
 

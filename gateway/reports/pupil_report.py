@@ -16,17 +16,18 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
-from gateway.reports.class_report import Absence
 from gateway.reports.comments import StoredComment, stored_comment
 from gateway.reports.graded import graded
 from gateway.reports.periods import Term, day_number, day_numbered, start_ms
 from gateway.reports.summaries import homework_day
+from gateway.store.absences import absences_of_pupil
 from gateway.store.boots import Made, places
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, layouts_named, pupil_pages
 from gateway.store.releases import released
 from gateway.store.schools import pupils_named
 from gateway.store.tables.summaries import class_summaries
+from homework.absences import STATUS, Absence, timing_of
 from homework.again import AgainState, Attempt, PupilAgain, again_of
 from homework.assignment import Assignment, Item
 from homework.class_report import missing_pages, pupil_line
@@ -178,14 +179,12 @@ async def pupil_report(
     term: Term,
     subject: str | None = None,
     sees: Sees = EVERYTHING,
-    absences: Mapping[str, Absence] | None = None,
     zone: tzinfo | None = None,
 ) -> PupilReport | None:
     """The pupil of that pseudonym; None for one whom the school's list does not have.
 
     What the class had comes from its summaries, so a piece of homework of which no sheet of this pupil is there shows
-    some seconds after the class's first. `absences` are this pupil's, by assignment. Raises `ClassboxError` for no
-    such school.
+    some seconds after the class's first. Raises `ClassboxError` for no such school.
     """
     known = await pupils_named(connection, vault, school, {pupil})
     if not known:
@@ -197,11 +196,12 @@ async def pupil_report(
         await _of_class(connection, school, who.class_name, term),
     )
     await desk.read(connection, school)
+    absences = await absences_of_pupil(connection, school, pupil)
     wanted = None if subject is None else subject_of(subject)
     sheets = [
         sheet
         for name in desk.names()
-        if (sheet := desk.sheet(name, absences or {}, zone=zone)) is not None
+        if (sheet := desk.sheet(name, absences.get(name), zone=zone)) is not None
         and term.first <= sheet.day <= term.last
         and wanted in (None, sheet.subject)
         and (sees.subjects is None or sheet.subject in sees.subjects)
@@ -308,7 +308,7 @@ class _Desk:
         since = min(here, default=99_999_999) if elsewhere else 0
         return list(dict.fromkeys([*(name for name, one in self.had.items() if one.day >= since), *self._by_name]))
 
-    def sheet(self, name: str, absences: Mapping[str, Absence], *, zone: tzinfo | None) -> PupilSheet | None:
+    def sheet(self, name: str, absence: Absence | None, *, zone: tzinfo | None) -> PupilSheet | None:
         """One assignment of the pupil's; None where neither a sheet nor a summary is there."""
         rows, document, had = self._by_name.get(name, []), self.documents.get(name), self.had.get(name)
         if not rows and had is None:
@@ -322,10 +322,9 @@ class _Desk:
             self.who.seat,
             [records[id(row)] for row in first],
             missing_pages=missing_pages(((row.sheet, row.page) for row in first), self._layouts),
-            timing=pupil_timing(self._timing(row, due, had) for row in first),
+            timing=timing_of(absence if first else None, pupil_timing(self._timing(row, due, had) for row in first)),
         )
-        absence = absences.get(name)
-        status: SubmissionStatus = absence if not first and absence is not None else result.status
+        status = STATUS[absence] if not first and absence is not None else result.status
         (again, *_) = again_of([Attempt(self.who, records[id(row)], b"") for row in rows]) or (None,)
         begun = (had is not None and had.again_begun) or any(row.attempt > 1 for row in rows)
         settled = result.score_hundredths is not None and result.max_score_hundredths and not result.pending

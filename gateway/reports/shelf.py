@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import RowName
 from gateway.keys import Vault
 from gateway.reports.settings import report_settings
+from gateway.store.absences import absences_of
 from gateway.store.boots import Made, places
 from gateway.store.dialect import batched
 from gateway.store.months import known_months
@@ -25,6 +26,7 @@ from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.store.tables.schools import documents, schools
 from gateway.store.tables.sheets import RowState, class_rollups, page_records
 from gateway.store.tallies import Told, tallies_of
+from homework.absences import Absence
 from homework.assignment import Assignment
 from homework.layout import SheetLayout
 from homework.report_settings import ReportSettings
@@ -75,6 +77,7 @@ class Shelf:
         self._digests: dict[tuple[str, str], bytes] = {}
         self._digested: set[str] = set()
         self._settings: ReportSettings | None = None
+        self._absences: dict[str, Mapping[bytes, Absence]] = {}
 
     async def fetch(self, works: Collection[Work]) -> None:
         """Read ahead for the reports of these."""
@@ -87,6 +90,7 @@ class Shelf:
         await self.layouts(sheets)
         await self._fetch_documents(assignments)
         await self._fetch_digests(sheets | assignments)
+        await self._fetch_absences(assignments)
 
     async def version(self, work: Work) -> ReportVersion:
         """Of what a report would be made; all zero for a school that is not here."""
@@ -146,6 +150,16 @@ class Shelf:
     async def tallies(self, work: Work) -> list[Told]:
         """What every box has of this, as it said."""
         return await tallies_of(self.connection, self.school, work.class_name, work.assignment)
+
+    async def absences(self, assignment: str) -> Mapping[bytes, Absence]:
+        """Who is excused from an assignment or exempt (请假, 免做), by pseudonym."""
+        if assignment not in self._absences:
+            await self._fetch_absences({assignment})
+        return self._absences[assignment]
+
+    async def _fetch_absences(self, assignments: Collection[str]) -> None:
+        found = await absences_of(self.connection, self.school, assignments)
+        self._absences |= {name: found.get(name, {}) for name in assignments}
 
     async def _fetch_documents(self, names: Collection[str]) -> None:
         found = await assignments_named(self.connection, self.school, names)

@@ -22,7 +22,7 @@ from gateway.store.reading import assignment_of_layout, assignments_named, layou
 from gateway.store.tables.sheets import corrections, page_records, raw_records
 from homework.layout import SheetLayout
 from homework.merging import Correction
-from sync.clock import ClockQuality
+from sync.clock import ClockQuality, ClockReading
 from sync.corrections import Opened, opened
 from sync.lanes import Lane
 from sync.placing import ANCHOR_ERROR_MS, RECEIVER_ERROR_MS
@@ -39,6 +39,13 @@ from sync.records import (
 
 STILL_TO_COME_MS = RECEIVER_ERROR_MS + ANCHOR_ERROR_MS
 """A time server's time that is so much later than the school's own is not believed: that box lives in 2099."""
+
+
+def believed(clock: ClockReading, received_ms: int) -> ClockReading:
+    """A reading as it counts for which of several words stands: of a time that is still to come nothing is believed."""
+    if clock.wall_ms <= received_ms + STILL_TO_COME_MS:
+        return clock
+    return msgspec.structs.replace(clock, quality=min(clock.quality, ClockQuality.RESTORED))
 
 
 class Told(NamedTuple):
@@ -74,9 +81,7 @@ async def keep_corrections(connection: AsyncConnection, school: str, told: Seque
             continue
         here.add((record.capture, record.id))
         order += 1
-        clock = record.clock
-        if clock.wall_ms > received_ms + STILL_TO_COME_MS:
-            clock = msgspec.structs.replace(clock, quality=min(clock.quality, ClockQuality.RESTORED))
+        clock = believed(record.clock, received_ms)
         new.append(Kept(msgspec.structs.replace(record, clock=clock, order=order, origin=origin), origin, received_ms))
     rows = [
         {

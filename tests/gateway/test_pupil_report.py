@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import select
 
 from gateway.ingest import StoreIngest
-from gateway.reports.class_report import Absence
 from gateway.reports.comments import MAX_COMMENT, keep_comment, stored_comment
 from gateway.reports.periods import term_of
 from gateway.reports.pupil_report import EVERYTHING, FAMILY, PupilReport, Sees, Where, pupil_report
@@ -18,6 +17,7 @@ from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.releases import release
 from gateway.store.rosters import bring_in
 from gateway.store.tables.summaries import comments
+from homework.absences import Absence
 from homework.again import AgainState
 from homework.comments import proposed
 from homework.errors import ClassboxError, UsageError
@@ -29,6 +29,7 @@ from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from sync.records import PageResult
+from tests.gateway.absent import at_box
 from tests.gateway.judged import judged
 from ui.language import translator
 
@@ -88,13 +89,12 @@ class Scene:
         *,
         subject: str | None = None,
         sees: Sees = EVERYTHING,
-        absences: dict[str, Absence] | None = None,
     ) -> PupilReport:
         await self.worker.catch_up()
         async with self.school.store.reading() as connection:
             found = await pupil_report(
                 connection, self.school.store.vault, self.school.school, self.me, term=TERM, subject=subject,
-                sees=sees, absences=absences,
+                sees=sees,
             )  # fmt: skip
         assert found is not None
         return found
@@ -154,7 +154,9 @@ async def test_what_came_late_what_is_missing_and_what_was_excused_are_told_apar
     late = await scene.homework(but(set()), late=[1])
     missing = await scene.homework({seat: set() for seat in range(2, 13)})
     away = await scene.homework({seat: set() for seat in range(2, 13)})
-    report = await scene.report(absences={away: "excused", late: "excused"})
+    words = [at_box(scene.school, 1, Absence.EXCUSED, assignment=name) for name in (away, late)]
+    await scene.ingest.take([scene.school.box.envelope(Lane.RESULTS, words)])
+    report = await scene.report()
     by_name = {sheet.assignment: (sheet.status, sheet.timing) for sheet in report.sheets}
     assert by_name == {
         "hw-1": ("handed-in", Timing.IN_TIME),

@@ -4,7 +4,7 @@ import io
 import msgspec
 import pytest
 
-from gateway.reports.class_report import AnswerKey, class_report
+from gateway.reports.class_report import AnswerKey
 from gateway.reports.export import report_to_csv, report_to_json
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.crops import CropName
@@ -18,7 +18,6 @@ from homework.statistics import Thresholds
 from homework.wording import headline, report_text
 from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
-from sync.pseudonym import pseudonym
 from sync.records import VERDICT_CODES, CropRecord, PageResult, crop_place
 from sync.sealing import seal
 from tests.gateway.judged import judged
@@ -214,19 +213,6 @@ async def test_lines_are_drawn_where_the_school_says_and_move_when_it_says_other
     assert report.figures.excellent_n == 12
     assert report.settings.marks == "grades"
     assert report.reteach == ("1", "2", "3")  # nobody had them right
-
-
-async def test_pupils_on_leave_are_not_missing_and_a_sheet_that_is_there_counts(school: SimulatedSchool):
-    pupils = school.pupils.roster.pupils
-    aliases = [pseudonym(school.school_key, pupil.pupil_id) for pupil in pupils]
-    await come(school, school.pupils.result(pupils[0]))
-    async with school.store.reading() as connection:
-        report = await class_report(
-            connection, school.store.vault, school.school, "3-1", school.pupils.assignment.id,
-            absences={aliases[0]: "excused", aliases[1]: "excused", aliases[2]: "exempt"},
-        )  # fmt: skip
-    assert [line.status for line in report.figures.pupils[:4]] == ["handed-in", "excused", "exempt", "missing"]
-    assert report.figures.expected == 10
 
 
 async def test_the_pictures_of_a_common_wrong_answer_are_named_where_there_are_any(school: SimulatedSchool):

@@ -29,6 +29,7 @@ from gateway.store.tables.summaries import (
     school_days,
     school_freshness,
 )
+from homework.absences import Absence
 from homework.knowledge import Count, of_class
 from homework.lateness import due_ms
 from homework.report_settings import ReportSettings
@@ -36,6 +37,7 @@ from homework.roster import Pupil, Roster
 from homework.statistics import Thresholds
 from sync.lanes import Lane
 from sync.records import PageResult, Tally
+from tests.gateway.absent import at_box
 from tests.gateway.judged import judged
 
 ON_BOTH = True
@@ -118,6 +120,24 @@ async def test_sums_over_a_class_its_days_and_the_school_follow_from_the_summari
     (school_day,) = await scene.rows(school_days)
     assert (school_day["grade"], school_day["classes"], school_day["handed_in"]) == (3, 1, 10)
     assert (school_day["load_classes"], school_day["load_judged"]) == (1, 0)
+
+
+async def test_who_is_excused_or_exempt_is_in_no_sum_of_those_expected_and_keeps_no_class_from_being_finished(
+    scene: Scene,
+) -> None:
+    await scene.come(*map(judged, scene.sheets(*range(1, 11))))
+    await scene.worker.catch_up()
+    assert ((await scene.row())["excused"], scene.finished) == (0, [])
+    words = [at_box(scene.school, 11, Absence.EXCUSED), at_box(scene.school, 12, Absence.EXEMPT)]
+    await scene.ingest.take([scene.school.box.envelope(Lane.RESULTS, words)])
+    assert (await scene.check()).waiting == 1
+    assert await scene.worker.catch_up() == 1
+    row = await scene.row()
+    assert (row["size"], row["expected"], row["handed_in"], row["excused"]) == (12, 10, 10, 2)
+    assert [one.place.class_name for one in scene.finished] == ["3-1"]
+    (term,) = await scene.rows(class_terms)
+    assert (term["handed_in"], term["expected"]) == (10, 10)
+    assert await scene.check() == SummaryCheck(summaries=1, waiting=0, faults=())
 
 
 async def test_what_changes_afterwards_changes_what_is_kept(scene: Scene) -> None:

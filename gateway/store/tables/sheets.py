@@ -232,6 +232,24 @@ corrections = Table(
     Index("ux_corrections_order", "school_id", "order_no", unique=True),
 )
 
+absences = Table(
+    "absences",
+    metadata,
+    Column("school_id", String(32)),
+    Column("assignment", String(64)),
+    Column("pupil", LargeBinary(16)),
+    Column("absence_id", LargeBinary(16)),
+    Column("order_no", BigInteger, nullable=False),  # its place among the school's words on absences, from 1
+    Column("origin", String(32), nullable=False),  # the box that it came from, "" for the school itself
+    Column("body", LargeBinary, nullable=False),  # sync.records.AbsenceRecord with its order and origin
+    Column("received_ms", BigInteger, nullable=False),
+    PrimaryKeyConstraint("school_id", "assignment", "pupil", "absence_id"),
+    school_key(),
+    Index("ux_absences_id", "school_id", "absence_id", unique=True),
+    Index("ux_absences_order", "school_id", "order_no", unique=True),
+    Index(None, "school_id", "pupil"),
+)
+
 class_rollups = Table(
     "class_rollups",
     metadata,

@@ -1,0 +1,139 @@
+"""What people said of pupils' absence (请假, 免做), on boxes and at the school, in the order in which it came.
+
+Nothing is taken out; which word counts is worked out from all that there are (`homework.absences`). Each of them goes
+down to every box of the school, for any box takes any class, also back to the one that it came from: so all sides know
+its place, and say the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.store.corrections import believed
+from gateway.store.dialect import add_or_ignore, batched
+from gateway.store.down_log import New, append_all
+from gateway.store.schools import seats_of
+from gateway.store.tables.sheets import absences
+from homework.absences import Absence, standing
+from sync.absences import word_of
+from sync.records import AbsenceRecord, decode_record, encode_record
+
+
+class ToldAbsence(NamedTuple):
+    """A word, the box that it came from ("" for the school itself), and when."""
+
+    record: AbsenceRecord
+    origin: str
+    received_ms: int
+
+
+async def keep_absences(
+    connection: AsyncConnection, school: str, told: Sequence[ToldAbsence]
+) -> frozenset[tuple[str, str]]:
+    """Keep words in the order given, each once, and let those that were not here go down. The school is locked.
+
+    Returns the (assignment, class) pairs that they are about, as far as the class list knows the pupils. The reports of
+    those have changed; of a pupil whom it does not know a word waits for the list.
+    """
+    if not told:
+        return frozenset()
+    known = await _known(connection, school, {one.record.id for one in told})
+    last = await connection.execute(select(func.max(absences.c.order_no)).where(absences.c.school_id == school))
+    order: int = last.scalar_one() or 0
+    new: list[ToldAbsence] = []
+    for record, origin, received_ms in told:
+        if record.id in known:
+            continue
+        known.add(record.id)
+        order += 1
+        clock = believed(record.clock, received_ms)
+        placed = msgspec.structs.replace(record, clock=clock, order=order, origin=origin)
+        new.append(ToldAbsence(placed, origin, received_ms))
+    if not new:
+        return frozenset()
+    rows = [
+        {
+            "school_id": school,
+            "assignment": one.record.assignment,
+            "pupil": one.record.pseudonym,
+            "absence_id": one.record.id,
+            "order_no": one.record.order,
+            "origin": one.origin,
+            "body": encode_record(one.record),
+            "received_ms": one.received_ms,
+        }
+        for one in new
+    ]
+    await connection.execute(add_or_ignore(connection, absences), rows)
+    await append_all(
+        connection, school, [New("absence", one.record.id.hex(), encode_record(one.record)) for one in new]
+    )
+    seats = await seats_of(connection, school, ({one.record.pseudonym for one in new}, ()))
+    return frozenset(
+        (one.record.assignment, seats.class_of[one.record.pseudonym])
+        for one in new
+        if one.record.pseudonym in seats.class_of
+    )
+
+
+async def words_on(connection: AsyncConnection, school: str, assignment: str, pupil: bytes) -> list[AbsenceRecord]:
+    """Everything that was said of a pupil and an assignment, in the school's order."""
+    query = _of_school(school).where(absences.c.assignment == assignment, absences.c.pupil == pupil)
+    return _records(await connection.execute(query.order_by(absences.c.order_no)))
+
+
+async def absences_of(
+    connection: AsyncConnection, school: str, assignments: Collection[str]
+) -> dict[str, dict[bytes, Absence]]:
+    """Who is excused from these assignments or exempt, by assignment and pseudonym; nobody else is named."""
+    records = [
+        record
+        for some in batched(sorted(assignments))
+        for record in _records(await connection.execute(_of_school(school).where(absences.c.assignment.in_(some))))
+    ]
+    return _standing(records)
+
+
+async def absences_of_pupil(connection: AsyncConnection, school: str, pupil: bytes) -> dict[str, Absence]:
+    """The assignments from which a pupil is excused or exempt."""
+    found = _standing(_records(await connection.execute(_of_school(school).where(absences.c.pupil == pupil))))
+    return {assignment: away for assignment, by_pupil in found.items() for away in by_pupil.values()}
+
+
+def _of_school(school: str) -> Select[tuple[bytes]]:
+    return select(absences.c.body).where(absences.c.school_id == school)
+
+
+def _records(rows: Iterable[Any]) -> list[AbsenceRecord]:
+    found = []
+    for row in rows:
+        record = decode_record(bytes(row.body))
+        assert isinstance(record, AbsenceRecord)
+        found.append(record)
+    return found
+
+
+def _standing(records: Iterable[AbsenceRecord]) -> dict[str, dict[bytes, Absence]]:
+    words: dict[tuple[str, bytes], list[AbsenceRecord]] = defaultdict(list)
+    for record in records:
+        words[record.assignment, record.pseudonym].append(record)
+    found: dict[str, dict[bytes, Absence]] = defaultdict(dict)
+    for (assignment, pupil), some in words.items():
+        counts = standing(map(word_of, some))
+        if counts is not None:
+            found[assignment][pupil] = counts
+    return dict(found)
+
+
+async def _known(connection: AsyncConnection, school: str, names: Collection[bytes]) -> set[bytes]:
+    found: set[bytes] = set()
+    for some in batched(sorted(names)):
+        query = select(absences.c.absence_id).where(absences.c.school_id == school, absences.c.absence_id.in_(some))
+        found |= {bytes(name) for name in (await connection.execute(query)).scalars()}
+    return found
