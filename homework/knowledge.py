@@ -66,7 +66,7 @@ class Count(msgspec.Struct, frozen=True):
         return Fraction(self.correct, self.n) if self.n else None
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def mastery(correct: int, n: int) -> Mastery:
     """What can be said of somebody with `correct` of `n` answers right (0 <= correct <= n)."""
     weak = share_below(WEAK_BELOW, correct, n)
@@ -90,9 +90,11 @@ def mastery(correct: int, n: int) -> Mastery:
 def share_below(line: float, correct: int, n: int) -> float:
     """The probability that somebody with `correct` of `n` right has a share below `line` (0 < line < 1)."""
     trials = n + 1
+    yes, no, ways = math.log(line), math.log1p(-line), _ways(trials)
+    # A binomial probability each, through logarithms: the coefficient of 1,000 trials is no float.
+    terms = [math.exp(ways[k] + k * yes + (trials - k) * no) for k in range(trials + 1)]
     # The shorter tail is summed: of 1,000 answers the other would be 1 less a rounding error.
-    above = sum(_term(k, trials, line) for k in range(correct + 1, trials + 1))
-    below = sum(_term(k, trials, line) for k in range(correct + 1))
+    above, below = sum(terms[correct + 1 :]), sum(terms[: correct + 1])
     return above if above <= below else 1 - below
 
 
@@ -130,18 +132,41 @@ def _counted(state: VerdictKind | None) -> Count:
     return Count() if state in (None, VerdictKind.REVIEW) else Count(int(state is VerdictKind.CORRECT), 1)
 
 
-def _term(k: int, trials: int, p: float) -> float:
-    """A binomial probability, through logarithms: the coefficient of 1,000 trials is no float."""
-    ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-    return math.exp(ways + k * math.log(p) + (trials - k) * math.log1p(-p))
+@lru_cache(maxsize=256)
+def _ways(trials: int) -> tuple[float, ...]:
+    """The logarithm of the number of ways to choose k of them, for every k."""
+    return tuple(math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) for k in range(trials + 1))
 
 
 def _quantile(probability: float, correct: int, n: int) -> float:
+    """By halving, thirty times: to 1e-9, far finer than anything that is shown.
+
+    Newton's method knows first where it ends, to 1e-12: only what lies nearer than that has to be asked.
+    """
+    near = _newton(probability, correct, n)
     low, high = 0.0, 1.0
-    for _ in range(30):  # to 1e-9, far finer than anything that is shown
+    for _ in range(30):
         middle = (low + high) / 2
-        if share_below(middle, correct, n) < probability:
+        far = near is not None and abs(middle - near) > _SURE
+        if middle < near if far and near is not None else share_below(middle, correct, n) < probability:
             low = middle
         else:
             high = middle
     return (low + high) / 2
+
+
+_SURE = 1e-10
+
+
+def _newton(probability: float, correct: int, n: int) -> float | None:
+    """Where the share of probability lies below, to well under `_SURE`; None where the steps do not come to rest."""
+    trials, most = n + 1, _ways(n)[correct]
+    x = (correct + 1) / (n + 2)
+    for _ in range(20):
+        density = trials * math.exp(most + correct * math.log(x) + (n - correct) * math.log1p(-x))
+        step = (probability - share_below(x, correct, n)) / density if density else math.inf
+        # Never out of 0 to 1: half of the way to the end at most.
+        x = min(max(x + step, x / 2), (1 + x) / 2)
+        if abs(step) < _SURE / 1000:
+            return x
+    return None

@@ -10,8 +10,8 @@ shares stand in for the counts of the sources; in a full matrix both are the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+import math
+from collections.abc import Mapping, Sequence
 from statistics import StatisticsError, correlation
 
 import msgspec
@@ -72,22 +72,22 @@ def sp_chart(results: Sequence[PupilResult], items: Sequence[Item]) -> SPChart:
     states = {result.pupil: item_states(result.items) for result in results}
     names = list(dict.fromkeys([*(item.id for item in items), *(name for own in states.values() for name in own)]))
     rows = {pupil: tuple(_right(own.get(name)) for name in names) for pupil, own in states.items()}
-    rows = {pupil: row for pupil, row in rows.items() if _share(row) is not None}
+    rows = {pupil: row for pupil, row in rows.items() if _n(row)}
     columns = {name: tuple(row[place] for row in rows.values()) for place, name in enumerate(names)}
-    columns = {name: column for name, column in columns.items() if _share(column) is not None}
+    columns = {name: column for name, column in columns.items() if _n(column)}
     kept = [place for place, name in enumerate(names) if name in columns]
     rows = {pupil: tuple(row[place] for place in kept) for pupil, row in rows.items()}
-    by_item, by_pupil = _sorted(columns), _sorted(rows)
+    item_shares, items_whole = _shares(columns)
+    pupil_shares, pupils_whole = _shares(rows)
+    by_item = sorted(columns, key=lambda name: -item_shares[name])
+    by_pupil = sorted(rows, key=lambda name: -pupil_shares[name])
     across = {name: place for place, name in enumerate(columns)}
-    down = {name: place for place, name in enumerate(rows)}
-    item_shares = [_share(column) or Fraction(0) for column in columns.values()]
-    pupil_shares = [_share(row) or Fraction(0) for row in rows.values()]
     return SPChart(
-        pupils=tuple(_fit(name, rows[name], item_shares) for name in by_pupil),
-        items=tuple(_fit(name, columns[name], pupil_shares) for name in by_item),
+        pupils=tuple(_fit(name, rows[name], list(item_shares.values())) for name in by_pupil),
+        items=tuple(_fit(name, columns[name], list(pupil_shares.values())) for name in by_item),
         cells=tuple(tuple(rows[pupil][across[item]] for item in by_item) for pupil in by_pupil),
-        s_line=tuple(round(pupil_shares[down[pupil]] * len(columns)) for pupil in by_pupil),
-        p_line=tuple(round(item_shares[across[item]] * len(rows)) for item in by_item),
+        s_line=tuple(_rounded(pupil_shares[pupil] * len(columns), pupils_whole) for pupil in by_pupil),
+        p_line=tuple(_rounded(item_shares[item] * len(rows), items_whole) for item in by_item),
     )
 
 
@@ -100,11 +100,11 @@ def item_rest(chart: SPChart, item: str) -> float | None:
     place = next((place for place, fit in enumerate(chart.items) if fit.name == item), None)
     if place is None:
         return None
-    pairs = [
-        (float(own), float(rest))
-        for row in chart.cells
-        if (own := row[place]) is not None and (rest := _share((*row[:place], *row[place + 1 :]))) is not None
-    ]
+    pairs = []
+    for row in chart.cells:
+        own, n = row[place], _n(row)
+        if own is not None and n > 1:
+            pairs.append((float(own), (row.count(True) - own) / (n - 1)))
     if len(pairs) < LEAST_FOR_CORRELATION:
         return None
     try:
@@ -118,27 +118,34 @@ def _right(state: VerdictKind | None) -> bool | None:
     return None if state in (None, VerdictKind.REVIEW) else state is VerdictKind.CORRECT
 
 
-def _share(cells: Sequence[bool | None]) -> Fraction | None:
-    there = [cell for cell in cells if cell is not None]
-    return Fraction(sum(there), len(there)) if there else None
+def _n(cells: Row) -> int:
+    return len(cells) - cells.count(None)
 
 
-def _sorted(lines: dict[str, Row]) -> list[str]:
-    return sorted(lines, key=lambda name: -(_share(lines[name]) or 0))
+def _shares(lines: Mapping[str, Row]) -> tuple[dict[str, int], int]:
+    """How much of each line is right, exactly: in whole numbers, of a whole that every line's share is a part of."""
+    whole = math.lcm(*(_n(cells) for cells in lines.values()))
+    return {name: cells.count(True) * (whole // _n(cells)) for name, cells in lines.items()}, whole
 
 
-def _fit(name: str, cells: Row, shares: Sequence[Fraction]) -> Fit:
-    """`shares` says of each cell how much of the class (or of the sheet) is right there."""
+def _rounded(parts: int, whole: int) -> int:
+    """`parts` / `whole` to the next whole number, a half to the even one."""
+    down, rest = divmod(parts, whole)
+    return down + (2 * rest > whole or (2 * rest == whole and down % 2 == 1))
+
+
+def _fit(name: str, cells: Row, shares: Sequence[int]) -> Fit:
+    """`shares` says of each cell how much of the class (or of the sheet) is right there, in parts of one whole."""
     there = [(share, cell) for share, cell in zip(shares, cells, strict=True) if cell is not None]
-    right = sum(cell for _, cell in there)
-    observed = sum((share for share, cell in there if cell), Fraction(0))
+    n, right = len(there), cells.count(True)
+    observed = sum(share for share, cell in there if cell)
     ordered = sorted((share for share, _ in there), reverse=True)
-    best, worst = sum(ordered[:right], Fraction(0)), sum(ordered[len(ordered) - right :], Fraction(0))
-    by_chance = right * sum(ordered, Fraction(0)) / len(there)
+    best, worst = sum(ordered[:right]), sum(ordered[n - right :])
+    by_chance = right * sum(ordered)  # times n, as what it is compared with
     return Fit(
         name=name,
         correct=right,
-        n=len(there),
-        caution=float((best - observed) / (best - by_chance)) if best > by_chance else None,
-        modified=float((best - observed) / (best - worst)) if best > worst else None,
+        n=n,
+        caution=(best - observed) * n / (n * best - by_chance) if n * best > by_chance else None,
+        modified=(best - observed) / (best - worst) if best > worst else None,
     )

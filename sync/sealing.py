@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import secrets
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from homework.errors import ClassboxError
 
@@ -15,6 +14,7 @@ _NONCE_BYTES = 12
 _SALT_BYTES = 16
 _TAG_BYTES = 16
 _VERSION = b"\x01"
+_INFO = b"classbox seal 1"
 
 
 class SealError(ClassboxError):
@@ -44,5 +44,9 @@ def open_sealed(key: bytes, sealed: bytes, aad: bytes) -> bytes:
 
 
 def _cipher(key: bytes, nonce: bytes) -> ChaCha20Poly1305:
-    derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=nonce[_NONCE_BYTES:], info=b"classbox seal 1")
-    return ChaCha20Poly1305(derive.derive(key))
+    return ChaCha20Poly1305(_derived(key, nonce[_NONCE_BYTES:]))
+
+
+def _derived(key: bytes, salt: bytes) -> bytes:
+    """HKDF-SHA256 (RFC 5869) of one block: 32 bytes. By hand, because a class report opens a hundred names."""
+    return hmac.digest(hmac.digest(salt, key, "sha256"), _INFO + b"\x01", "sha256")
