@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -201,9 +201,21 @@ class _Facts:
         self.received = tuple(p for p in boot.received if p[1] >= BUILT_AT_MS)  # else the receiver's clock is unset
         self.received_offset_ms = min(map(_offset, self.received), default=NEVER_MS)
         self.anchors = tuple(p for p in boot.anchors if self.believes(p))
-        self.first_window = self.window(0)
-        self.last_window = self.window(boot.until_ms)
-        self.begun_before_ms = self.received_by_ms(0)
+
+    @cached_property
+    def first_window(self) -> _Window | None:
+        """When the boot began."""
+        return self.window(0)
+
+    @cached_property
+    def last_window(self) -> _Window | None:
+        """When it was seen last."""
+        return self.window(self.boot.until_ms)
+
+    @cached_property
+    def begun_before_ms(self) -> int:
+        """By when it had begun, as what was received of it says."""
+        return self.received_by_ms(0)
 
     def believes(self, point: Point) -> bool:
         """Whether a reading that claims to be set may be right. It is for its neighbours to show that it is not."""
@@ -250,10 +262,15 @@ class _Known:
     """A boot with what follows for it from its neighbours."""
 
     def __init__(self, boot: Boot) -> None:
-        self.facts, self.until_ms = _facts(boot), boot.until_ms
+        self.boot, self.until_ms = boot, boot.until_ms
         self.doubted = False
         self.begun_after_ms = BUILT_AT_MS
         self.ended_before_ms = NEVER_MS
+
+    @cached_property
+    def facts(self) -> _Facts:
+        """What its own readings say. Of most boots nobody asks."""
+        return _facts(self.boot)
 
     def window(self, at_ms: int, also: Point | None = None) -> _Window | None:
         """What the boot's own readings say of that moment; None where none is believed."""
@@ -275,16 +292,19 @@ class _Known:
 
 
 class BoxTimes:
-    """All that is known of the boots of one box, ready to place its records."""
+    """All that is known of the boots of one box, ready to place its records.
+
+    A box has two boots a day, and a report asks for two or three of them. So what only few answers need is worked out
+    when it is needed: what the others say of a boot whose own clock says nothing.
+    """
 
     def __init__(self, boots: Iterable[Boot]) -> None:
         self._boots = {boot.boot: _Known(boot) for boot in boots}
-        chains = self._chains()
-        for chain in chains:
-            _doubt(chain)
-        # Twice, because what one lane says of a boot may help its neighbours in another.
-        for chain in (*chains, *chains):
-            _bound(chain)
+        self._chains = self._in_order()
+        self._bounded = False
+        for chain in self._chains:
+            if not _surely_in_order(chain):
+                _doubt(chain)
 
     def place(self, reading: ClockReading, received_ms: int | None = None) -> Placed:
         """When the record with this reading was made. `received_ms` is when it came, None where that says nothing."""
@@ -298,16 +318,24 @@ class BoxTimes:
             own = None
         window = boot.window(at_ms, own)
         if window is None or by_ms < window.earliest_ms:
+            self._bound()
             return _between(boot, reading, by_ms)
         latest_ms = min(window.latest_ms, by_ms)
         guess_ms = min(max(window.guess_ms, window.earliest_ms), latest_ms)
         return Placed(window.earliest_ms, latest_ms, guess_ms, Known.SYNCED if own is not None else Known.FITTED)
 
-    def _chains(self) -> list[list[_Known]]:
+    def _bound(self) -> None:
+        if not self._bounded:
+            # Twice, because what one lane says of a boot may help its neighbours in another.
+            for chain in (*self._chains, *self._chains):
+                _bound(chain)
+            self._bounded = True
+
+    def _in_order(self) -> list[list[_Known]]:
         """Boots in their order, for each lane of each epoch. Two whose numbers mix have none: clones of one card."""
         lanes: dict[tuple[bytes, int], list[tuple[int, int, bytes]]] = defaultdict(list)
         for name, known in self._boots.items():
-            for s in known.facts.boot.stretches:
+            for s in known.boot.stretches:
                 lanes[s.epoch, s.lane].append((s.first_seq, s.last_seq, name))
         chains = []
         for found in lanes.values():
@@ -320,6 +348,27 @@ class BoxTimes:
                     furthest = one
             chains.append([self._boots[name] for _first, _last, name in sorted(found) if name not in mixed])
         return chains
+
+
+def _surely_in_order(chain: Sequence[_Known]) -> bool:
+    """Whether each boot began, by its first anchor, after all before it were seen last by theirs: nothing to doubt.
+
+    The windows are wider than that on both sides, so that they contradict each other even less. False where it cannot
+    be told so quickly.
+    """
+    furthest_ms = 0
+    for known in chain:
+        boot = known.boot
+        if not boot.anchors:
+            continue
+        most_ms = min((at - then for then, at in boot.received if at >= BUILT_AT_MS), default=NEVER_MS)
+        most_ms += ANCHOR_ERROR_MS + RECEIVER_ERROR_MS
+        if any(wall < BUILT_AT_MS or wall - then > most_ms for then, wall in boot.anchors):
+            return False  # one that is perhaps not believed
+        if _offset(min(boot.anchors)) < furthest_ms:
+            return False
+        furthest_ms = max(furthest_ms, boot.until_ms + _offset(max(boot.anchors)))
+    return True
 
 
 def _doubt(chain: Sequence[_Known]) -> None:

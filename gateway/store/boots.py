@@ -6,13 +6,13 @@ weeks later: a clock that is set at last, in a hello without any sheet.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import add_or_replace
@@ -25,6 +25,7 @@ _CHUNK = 400
 _MOST_BOOTS = 2000
 """So many of a box are looked at, those heard of last: eight years of school days. Without a limit one box could make
 every report slow."""
+_MOST_READY = 64
 _clock = msgspec.msgpack.Decoder(ClockReading)
 _boot = lru_cache(maxsize=4096)(decode_boot)
 
@@ -63,15 +64,26 @@ async def box_times(connection: AsyncConnection, school: str, boxes: Iterable[st
     """All that is known of the boots of each of these boxes, ready to place their records."""
     found: dict[str, BoxTimes] = {}
     for box in sorted(set(boxes)):
-        query = (
-            select(boots.c.body)
-            .where(boots.c.school_id == school, boots.c.box_id == box)
-            .order_by(boots.c.heard_ms.desc())
-            .limit(_MOST_BOOTS)
-        )
-        bodies = (await connection.execute(query)).scalars()
-        found[box] = BoxTimes(_boot(bytes(body)) for body in bodies)
+        rows = await connection.execute(_BODIES, {"school": school, "box": box})
+        bodies = tuple(bytes(body) for body in rows.scalars())
+        known = _ready.pop((school, box), None)
+        if known is None or known[0] != bodies:
+            known = bodies, BoxTimes(map(_boot, bodies))
+        _ready[school, box] = known
+        found[box] = known[1]
+    while len(_ready) > _MOST_READY:
+        _ready.popitem(last=False)
     return found
+
+
+_BODIES = (
+    select(boots.c.body)
+    .where(boots.c.school_id == bindparam("school"), boots.c.box_id == bindparam("box"))
+    .order_by(boots.c.heard_ms.desc())
+    .limit(_MOST_BOOTS)
+)
+_ready: OrderedDict[tuple[str, str], tuple[tuple[bytes, ...], BoxTimes]] = OrderedDict()
+"""What was made of the same bodies a moment ago, by school and box. They are compared, so that it cannot be old."""
 
 
 async def places(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sync import placing
 from sync.clock import BUILT_AT_MS, ClockQuality, ClockReading
 from sync.placing import (
     ANCHOR_ERROR_MS,
@@ -328,3 +329,86 @@ def test_a_clock_that_jumps_to_the_past_within_a_boot_is_right_once_in_the_inter
             made.append((box.read(), box.now_ms))
             seen.append(Seen(box.read(), int(box.now_ms) + 1))
         assert all(holds(known(*seen).place(page), true_ms) for page, true_ms in made)
+
+
+# --- what is worked out only where it is needed ---------------------------------------------------------------
+
+
+def worked_out_in_full(boots: list[Boot]) -> BoxTimes:
+    """Every boot beside all the others of its box, whatever is asked afterwards."""
+    times = BoxTimes(boots)
+    chains = times._chains
+    for chain in chains:
+        for one in chain:
+            one.doubted = False
+    for chain in chains:
+        placing._doubt(chain)
+    times._bound()
+    return times
+
+
+_hours = st.integers(0, 60).map(lambda hour: hour * HOUR // 2)
+_walls = st.one_of(_hours.map(lambda ms: NOON + ms), st.sampled_from([0, BUILT_AT_MS - DAY, NOON + 900 * DAY]))
+_stretches = st.builds(
+    lambda lane, first, more: placing.Stretch(EPOCH, lane, first, first + more),
+    st.integers(1, 2),
+    st.integers(1, 12),
+    st.integers(0, 2),
+)
+
+
+@st.composite
+def any_boots(draw: st.DrawFn) -> list[Boot]:
+    """Boots that may contradict each other in every way, or stand in order."""
+    boots = []
+    for number in range(draw(st.integers(1, 7))):
+        steady = draw(st.booleans())
+        anchors = [(0, NOON + number * 9 * HOUR)] if steady else draw(st.lists(st.tuples(_hours, _walls), max_size=3))
+        received = draw(st.lists(st.tuples(_hours, _walls), max_size=2))
+        stretches = [placing.Stretch(EPOCH, 1, 9 * number + 1, 9 * number + 5)] if steady else draw(
+            st.lists(_stretches, max_size=2)
+        )  # fmt: skip
+        until_ms = max((then for then, _ in [*anchors, *received]), default=0)
+        points = tuple(sorted(set(anchors))), tuple(sorted(set(received)))
+        boots.append(Boot(bytes([number]) * 16, until_ms, *points, tuple(stretches)))
+    return boots
+
+
+@given(any_boots(), _hours, _walls, st.sampled_from([UNSET, RESTORED, SYNCED]), st.none() | _walls)
+def test_what_is_left_out_until_it_is_needed_changes_no_place(
+    boots: list[Boot], monotonic_ms: int, wall_ms: int, quality: ClockQuality, received_ms: int | None
+) -> None:
+    full = worked_out_in_full(boots)
+    for boot in boots:
+        page = reading(monotonic_ms, wall_ms, boot=boot.boot, quality=quality)
+        assert BoxTimes(boots).place(page, received_ms) == full.place(page, received_ms)
+
+
+@given(st.integers(0, 2**32))
+def test_nor_does_it_in_any_life_of_a_box(seed: int) -> None:
+    made, seen = a_life(random.Random(seed))
+    lazy, full = known(*seen), worked_out_in_full([one.boot for one in known(*seen)._boots.values()])
+    assert [lazy.place(page) for page, _ in made] == [full.place(page) for page, _ in made]
+
+
+def test_a_box_in_order_is_not_looked_at_boot_by_boot() -> None:
+    boots = [
+        Boot(bytes([n]) * 16, HOUR, ((0, NOON + n * DAY),), (), (placing.Stretch(EPOCH, 1, n, n),)) for n in range(1, 9)
+    ]
+    times = BoxTimes(boots)
+    assert times.place(reading(HOUR, boot=boots[3].boot)).guess_ms == NOON + 4 * DAY + HOUR
+    assert [n for n, one in enumerate(times._boots.values(), 1) if "facts" in vars(one)] == [4]
+
+
+def test_a_boot_that_another_lane_doubts_hides_no_contradiction_between_its_neighbours() -> None:
+    """B stands between A and C in time, because its clock jumped; without it they contradict each other."""
+    lane_1, lane_2 = (lambda n: placing.Stretch(EPOCH, 1, n, n)), (lambda n: placing.Stretch(EPOCH, 2, n, n))
+    boots = [
+        Boot(b"D" * 16, HOUR, ((0, NOON + 9 * DAY),), (), (lane_2(1),)),
+        Boot(b"B" * 16, HOUR, ((0, NOON + 4 * DAY), (HOUR, NOON + 2 * DAY)), (), (lane_2(2), lane_1(2))),
+        Boot(b"A" * 16, HOUR, ((0, NOON + 3 * DAY + 20 * HOUR),), (), (lane_1(1),)),
+        Boot(b"C" * 16, HOUR, ((0, NOON + 3 * DAY),), (), (lane_1(3),)),
+    ]
+    page = reading(0, boot=b"C" * 16)
+    assert BoxTimes(boots).place(page) == worked_out_in_full(boots).place(page)
+    assert BoxTimes(boots).place(page).known is Known.BETWEEN
