@@ -28,8 +28,9 @@ from gateway.reports.periods import day_at, day_number
 from gateway.reports.shelf import Shelf
 from gateway.reports.summaries import Place, Summary, summarise
 from gateway.reports.sweep import ROSTER_COUNTS_FOR, Versions, changed_schools, out_of_date, overdue
-from gateway.store.dialect import add_or_replace, batched
+from gateway.store.dialect import add_or_replace, batched, lock_school
 from gateway.store.leases import give_lease_back, take_lease
+from gateway.store.parsed import forms_of, keep_forms, texts_to_pack
 from gateway.store.store import Store
 from gateway.store.tables.summaries import class_summaries
 from sync.errors import StoreTrouble
@@ -107,6 +108,7 @@ class SummaryWorker:
         self._known: dict[str, Versions] = {}
         self._looked_s = self._swept_s = float("-inf")
         self._news = asyncio.Event()
+        self._hurries = False
         self.made = 0
         """Summaries that were made so far."""
 
@@ -150,9 +152,11 @@ class SummaryWorker:
         """
         before = self.made
         self._forget()
+        self._hurries = True
         await self._look()
         for school, some in _by_school(list(self._waiting)):
             await self._keep(school, some)
+        self._hurries = False
         return self.made - before
 
     async def _turn(self) -> None:
@@ -163,7 +167,11 @@ class SummaryWorker:
         for school, some in _by_school(ripe):
             began_s = time.monotonic()
             await self._keep(school, some)
-            # After an update there may be a whole term to do: pages and sheets come first.
+            await self._pause(began_s)
+
+    async def _pause(self, began_s: float) -> None:
+        """After an update there may be a whole term to do: pages and sheets come first."""
+        if not self._hurries:
             await asyncio.sleep(min(1.0, time.monotonic() - began_s))
 
     async def _rest(self) -> None:
@@ -207,6 +215,22 @@ class SummaryWorker:
             self._at_once(found)
             if versions is not None:
                 self._known[school] = versions
+            await self._pack(school)
+
+    async def _pack(self, school: str) -> None:
+        """Make the worksheets ready to be read that are not: those that came since, or after an update all."""
+        while True:
+            async with self._store.reading() as connection:
+                texts = await texts_to_pack(connection, school)
+            if not texts:
+                return
+            began_s = time.monotonic()
+            forms = await forms_of(texts)
+            async with self._store.writing() as connection:
+                await self._take_turn(connection)
+                await lock_school(connection, school)
+                await keep_forms(connection, school, forms)
+            await self._pause(began_s)
 
     def _at_once(self, places: Iterable[Place]) -> None:
         for place in places:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, literal, select, text, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.dialect import batched
 from gateway.store.months import known_months, month_of_assignment
 from gateway.store.pages import PageRow, pages_where
+from gateway.store.parsed import BODY, IS_PACKED, assignment_in
 from gateway.store.tables.schools import documents, schools
 from gateway.store.tables.sheets import RowState, class_rollups, page_records
-from homework.assignment import Assignment, parse_assignment
+from homework.assignment import Assignment
 from homework.errors import BadFileError
 from homework.layout import SheetLayout, layout_from_json
 
@@ -151,20 +153,33 @@ async def pupil_pages(connection: AsyncConnection, school: str, pupil: bytes, *,
 async def assignments_named(connection: AsyncConnection, school: str, names: Collection[str]) -> dict[str, Assignment]:
     """The assignments that have come, in their latest version; unreadable ones are left out."""
     found: dict[str, Assignment] = {}
-    for name, body in await _latest(connection, school, "assignment", names):
-        parsed = _assignment(body)
-        if parsed is not None:
-            found[name] = parsed
+    damaged: set[str] = set()
+    columns = (documents.c.document_id, BODY.label("body"), IS_PACKED.label("is_packed"))
+    for some in batched(sorted(names)):
+        for row in await connection.execute(_versions(columns, school, "assignment", some)):
+            parsed = assignment_in(bytes(row.body), is_packed=bool(row.is_packed))
+            if parsed is not None:
+                found[row.document_id] = parsed
+            elif row.is_packed:
+                damaged.add(row.document_id)
+    if damaged:
+        texts = _versions((documents.c.document_id, documents.c.body), school, "assignment", sorted(damaged))
+        for name, body in await connection.execute(texts):
+            parsed = assignment_in(bytes(body), is_packed=False)
+            if parsed is not None:
+                found[name] = parsed
     return found
 
 
 async def layouts_named(connection: AsyncConnection, school: str, sheets: Collection[str]) -> dict[str, SheetLayout]:
     """The layouts that have come, in their latest version; unreadable ones are left out."""
     found: dict[str, SheetLayout] = {}
-    for name, body in await _latest(connection, school, "layout", sheets):
-        parsed = _layout(body)
-        if parsed is not None:
-            found[name] = parsed
+    columns = (documents.c.document_id, documents.c.body)
+    for some in batched(sorted(sheets)):
+        for row in await connection.execute(_versions(columns, school, "layout", some)):
+            parsed = _layout(bytes(row.body))
+            if parsed is not None:
+                found[row.document_id] = parsed
     return found
 
 
@@ -174,26 +189,18 @@ def assignment_of_layout(body: bytes) -> str | None:
     return None if layout is None else layout.assignment
 
 
-async def _latest(
-    connection: AsyncConnection, school: str, kind: str, names: Collection[str]
-) -> Sequence[tuple[str, bytes]]:
-    query = (
-        select(documents.c.document_id, documents.c.body)
-        .where(documents.c.school_id == school, documents.c.kind == kind, documents.c.document_id.in_(sorted(names)))
+def _versions(
+    columns: Sequence[ColumnElement[Any]], school: str, kind: str, names: Sequence[str]
+) -> Select[tuple[Any, ...]]:
+    """Every version of these documents, the one that counts last."""
+    return (
+        select(*columns)
+        .where(documents.c.school_id == school, documents.c.kind == kind, documents.c.document_id.in_(names))
         .order_by(documents.c.received_ms, documents.c.digest)
     )
-    return [(row.document_id, bytes(row.body)) for row in await connection.execute(query)]
 
 
-@lru_cache(maxsize=256)
-def _assignment(body: bytes) -> Assignment | None:
-    try:
-        return parse_assignment(body.decode())
-    except (BadFileError, UnicodeDecodeError):
-        return None
-
-
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _layout(body: bytes) -> SheetLayout | None:
     try:
         return layout_from_json(body)

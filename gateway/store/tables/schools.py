@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    text,
 )
 
 from gateway.store.tables.head import metadata, school_key
@@ -97,8 +98,18 @@ documents = Table(
     Column("digest", LargeBinary(16)),
     Column("body", LargeBinary, nullable=False),
     Column("received_ms", BigInteger, nullable=False),
+    # What the body of an assignment says, by the program of that number (`gateway.store.parsed`).
+    Column("parsed", LargeBinary),
+    Column("parsed_format", SmallInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("school_id", "kind", "document_id", "digest"),
     school_key(),
+    Index(
+        "ix_documents_unread",
+        "school_id",
+        "parsed_format",
+        sqlite_where=text("kind = 'assignment'"),
+        postgresql_where=text("kind = 'assignment'"),
+    ),
 )
 
 down_heads = Table(
