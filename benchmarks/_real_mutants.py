@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from benchmarks._mutants import MUTANTS, Mutant
 from gateway import intake
-from gateway.intake import Arrived
+from gateway.arrivals import Arrived
 from sync.outbox import Outbox
 from sync.outbox_file import OutboxFile
 

@@ -61,7 +61,7 @@ async def _newest_pages(connection: AsyncConnection, school: str, captures: set[
         query = select(page_records).where(
             page_records.c.school_id == school,
             page_records.c.capture.in_(some),
-            page_records.c.state != int(RowState.SUPERSEDED),
+            page_records.c.state.not_in([int(RowState.SUPERSEDED), int(RowState.ERASED)]),
         )
         found |= {row.booked.capture: row for row, _ in await pages_where(connection, query)}
     return found

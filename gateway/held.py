@@ -10,15 +10,16 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from importlib.metadata import version
 from typing import Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, case, func, not_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.arrivals import Arrived
 from gateway.booking import RowName
-from gateway.intake import Arrived, read_record, take_in
+from gateway.intake import read_record, take_in
 from gateway.poison import REFUSED, refuses
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
@@ -265,8 +266,13 @@ async def _decide(connection: AsyncConnection, found: Sequence[Held], decision: 
     for one in found:
         change = update(held_records).where(_is(one)).values(decision=decision, decided_ms=now_ms)
         await connection.execute(change)
+    await let_lanes_go_on(connection, {one.lane for one in found if one.reason != ANOTHER_HISTORY})
+
+
+async def let_lanes_go_on(connection: AsyncConnection, names: Collection[LaneName]) -> None:
+    """Say in the states of these lanes what is still held of them: the next receipts tell the boxes."""
     states: dict[LaneName, LaneState] = {}
-    for name in {one.lane for one in found if one.reason != ANOTHER_HISTORY}:
+    for name in names:
         state = await load_lane(connection, name)
         if state is not None:
             states[name] = with_held(state, await _still_held(connection, name))

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.arrivals import Arrived
 from gateway.booking import RowName
-from gateway.intake import Arrived, read_record, take_in
+from gateway.intake import read_record, take_in
 from gateway.poison import REFUSED, refuses
 from gateway.store.boots import note_boots
 from gateway.store.dialect import lock_school

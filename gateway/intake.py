@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.booking import BookedRow, RowName, Slot, seat_key
+from gateway.arrivals import Arrived, without_erased
+from gateway.booking import BookedRow, Slot, seat_key
 from gateway.store.absences import ToldAbsence, keep_absences
 from gateway.store.boots import note_boots
 from gateway.store.corrections import Told as Correction
@@ -54,15 +54,6 @@ _LANE_OF = {
 }
 
 
-class Arrived(NamedTuple):
-    """A record that can be taken in. `name` is unique within school and lane; `payload` is what came."""
-
-    name: RowName
-    record: Record
-    payload: bytes
-    received_ms: int
-
-
 def read_record(payload: bytes, lane: Lane) -> Record:
     """The record, fit for the store.
 
@@ -98,6 +89,7 @@ async def take_in(
     The caller holds the school's lock, and keeps what it wants of signs of health.
     Returns the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
     """
+    arrived, _, gone_from = await without_erased(connection, school, arrived)
     pages = [(one, one.record) for one in arrived if isinstance(one.record, PageResult)]
     documents = [(one.record, one.received_ms) for one in arrived if isinstance(one.record, DocumentRecord)]
     tallies = [Told(one.name, one.record, one.received_ms) for one in arrived if isinstance(one.record, Tally)]
@@ -153,7 +145,7 @@ async def take_in(
     await touch_classes(connection, school, told - touched)
     if placed_anew:
         await touch_school(connection, school, "documents")
-    return frozenset(touched) | told | ({(None, None)} if documents or placed_anew else frozenset())
+    return frozenset(touched) | gone_from | told | ({(None, None)} if documents or placed_anew else frozenset())
 
 
 def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.intake import Arrived, take_in
+from gateway.arrivals import Arrived
+from gateway.intake import take_in
 from gateway.store.trouble import in_trouble
 
 REFUSED = "the store refused it"

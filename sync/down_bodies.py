@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 import zstandard
 
-from sync.errors import MalformedRecord
+from sync.errors import DECODING, MalformedRecord
 from sync.sealing import open_sealed, seal
 
-Kind = Literal["assignment", "layout", "reference", "roster", "setting", "correction", "absence"]
+Kind = Literal["assignment", "layout", "reference", "roster", "setting", "correction", "absence", "erasure"]
 """What this version knows. A newer gateway may offer more."""
 EACH_COUNTS: Collection[str] = ("correction", "absence")
 """Kinds of which each entry counts. Of the others a newer entry of the same key takes the place of an older one."""
@@ -46,6 +47,33 @@ def sealed_roster(school_key: bytes, class_name: str, csv: bytes) -> bytes:
 def open_roster(school_key: bytes, class_name: str, body: bytes) -> bytes:
     """The CSV of a class list. Raises `SealError`, `MalformedRecord`."""
     return unpacked(open_sealed(school_key, body, _roster_place(class_name)))
+
+
+class Erasure(msgspec.Struct, frozen=True, array_like=True):
+    """What a box is to forget: a pupil (the key of the entry is the pseudonym in hexadecimal), from a moment on.
+
+    `captures` are those of the papers that the school knows to be theirs: of a box without a class list only these say.
+    """
+
+    pseudonym: Annotated[bytes, msgspec.Meta(min_length=1, max_length=16)]
+    erased_ms: int
+    captures: tuple[Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)], ...] = ()
+
+
+_erasure = msgspec.msgpack.Decoder(Erasure)
+
+
+def erasure_body(erasure: Erasure) -> bytes:
+    """The body of an erasure."""
+    return msgspec.msgpack.encode(erasure)
+
+
+def read_erasure(body: bytes) -> Erasure:
+    """The erasure of a body. Raises `MalformedRecord`."""
+    try:
+        return _erasure.decode(body)
+    except DECODING as error:
+        raise MalformedRecord(str(error)) from error
 
 
 def packed(body: bytes) -> bytes:

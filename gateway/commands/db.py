@@ -10,6 +10,7 @@ import click
 import msgspec
 from sqlalchemy import func, select
 
+from gateway.commands.forget import forget_command, readmit_command
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
 from gateway.keys import KEY_FILE_NAME
@@ -29,6 +30,10 @@ def command() -> None:
     \b
     Example: classgate db backup /mnt/copies/classgate-$(date +%F).sqlite
     """  # noqa: D301 - \b is click's
+
+
+for _each in (forget_command, readmit_command):
+    command.add_command(_each)
 
 
 @command.command(name="check")

@@ -11,7 +11,7 @@ import click
 from gateway.access.person import ANYBODY
 from gateway.commands.options import config_option, with_store
 from gateway.rosters import ClassChange, Given, Wish, class_changes, given_to_command
-from gateway.store.class_lists import keep_classes, whole_roster
+from gateway.store.class_lists import Kept, keep_classes, whole_roster
 from gateway.store.dialect import lock_school
 from gateway.store.store import Store
 from homework.errors import BadFileError
@@ -44,7 +44,7 @@ def command(file: Path, school: str, from_school: str, dry_run: bool, config_pat
             "{file} cannot be read: {reason}.", remedy="Check the path.", file=file, reason=error.strerror
         ) from error
 
-    async def work(store: Store) -> tuple[Given, tuple[ClassChange, ...], int]:
+    async def work(store: Store) -> tuple[Given, tuple[ClassChange, ...], Kept]:
         async with store.writing() as connection:
             await lock_school(connection, school)
             known = await whole_roster(connection, store.vault, school)
@@ -52,20 +52,22 @@ def command(file: Path, school: str, from_school: str, dry_run: bool, config_pat
             given = given_to_command(data, file.name, known=known, today=today, school=from_school)
             after = Wish(given.roster.pupils).after(known)
             changed = class_changes(after, known)
-            found = 0
+            kept = Kept(0, 0)
             if not dry_run:
-                found = (await keep_classes(connection, store.vault, school, after, person=ANYBODY)).sheets
-            return given, changed, found
+                kept = await keep_classes(connection, store.vault, school, after, person=ANYBODY)
+            return given, changed, kept
 
-    given, changed, found = with_store(config_path, work)
+    given, changed, kept = with_store(config_path, work)
     for line in _account(given, changed, _):
         print(line)
     roster = given.roster
     print(_("{pupils} pupils in {classes} classes.").format(pupils=len(roster.pupils), classes=len(roster.classes())))
     if dry_run:
         print(_("Nothing was changed."))
-    if found:
-        print(_("{n} sheets that came before have found their pupil.").format(n=found))
+    if kept.sheets:
+        print(_("{n} sheets that came before have found their pupil.").format(n=kept.sheets))
+    if kept.left_out:
+        print(_("{n} pupils were left out: they were erased here (`classgate db readmit`).").format(n=kept.left_out))
 
 
 def _account(given: Given, changed: Iterable[ClassChange], _: Translate) -> Iterable[str]:

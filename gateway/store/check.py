@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import BookedRow, RowName, decide
 from gateway.store.corrections import all_corrections, put_over
+from gateway.store.erased import is_blank, left_of_erased
 from gateway.store.pages import PageRow, count_page, pages_where
 from gateway.store.rollups import Totals, unpack_counts
 from gateway.store.schools import school_ids
@@ -44,13 +45,18 @@ async def check(connection: AsyncConnection) -> CheckResult:
             counted += looked.counted
             faults += [f"{school}: {fault}" for fault in looked.faults]
         faults += [f"{school}: {fault}" async for fault in _differences(connection, school, totals)]
+        faults += [f"{school}: {fault}" for fault in await left_of_erased(connection, school)]
     return CheckResult(schools=len(schools), pages=pages, counted=counted, faults=tuple(faults))
 
 
 async def _linked(connection: AsyncConnection, school: str) -> list[tuple[int, BookedRow]]:
     """The rows of captures that may lie in several months, with those: what counts in one depends on the others."""
     several = select(capture_months.c.capture).where(capture_months.c.school_id == school)
-    query = select(page_records).where(page_records.c.school_id == school, page_records.c.capture.in_(several))
+    query = select(page_records).where(
+        page_records.c.school_id == school,
+        page_records.c.capture.in_(several),
+        page_records.c.state != int(RowState.ERASED),
+    )
     return [(page.month, page.booked) for page, _ in await pages_where(connection, query)]
 
 
@@ -74,8 +80,12 @@ async def _look_at_month(
     under_words: dict[RowName, PageRow] = {}
     rows: list[BookedRow] = []
     stored: dict[RowName, RowState] = {}
+    erased: list[PageRow] = []
     query = select(page_records).where(page_records.c.school_id == school, page_records.c.month == month)
     for page, state in await pages_where(connection, query):
+        if state is RowState.ERASED:
+            erased.append(page)
+            continue
         rows.append(page.booked)
         if page.sent is not None or page.booked.capture in corrected:
             under_words[page.booked.name] = page
@@ -93,7 +103,12 @@ async def _look_at_month(
         f"record {name.seq} of box {name.box} does not say what its corrections make of it"
         for name in await put_over(connection, school, under_words, newest)
     ]
-    return _Looked(len(rows), sum(state is RowState.CURRENT for state in stored.values()), faults)
+    faults += [
+        f"record {page.booked.name.seq} of box {page.booked.name.box} was erased and still says something"
+        for page in erased
+        if not is_blank(page)
+    ]
+    return _Looked(len(rows) + len(erased), sum(state is RowState.CURRENT for state in stored.values()), faults)
 
 
 async def _differences(connection: AsyncConnection, school: str, totals: Totals) -> AsyncIterator[str]:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.keys import Vault
 from gateway.store.dialect import batched
 from gateway.store.documents import publish_classes
+from gateway.store.erased import not_erased
 from gateway.store.past_lists import remember
 from gateway.store.rosters import bring_in
 from gateway.store.schools import opened_pupils, school_key
@@ -19,10 +20,14 @@ from homework.roster import Pupil, Roster
 
 
 class Kept(NamedTuple):
-    """What came of it: so many sheets that were here before have found their pupil, so many classes go to the boxes."""
+    """What came of it: so many sheets that were here before have found their pupil, so many classes go to the boxes.
+
+    `left_out`: pupils of the lists who were erased at the school.
+    """
 
     sheets: int
     documents: int
+    left_out: int = 0
 
 
 async def whole_roster(connection: AsyncConnection, vault: Vault, school: str) -> Roster:
@@ -42,6 +47,9 @@ async def keep_classes(
 
     What they were before is kept (`gateway.store.past_lists`). The caller holds the school's lock.
     """
+    key = await school_key(connection, vault, school)
+    given = sum(map(len, classes.values()))
+    classes = {name: await not_erased(connection, key, school, members) for name, members in classes.items()}
     before = (await whole_roster(connection, vault, school)).by_class()
     changed = {name: before.get(name, ()) for name, pupils in classes.items() if pupils != before.get(name, ())}
     if changed:
@@ -51,4 +59,5 @@ async def keep_classes(
         await connection.execute(delete(pupils_table).where(*here))
     everybody = Roster(tuple(pupil for members in classes.values() for pupil in members))
     found = await bring_in(connection, vault, school, everybody)
-    return Kept(found, await publish_classes(connection, vault, school, classes))
+    documents = await publish_classes(connection, vault, school, classes)
+    return Kept(found, documents, given - sum(map(len, classes.values())))

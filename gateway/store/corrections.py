@@ -263,6 +263,8 @@ def _kept(rows: Iterable[object]) -> list[Kept]:
     for row in rows:
         record = decode_record(bytes(row.body))  # type: ignore[attr-defined]
         assert isinstance(record, CorrectionRecord)
+        if record.judgement is None and record.stamp is None and record.sealed is None:
+            continue  # of a pupil who was erased: only its place is left
         found.append(Kept(record, row.origin, row.received_ms))  # type: ignore[attr-defined]
     return found
 

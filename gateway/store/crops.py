@@ -66,7 +66,10 @@ async def list_crops(connection: AsyncConnection, school: str) -> list[KeptCrop]
     """The crops of a school, the oldest first."""
     pages = (
         select(page_records)
-        .where(page_records.c.school_id == school, page_records.c.state != int(RowState.SUPERSEDED))
+        .where(
+            page_records.c.school_id == school,
+            page_records.c.state.not_in([int(RowState.SUPERSEDED), int(RowState.ERASED)]),
+        )
         .subquery()
     )
     found = await connection.execute(

@@ -84,7 +84,9 @@ async def of_captures(
 def _of_captures(dialect: str, linked: str, *, everywhere: bool) -> Select[Any]:
     columns = page_records.c
     query = select(page_records).where(
-        columns.school_id == bindparam("school"), among(dialect, columns[linked], "captures")
+        columns.school_id == bindparam("school"),
+        among(dialect, columns[linked], "captures"),
+        columns.state != int(RowState.ERASED),  # nothing hangs on what is no longer there
     )
     return query if everywhere else query.where(columns.month.in_(bindparam("months", expanding=True)))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gateway.store.tables import people, programs, schools, sheets, summaries
+from gateway.store.tables import past, people, programs, schools, sheets, summaries
 from gateway.store.tables.head import metadata
 
-ROOMS = (schools, sheets, people, summaries, programs)
+ROOMS = (schools, sheets, people, summaries, programs, past)
 """Where its tables are described: `metadata` has them all once these are read."""
 
 __all__ = ["ROOMS", "metadata"]

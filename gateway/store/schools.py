@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.store.dialect import add_or_replace, batched
+from gateway.store.erased import not_erased
 from gateway.store.rollups import touch_school
 from gateway.store.tables.schools import boxes, pupils, schools
 from homework.errors import ClassboxError
@@ -143,11 +144,14 @@ def not_enrolled(school: str, box: str) -> ClassboxError:
 
 
 async def import_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> None:
-    """Make the classes of a roster what it says; classes that it does not name stay as they are."""
+    """Make the classes of a roster what it says; classes that it does not name stay as they are.
+
+    Who was erased at the school is left out (`gateway.forgetting.readmit`).
+    """
     key = await school_key(connection, vault, school)
     names = Vault(key)
     rows = []
-    for pupil in roster.pupils:
+    for pupil in await not_erased(connection, key, school, roster.pupils):
         alias = pseudonym(key, pupil.pupil_id)
         rows.append(
             {

@@ -38,6 +38,9 @@ DEEDS = {
     "decide-held": "Decided a held record",
     "own-account": "Own account",
     "sign-in": "Signed in",
+    "forget": "Erased a pupil",
+    "readmit": "Let an erased pupil in again",
+    "came-erased": "Sheets of an erased pupil came",
 }
 THINGS = {
     "school": "School",

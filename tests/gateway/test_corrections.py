@@ -16,11 +16,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from gateway.arrivals import Arrived
 from gateway.audit import audit
 from gateway.booking import RowName
 from gateway.config import load_config
 from gateway.correcting import TAKEN_BACK, Done, Field, correct
-from gateway.intake import Arrived, take_in
+from gateway.intake import take_in
 from gateway.overlay import Content, overlaid
 from gateway.simulated_class import SimulatedBox, plain_layout
 from gateway.simulated_school import SimulatedSchool, make_school

@@ -36,6 +36,8 @@ class RowState(IntEnum):
     """Another capture of the same pupil's page and attempt; the one that came first stands."""
     UNBOOKED = 4
     """Nobody knows whose page it is, or of what assignment."""
+    ERASED = 5
+    """Of a pupil who was erased: its name, digest and capture stay, and nothing that it said (D9)."""
 
 
 NAMELESS = {
