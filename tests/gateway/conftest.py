@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,8 @@ def postgresql() -> Iterator[PostgreSQL]:
         pytest.skip("PostgreSQL is not installed")
     with PostgreSQL() as server:
         server.sql("CREATE DATABASE ready")
-        asyncio.run(_bring_up_to_date(server.url("ready")))
+        with ThreadPoolExecutor(1) as apart:  # a test that asks for the server by name has a loop already
+            apart.submit(lambda: asyncio.run(_bring_up_to_date(server.url("ready")))).result()
         yield server
 
 
