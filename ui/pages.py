@@ -122,6 +122,11 @@ def _problem(request: web.Request, status: int) -> web.Response:
         429: ("That was too often.", "Wait a little, then try again."),
         503: ("Too many pages are open.", "Close some, then try again."),
     }
+    if status == web.HTTPForbidden.status_code and request.get("signed") is not None:
+        words[status] = (
+            "This page is not yours to see.",
+            "Go back to the start page; whoever let you in can open more to you.",
+        )
     message, remedy = words.get(status, ("That did not work.", "Try again; if it goes on, tell the technician."))
     translate = translator(language_of(request)).gettext
     return render(request, "problem.html", status=status, message=translate(message), remedy=translate(remedy))

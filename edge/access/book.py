@@ -302,7 +302,7 @@ def _checked_name(name: str) -> str:
     name = " ".join(one_line(name, limit=_LONGEST_NAME + 1).split())
     if not known_as(name) or len(name) > _LONGEST_NAME:
         raise UsageError(
-            "A name is missing or too long.", remedy="Give one of at most {most} signs.", most=_LONGEST_NAME
+            "A name is missing or too long.", remedy="Give one of at most {most} characters.", most=_LONGEST_NAME
         )
     return name
 

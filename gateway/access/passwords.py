@@ -63,14 +63,14 @@ def checked_password(password: str, again: str, *, login: str) -> str:
     if not LEAST <= len(typed) <= MOST:
         raise UsageError(
             "The password is too short or too long.",
-            remedy="Take at least {least} signs, {most} at most; a short sentence is easy to remember.",
+            remedy="Take at least {least} characters, {most} at most; a short sentence is easy to remember.",
             least=LEAST,
             most=MOST,
         )
     if len(set(typed)) < _LEAST_DIFFERENT or _is_a_row(typed) or (len(login) >= 4 and login in typed.casefold()):
         raise UsageError(
             "This password is guessed at once.",
-            remedy="Take no row of signs and not the name you sign in with; a short sentence is easy to remember.",
+            remedy="Take no row of characters and not the name you sign in with; a short sentence is easy to remember.",
         )
     return typed
 

@@ -168,7 +168,7 @@ def checked_name(name: str) -> str:
     name = " ".join(one_line(name, limit=LONGEST_NAME + 1).split())
     if not name or len(name) > LONGEST_NAME:
         raise UsageError(
-            "A name is missing or too long.", remedy="Give one of at most {most} signs.", most=LONGEST_NAME
+            "A name is missing or too long.", remedy="Give one of at most {most} characters.", most=LONGEST_NAME
         )
     return name
 

@@ -67,6 +67,12 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str, *, 
         ) from error
 
 
+async def school_titles(connection: AsyncConnection) -> dict[str, str]:
+    """What people call each school, by its id and in the order of that; the id where nobody said."""
+    found = await connection.execute(select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id))
+    return {row.school_id: row.title or row.school_id for row in found}
+
+
 async def school_ids(connection: AsyncConnection) -> tuple[str, ...]:
     """All schools, by id."""
     return tuple((await connection.execute(select(schools.c.school_id).order_by(schools.c.school_id))).scalars())

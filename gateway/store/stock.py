@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.tables.schools import boxes, schools
-from gateway.store.tables.sheets import held_records
+from gateway.store.tables.schools import boxes, pupils, schools
+from gateway.store.tables.sheets import class_rollups, held_records
 
 _LATELY_MS = 24 * 3600 * 1000
 
@@ -24,3 +26,17 @@ async def stock(connection: AsyncConnection, *, now_ms: int) -> dict[str, float]
         "documents_refused_by_boxes": unusable,
         "held_undecided": (await connection.execute(undecided)).scalar_one(),
     }
+
+
+class Begun(NamedTuple):
+    """Whether there is a school, a pupil on a list, a sheet: what a new installation still lacks."""
+
+    schools: bool
+    pupils: bool
+    sheets: bool
+
+
+async def how_far(connection: AsyncConnection) -> Begun:
+    """What there is of everything."""
+    columns = (schools.c.school_id, pupils.c.school_id, class_rollups.c.school_id)
+    return Begun(*[(await connection.execute(select(one).limit(1))).first() is not None for one in columns])

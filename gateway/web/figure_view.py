@@ -242,7 +242,7 @@ def _adoption_says(adoption: Sequence[Adoption], _: Translate) -> str:
         return _("There is no class list yet.")
     homework = sum(one.assignments for one in adoption)
     return _("{active} of {classes} classes handed in, {homework} in all.").format(
-        active=active, classes=classes, homework=counted(_, homework, "{n} homework", "{n} homeworks")
+        active=active, classes=classes, homework=counted(_, homework, "{n} piece of homework", "{n} pieces of homework")
     )
 
 

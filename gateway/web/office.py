@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -48,12 +48,12 @@ def office_doors(request: web.Request, school: str, _: Translate) -> list[Door]:
     ]
 
 
-def doors_of_schools(request: web.Request, schools: Sequence[str], _: Translate) -> list[Door]:
-    """The same of several schools, whose names then stand before the words."""
+def doors_of_schools(request: web.Request, schools: Mapping[str, str], _: Translate) -> list[Door]:
+    """The same of several schools (id to title), whose titles then stand before the words."""
     found = {school: office_doors(request, school, _) for school in schools}
     several = sum(bool(doors) for doors in found.values()) > 1
     return [
-        door._replace(words=f"{school} · {door.words}") if several else door
+        door._replace(words=f"{schools[school]} · {door.words}") if several else door
         for school, doors in found.items()
         for door in doors
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.access.person import Grant, Role
@@ -51,12 +52,12 @@ THINGS = {
 }
 
 
-def grant_words(grant: Grant, _: Translate) -> str:
-    """A role, where and for how long: 代课 三年级2班 数学, 到今天 24:00."""
+def grant_words(grant: Grant, titles: Mapping[str, str], _: Translate) -> str:
+    """A role, where and for how long: 代课 三年级2班 数学, 到今天 24:00. `titles` are what schools are called."""
     role = _("Substitute") if is_lent(grant) else _(ROLES[grant.role])
     parts = [role]
     if grant.school is not None:
-        parts.append(grant.school)
+        parts.append(titles.get(grant.school, grant.school))
     elif grant.role is Role.ADMIN:
         parts.append(_("all schools"))
     if grant.class_name is not None:

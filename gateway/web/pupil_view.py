@@ -196,7 +196,7 @@ def _about(report: PupilReport, _: Translate) -> str:
 def _headline(report: PupilReport, _: Translate) -> str:
     if not report.sheets:
         return _("No homework yet in this term.")
-    parts = [counted(_, len(report.sheets), "{n} homework", "{n} homeworks")]
+    parts = [counted(_, len(report.sheets), "{n} piece of homework", "{n} pieces of homework")]
     if report.trend is not None:
         parts.append(_(TREND_WORDS[report.trend]))
     parts.append(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from gateway.reports.periods import day_at
 from gateway.store.reading import Cursor, ReportLine
+from gateway.store.stock import Begun
+from gateway.web.words import day_text
 from homework.wording import Translate, counted
 
 
@@ -25,6 +28,7 @@ class LineView(NamedTuple):
     address: str
     class_name: str
     title: str
+    day: str
     sheets: str
     width: float
     pending: str
@@ -42,6 +46,7 @@ class SchoolLines(NamedTuple):
 class StartView(NamedTuple):
     """The page."""
 
+    heading: str
     doors: tuple[Door, ...]
     groups: tuple[SchoolLines, ...]
     next_steps: tuple[str, ...]
@@ -59,6 +64,7 @@ def line_view(
         address=address(line.school, line.class_name, line.assignment),
         class_name=line.class_name or _("Class unknown"),
         title=title or line.assignment,
+        day=day_text(day_at(line.last_ms)),
         sheets=sheets,
         width=min(100.0, 100 * line.pages / size) if size else 100.0,
         pending=_("{n} to look at").format(n=line.pending) if line.pending else "",
@@ -79,14 +85,14 @@ def cursor_asked(query: Mapping[str, str]) -> Cursor | None:
     return Cursor(int(before), query.get("assignment", ""), query.get("class", ""))
 
 
-def next_steps(*, schools: Sequence[str], has_roster: bool, has_lines: bool, _: Translate) -> tuple[str, ...]:
+def next_steps(begun: Begun, _: Translate) -> tuple[str, ...]:
     """What whoever runs this should do before anything can be shown."""
     steps = []
-    if not schools:
+    if not begun.schools:
         steps.append(_("Add a school: classgate school add SCHOOL"))
-    if not has_roster:
+    if not begun.pupils:
         steps.append(_("Bring in the class list: classgate import-roster FILE --school SCHOOL"))
-    if not has_lines:
+    if not begun.sheets:
         steps.append(_("Enrol a box: classgate school enrol SCHOOL BOX --broker URL"))
         steps.append(_("Slide the first sheet under the camera; it appears here by itself."))
     return tuple(steps)

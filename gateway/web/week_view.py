@@ -88,7 +88,7 @@ def class_view(lines: Sequence[WeekLine], language: str, *, address: Address) ->
 def _headline(lines: Sequence[WeekLine], _: Translate) -> str:
     if not lines:
         return _("No homework yet.")
-    parts = [counted(_, len(lines), "{n} homework", "{n} homeworks")]
+    parts = [counted(_, len(lines), "{n} piece of homework", "{n} pieces of homework")]
     pending, missing = sum(line.pending for line in lines), sum(line.missing for line in lines)
     reteach = sum(line.reteach for line in lines)
     if pending:

@@ -16,6 +16,7 @@ from gateway.access.person import ANYBODY, Person
 from gateway.access.sessions import SessionLine
 from gateway.access.ties import is_tied
 from gateway.access.tries import TooOftenError
+from gateway.store.schools import school_titles
 from gateway.web.pages.login import remember_language, see_other
 from gateway.web.people_words import grant_words
 from gateway.web.rooms import Rooms
@@ -110,9 +111,11 @@ class _Me:
         person, access = self._rooms.person(request), self._access
         words = translator(language_of(request)).gettext
         devices: list[SessionLine] = []
+        titles: dict[str, str] = {}
         factor, tied = Factor(on=False, codes_left=0), False
         if person.id != ANYBODY:
             async with access.store.reading() as connection:
+                titles = await school_titles(connection)
                 devices = await access.sessions.of(connection, person.id)
                 factor = await factor_of(connection, person.id)
                 if access.sign_on is not None:
@@ -122,7 +125,7 @@ class _Me:
             "me.html",
             status=200 if error is None else 429 if isinstance(error, TooOftenError) else 400,
             me=person if person.id != ANYBODY else None,
-            roles=[grant_words(grant, words) for grant in person.grants if person.id != ANYBODY],
+            roles=[grant_words(grant, titles, words) for grant in person.grants if person.id != ANYBODY],
             devices=[_device(line, person.session) for line in devices],
             problem=None if error is None else error.said(words),
             changed="changed" in request.query,

@@ -20,12 +20,13 @@ from gateway.access.people import Account, account, account_called, accounts, ad
 from gateway.access.person import Grant, Person, Role
 from gateway.access.rules import may, may_grant, may_reset
 from gateway.access.totp import qr_picture
-from gateway.store.schools import class_sizes, school_ids
+from gateway.store.schools import class_sizes, school_titles
 from gateway.web.pages.login import see_other
 from gateway.web.people_words import grant_words
 from gateway.web.rooms import Rooms, some_class
 from homework.errors import ClassboxError, UsageError
 from homework.load import subject_of
+from homework.wording import Translate
 from ui.forms import small_form
 from ui.language import translator
 from ui.pages import language_of, render
@@ -107,9 +108,10 @@ class _People:
     async def show(self, request: web.Request) -> web.Response:
         if not self._of_all:
             return await self._page(request)
-        schools = await self._schools(request)
+        async with self._rooms.store.reading() as connection:
+            schools = self._schools(request, await school_titles(connection))
         if not self._rooms.may(request, Deed.MANAGE_PEOPLE, Thing()) and len(schools) == 1:
-            return see_other(people_address(schools[0]))
+            return see_other(schools[0][1])
         return await self._page(request)
 
     async def invite(self, request: web.Request) -> web.Response:
@@ -242,11 +244,13 @@ class _People:
         self._access.sessions.forget(person)
         self._note(request, person, detail)
 
-    async def _schools(self, request: web.Request) -> list[str]:
-        async with self._rooms.store.reading() as connection:
-            every = await school_ids(connection)
-        there = [Thing(school, SOME, subject=SOME) for school in every]
-        return [s for s, thing in zip(every, there, strict=True) if self._rooms.may(request, Deed.MANAGE_PEOPLE, thing)]
+    def _schools(self, request: web.Request, titles: dict[str, str]) -> list[tuple[str, str]]:
+        """What the schools are called whose people the viewer may let in, and where theirs are."""
+        return [
+            (title, people_address(school))
+            for school, title in titles.items()
+            if self._rooms.may(request, Deed.MANAGE_PEOPLE, Thing(school, SOME, subject=SOME))
+        ]
 
     async def _page(
         self,
@@ -261,10 +265,11 @@ class _People:
         rows: list[_Row] = []
         classes: list[str] = []
         async with self._rooms.store.reading() as connection:
-            if school is not None and school not in await school_ids(connection):
+            titles = await school_titles(connection)
+            if school is not None and school not in titles:
                 raise web.HTTPNotFound
             if school is not None or self._rooms.may(request, Deed.MANAGE_PEOPLE, Thing()):
-                rows = await self._rows(connection, school, viewer, language_of(request))
+                rows = await self._rows(connection, school, viewer, titles, words)
             if school is not None:
                 classes = _own_classes(await class_sizes(connection, school), viewer, school, now_ms)
         return render(
@@ -274,7 +279,8 @@ class _People:
             school=school,
             rows=rows,
             classes=classes,
-            schools=[(name, people_address(name)) for name in await self._schools(request)] if school is None else [],
+            title=titles.get(school or "", ""),
+            schools=self._schools(request, titles) if school is None else [],
             place="/people" if school is None else people_address(school),
             roles=_roles_to_give(viewer, school, classes, now_ms),
             whole_classes=[name for name in classes if _may_print(viewer, school, name, now_ms)],
@@ -284,8 +290,15 @@ class _People:
             problem=None if error is None else error.said(words),
         )
 
-    async def _rows(self, connection: AsyncConnection, school: str | None, viewer: Person, language: str) -> list[_Row]:
-        now_ms, words = self._access.now_ms(), translator(language).gettext
+    async def _rows(
+        self,
+        connection: AsyncConnection,
+        school: str | None,
+        viewer: Person,
+        titles: dict[str, str],
+        words: Translate,
+    ) -> list[_Row]:
+        now_ms = self._access.now_ms()
         seen = [
             one
             for one in await grants_at(connection, school, now_ms, roles=_STAFF)
@@ -297,7 +310,7 @@ class _People:
         rows = []
         for number, found in sorted(who.items(), key=lambda pair: pair[1].login):
             roles = tuple(
-                _Role(one.id, grant_words(one.grant, words), may_grant(viewer, one.grant, now_ms))
+                _Role(one.id, grant_words(one.grant, titles, words), may_grant(viewer, one.grant, now_ms))
                 for one in seen
                 if one.person == number
             )

@@ -34,6 +34,7 @@ from gateway.reviewing import (
 from gateway.store.crops import CropName, open_crop
 from gateway.store.reading import assignments_named
 from gateway.store.releases import release_of
+from gateway.web.office import office_doors
 from gateway.web.rooms import REPORT, Rooms, report_address, some_class, thing_of_address
 from homework.assignment import Assignment
 from homework.load import subject_of
@@ -104,6 +105,7 @@ class _Review:
         return render(
             request,
             "review.html",
+            office=office_doors(request, school, words) if only is None else [],
             school=school,
             back=report_address(school, *only) if only is not None else "/",
             waiting=found,

@@ -12,7 +12,8 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, Role
 from gateway.access.rules import may, names_for, visible_classes, visible_subjects
 from gateway.store.reading import Cursor, assignments_named, report_lines
-from gateway.store.schools import class_sizes, pupils_named, school_ids
+from gateway.store.schools import class_sizes, pupils_named, school_titles
+from gateway.store.stock import how_far
 from gateway.web.found import class_address, now_ms, person_of, pupil_address, school_address
 from gateway.web.office import doors_of_schools
 from gateway.web.rooms import Rooms, report_address
@@ -51,32 +52,36 @@ class _Start:
         _ = translator(language_of(request)).gettext
         wanted, cursor = request.query.get("school"), cursor_asked(request.query)
         async with self._rooms.store.reading() as connection:
-            schools = await school_ids(connection)
+            titles = await school_titles(connection)
+            schools = tuple(titles)
             open_to = [one for one in schools if visible_classes(seen.person, one, seen.at_ms) != frozenset()]
             shown = [one for one in open_to if wanted in (None, one)] if len(open_to) <= _MOST_SCHOOLS else []
             if wanted in open_to:
                 shown = [str(wanted)]
-            groups = [await _lines(connection, one, seen, cursor if wanted else None, _) for one in shown]
-            sizes = [await class_sizes(connection, one) for one in shown]
-            doors = await self._doors(connection, schools, open_to, seen, _)
+            groups = [
+                (await _lines(connection, one, seen, cursor if wanted else None, _))._replace(title=titles[one])
+                for one in shown
+            ]
+            doors = await self._doors(connection, titles, open_to, seen, _)
+            is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
+            begun = await how_far(connection) if is_admin else None
         office = [one for one in schools if wanted in (None, one)]
         if len(office) <= _MOST_SCHOOLS:
-            doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, office, _)]
-        is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
-        steps = next_steps(
-            schools=schools,
-            has_roster=any(sizes) or len(open_to) > _MOST_SCHOOLS,
-            has_lines=any(group.lines for group in groups) or len(open_to) > _MOST_SCHOOLS or cursor is not None,
-            _=_,
-        )
-        view = StartView(tuple(doors), tuple(group for group in groups if group.lines), steps if is_admin else ())
+            named = {one: titles[one] for one in office}
+            doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, named, _)]
+        steps = next_steps(begun, _) if begun is not None else ()
+        lines = tuple(group for group in groups if group.lines)
+        if len(doors) == 1 and doors[0].main and not lines and not steps:  # a family with one child
+            raise web.HTTPSeeOther(doors[0].address)
+        heading = _("Classes and worksheets") if lines else _("Home")
+        view = StartView(heading, tuple(doors), lines, steps)
         return render(request, "start.html", view=view, live="/live")
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         return await self._rooms.stream(request, None)
 
     async def _doors(
-        self, connection: AsyncConnection, schools: tuple[str, ...], open_to: list[str], seen: _Seen, _: Translate
+        self, connection: AsyncConnection, titles: dict[str, str], open_to: list[str], seen: _Seen, _: Translate
     ) -> list[Door]:
         person, at_ms = seen
         doors = []
@@ -85,8 +90,8 @@ class _Start:
         if may(person, Deed.SEE_DISTRICT, Thing(), at_ms):
             doors.append(Door(_("District"), "/district", main=True))
         doors += [
-            Door(one, school_address(one), main=False)
-            for one in schools
+            Door(title, school_address(one), main=False)
+            for one, title in titles.items()
             if may(person, Deed.SEE_SCHOOL, Thing(school=one), at_ms)
         ]
         for one in open_to:
