@@ -31,6 +31,7 @@ from edge.only_one import only_instance
 from edge.pictures import Pictures
 from edge.pulse import Pulse
 from edge.release import is_released
+from edge.school_absences import Absences, Pseudonyms
 from edge.school_crops import SchoolCrops
 from edge.second_copy import SecondCopy
 from edge.speaker import Speaker
@@ -62,6 +63,7 @@ _STICK_S = 3.0
 _CLOCK_S = 30.0
 """How soon it is noted that the clock has been set: a box may be switched off right after the lesson."""
 _CROPS_S = 3.0
+_ABSENCES_S = 3.0
 _TALLY_S = 20.0
 """How soon the school is told that a class has more sheets on this box than before."""
 
@@ -330,6 +332,13 @@ class Box:
             on_news=self._wake_link,
         )
         tallies = Tallies(self._ledger, self._documents, SystemClock(), on_news=self._wake_link)
+        absences = Absences(
+            self._ledger,
+            self._documents,
+            Pseudonyms(self._documents, identity.school_key),
+            on_news=self._wake_link,
+            on_change=self._on_change,
+        )
         self._sticks = StickWatch(
             self._ledger,
             identity,
@@ -343,6 +352,7 @@ class Box:
             clock,
             Job("tallies", _TALLY_S, tallies.look),
             Job("crops", _CROPS_S, crops.look),
+            Job("absences", _ABSENCES_S, absences.look),
             Job("stick", _STICK_S, self._sticks.look),
         ]
         return Caretaker(jobs, on_trouble=self._on_trouble)

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 import msgspec
 
+from homework.absences import Absence
 from sync.clock import ClockReading
 
 TABLES = """
@@ -51,13 +52,6 @@ class DeedKind(StrEnum):
     ABSENCE = "absence"
     """Said that a pupil is excused or exempt, or is not any more."""
     UNDONE = "undone"
-
-
-class Absence(StrEnum):
-    """Why a pupil's sheet is not to come: 请假, 免做."""
-
-    EXCUSED = "excused"
-    EXEMPT = "exempt"
 
 
 @dataclass(frozen=True)
@@ -123,11 +117,15 @@ def deeds_on(db: sqlite3.Connection, capture: int) -> list[Deed]:
     return _read(db, "WHERE id IN (SELECT deed FROM deed_page WHERE capture = ?) ORDER BY id DESC", (capture,))
 
 
-def set_absence(db: sqlite3.Connection, deed: int, assignment: str, pupil: str, absence: Absence | None) -> None:
-    """Say of a pupil that a sheet is not to come, or (None) that it is."""
+def set_absence(
+    db: sqlite3.Connection, deed: int, assignment: str, pupil: str, absence: Absence | None, *, word: bytes | None
+) -> None:
+    """Say of a pupil that a sheet is not to come, or (None) that it is; `word` is the id under which the school knows
+    of it, None where it does not.
+    """
     db.execute(
-        "INSERT INTO absence (assignment, pupil, absence, deed) VALUES (?, ?, ?, ?)",
-        (assignment, pupil, absence, deed),
+        "INSERT INTO absence (assignment, pupil, absence, deed, word) VALUES (?, ?, ?, ?, ?)",
+        (assignment, pupil, absence, deed, word),
     )
 
 

@@ -16,6 +16,7 @@ from edge.decoding import Pictures
 from edge.document_file import DocumentsError
 from edge.documents import Documents
 from edge.ledger import Ledger
+from edge.school_absences import AbsenceTaker, Pseudonyms
 from edge.school_corrections import CorrectionTaker
 from edge.web.summary import REPORT_SETTING
 from homework.assignment import assignment_to_toml, parse_assignment
@@ -78,7 +79,13 @@ def shelf_of(
     documents: Documents, ledger: Ledger, school_key: bytes, *, on_change: Callable[[], None] = lambda: None
 ) -> Downstream:
     """A box's shelf, for whatever way things come down. `on_change`: a sheet may say something else than before."""
-    return Downstream({**document_takers(documents, school_key), "correction": CorrectionTaker(ledger, on_change)})
+    return Downstream(
+        {
+            **document_takers(documents, school_key),
+            "correction": CorrectionTaker(ledger, on_change),
+            "absence": AbsenceTaker(ledger, Pseudonyms(documents, school_key), on_change),
+        }
+    )
 
 
 def document_takers(documents: Documents, school_key: bytes) -> dict[Kind, Taker]:

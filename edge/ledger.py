@@ -16,6 +16,7 @@ from typing import Literal
 
 import msgspec
 
+from edge.absences_kept import WORDS
 from edge.attempts import Look, own_record
 from edge.booking import Standing, assignment_key
 from edge.calling import (
@@ -108,6 +109,7 @@ _MIGRATIONS = (
     CROP_TABLE,
     "ALTER TABLE queued_document ADD COLUMN came INTEGER NOT NULL DEFAULT 0;",
     CORRECTIONS,
+    WORDS,
 )
 
 

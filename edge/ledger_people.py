@@ -10,15 +10,16 @@ import msgspec
 from edge.booking import Standing
 from edge.calling import add_step
 from edge.correcting import Change, Corrected, planned, undone
-from edge.deeds import About, Absence, By, Deed, DeedKind, absences, add_deed, deed_of, set_absence
+from edge.deeds import By, Deed, DeedKind, deed_of
 from edge.filed import FiledPage, NamedBy, PageRow, read_row
+from edge.ledger_absences import LedgerAbsences
 from edge.ledger_corrections import Corrections
 from edge.ledger_queries import LedgerQueries
 from edge.order import Step, StepKind
 from homework.results import WhoWroteIt
 
 
-class PeoplesDeeds(LedgerQueries, Corrections):
+class PeoplesDeeds(LedgerQueries, LedgerAbsences, Corrections):
     """The part of the ledger in which people take back, name, correct and excuse; and undo all that."""
 
     def withdraw(self, capture: int, *, by: By | None = None) -> FiledPage | None:
@@ -95,14 +96,6 @@ class PeoplesDeeds(LedgerQueries, Corrections):
                     self._append(db, row)
         return Corrected(deed, plan.refused)
 
-    def set_absence(self, assignment: str, pupil: str, absence: Absence | None, *, by: By) -> None:
-        """Say that a pupil's sheet is not to come, and why; None: it is to come. A sheet that is there counts."""
-        with self._file.writing() as db:
-            before = absences(db, assignment).get(pupil)
-            if before != absence:
-                about: About = {"assignment": assignment, "pupil": pupil, "before": before, "after": absence}
-                set_absence(db, add_deed(db, by, DeedKind.ABSENCE, about), assignment, pupil, absence)
-
     def undo(self, number: int, *, by: By) -> Deed | None:
         """Take a deed back: each of its sheets is again what it was before. The deed that does so, or None.
 
@@ -115,14 +108,12 @@ class PeoplesDeeds(LedgerQueries, Corrections):
                 return None
             if deed.kind is DeedKind.CORRECTED:
                 return self._unsay(db, deed, by)
+            if deed.kind is DeedKind.ABSENCE:
+                return self._undo_absence(db, deed, by)
             before = [self._before(db, capture, revision) for capture, revision in deed.pages]
             if any(row is None for row in before):
                 return None
             with self._doing(db, by, DeedKind.UNDONE, deed.about, undoes=number) as undoing:
-                if deed.kind is DeedKind.ABSENCE and undoing is not None:
-                    was = deed.about["before"]
-                    absence = Absence(str(was)) if was is not None else None
-                    set_absence(db, undoing, str(deed.about["assignment"]), str(deed.about["pupil"]), absence)
                 self._undo_pages(db, [row for row in before if row is not None])
             return deed_of(db, undoing) if undoing is not None else None
 

@@ -7,9 +7,11 @@ from collections.abc import Collection
 
 import msgspec
 
+from edge.absences_kept import stands
 from edge.database import Database
-from edge.deeds import Absence, Deed, DeedKind, absences, deeds_on, newest_deeds
+from edge.deeds import Deed, DeedKind, absences, deeds_on, newest_deeds
 from edge.filed import Counts, FiledPage, filed_page
+from homework.absences import Absence
 from homework.results import PageStatus
 
 _PAGES = (
@@ -172,6 +174,9 @@ class LedgerQueries:
         """
         if deed.kind is DeedKind.CORRECTED:
             return True
+        if deed.kind is DeedKind.ABSENCE:
+            with self._file.reading() as db:
+                return stands(db, deed.number, deed.about)
         heads = self._file.read(
             "SELECT capture, revision FROM head WHERE capture IN (SELECT value FROM json_each(?))",
             (msgspec.json.encode([capture for capture, _ in deed.pages]).decode(),),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from edge.deeds import Absence
+from homework.absences import Absence, timing_of
 from homework.lateness import Timing, pupil_timing
 from homework.results import PageRecord
 from homework.roster import Pupil, Roster
@@ -145,7 +145,7 @@ def _seat(
     state = _state(pages, pages_a_pupil) if pages else _AWAY[absence] if absence is not None else SeatState.MISSING
     there = {page.record.page for page in pages}
     missing = [page for page in range(1, pages_a_pupil + 1) if page not in there] if state is SeatState.PART else []
-    timing = Timing.LATE if pages and absence is Absence.EXCUSED else pupil_timing(page.timing for page in pages)
+    timing = timing_of(absence if pages else None, pupil_timing(page.timing for page in pages))
     return Seat(
         seat=number,
         name=pupil.name if pupil is not None else "",

@@ -8,9 +8,9 @@ from functools import partial
 
 from aiohttp import web
 
-from edge.deeds import Absence
 from edge.release import hold_back, is_test, release
 from edge.web.desk import SITE, acting, refuse_strangers
+from homework.absences import Absence
 from homework.errors import UsageError
 
 log = logging.getLogger(__name__)

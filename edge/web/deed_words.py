@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from edge.deeds import About, Absence, Deed, DeedKind
+from edge.deeds import About, Deed, DeedKind
 from edge.documents import Documents
 from edge.ledger_corrections import SCHOOL
+from homework.absences import Absence
 from homework.results import VerdictKind, points
 from homework.wording import VERDICT_SIGNS
 from sync.clock import ClockQuality, ClockReading
@@ -37,13 +38,14 @@ def deed_line(deed: Deed, words: Words, documents: Documents, deed_of: Callable[
         return what if deed.about.get("counts", 1) else words("%(what)s (does not count)") % {"what": what}
     after = deed.about.get("after")
     absence = words(_ABSENCES[Absence(str(after)) if after is not None else None])
-    return words(_PLAIN[deed.kind]) % {"pupil": _pupil(deed.about, documents), "absence": absence}
+    line = words(_PLAIN[deed.kind]) % {"pupil": _pupil(deed.about, documents), "absence": absence}
+    return line if deed.about.get("counts", 1) else words("%(what)s (does not count)") % {"what": line}
 
 
 def person_line(deed: Deed, words: Words) -> str:
     """Who did it: a person of this box, the school, or somebody at another box of it."""
     origin = deed.about.get("origin")
-    if origin is not None and deed.kind is DeedKind.CORRECTED:
+    if origin is not None and deed.kind in (DeedKind.CORRECTED, DeedKind.ABSENCE):
         where = words("the school") if origin == SCHOOL else words("box %(box)s") % {"box": origin}
         return where if deed.person == SCHOOL else f"{deed.person} ({where})"
     return words("teacher") if deed.person == "teacher" else deed.person

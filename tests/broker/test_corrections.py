@@ -15,22 +15,24 @@ import pytest
 from edge.correcting import Change
 from edge.deeds import By
 from edge.documents import Documents
-from edge.downstream import Downstream, document_takers
+from edge.downstream import shelf_of
 from edge.frames import Capture
 from edge.ledger import Ledger
 from edge.pipeline import GradedPage
-from edge.school_corrections import CorrectionTaker
 from edge.upstream import queue_documents
 from edge.web.summary import summary_of
 from gateway.config import load_config
 from gateway.correcting import Field, correct
 from gateway.downlink import StoreDownLog
 from gateway.ingest import StoreIngest
+from gateway.reports.class_report import class_report
+from gateway.saying_absent import Whose, say_absent
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.store.check import check
 from gateway.store.rosters import bring_in
 from gateway.store.schools import add_school, enrol_box, school_key
 from gateway.store.store import Store, open_store
+from homework.absences import Absence
 from homework.assignment import parse_assignment
 from homework.corrections import Word, field_of
 from homework.results import PageStatus, VerdictKind, points
@@ -40,6 +42,7 @@ from sync.clock import ClockQuality, ClockReading, SystemClock
 from sync.embedded_broker import Broker
 from sync.gateway_link import GatewayLink
 from sync.lanes import Lane
+from sync.pseudonym import pseudonym
 from tests.broker.patience import running, until
 from tests.edge.filing import IMAGE, ink, registered
 
@@ -97,17 +100,17 @@ class Box:
 
     def line(self) -> BoxLink:
         """The line to the school, as after a start."""
-        taker = CorrectionTaker(self.ledger, lambda: link.wake())  # noqa: PLW0108 - it is made here
+        takers = shelf_of(self.documents, self.ledger, self._keys[1], on_change=lambda: link.wake())  # noqa: PLW0108 - it is made here
         link = BoxLink(
             outbox=self.ledger.outbox, broker=BrokerAddress(url=self._url), school="no-1", box=self.name,
             key=self._keys[0], software="test", longest_pause_s=0.5,
-            shelf=Downstream({**document_takers(self.documents, self._keys[1]), "correction": taker}),
+            shelf=takers,
         )  # fmt: skip
         return link
 
-    def slide(self) -> None:
-        """Every pupil's sheet; that of the first has the digest that the tests correct."""
-        for number, pupil in enumerate(self.pupils.roster.pupils, 1):
+    def slide(self, *, only: int | None = None) -> None:
+        """Every pupil's sheet, or the first so many; that of the first has the digest that the tests correct."""
+        for number, pupil in enumerate(self.pupils.roster.pupils[:only], 1):
             record = self.pupils.graded(pupil)
             page = GradedPage(PageStatus.GRADED, registered(), record, record.problems, ink=ink(number))
             self.ledger.file(
@@ -130,6 +133,11 @@ class Box:
         field = field_of(page.record, ("1", 1))
         assert field is not None
         return field.verdict.kind
+
+    def statuses(self) -> list[str]:
+        """Who has handed in, is missing, 请假 or 免做, by seat, in the class summary on the box."""
+        figures = summary_of(self.ledger, self.documents, KEY.id, "3-1").report.figures
+        return [pupil.status for pupil in figures.pupils]
 
     def score(self) -> float | None:
         summary = summary_of(self.ledger, self.documents, KEY.id, "3-1")
@@ -175,6 +183,19 @@ class School:
         async with self.store.writing() as connection:
             field = Field(KEY.id, "3-1", 1, ("1", 1))
             await correct(connection, self.store.vault, "no-1", field, word, who="the head", clock=at)
+
+    async def statuses(self) -> list[str]:
+        async with self.store.reading() as connection:
+            report = await class_report(connection, self.store.vault, "no-1", "3-1", KEY.id)
+        return [pupil.status for pupil in report.figures.pupils]
+
+    async def say_absent(self, seat: int, absence: Absence | None) -> None:
+        async with self.store.writing() as connection:
+            key = await school_key(connection, self.store.vault, "no-1")
+            whose = Whose(KEY.id, pseudonym(key, f"3-1-S{seat:03}"))
+            await say_absent(
+                connection, self.store.vault, "no-1", whose, absence, who="the head", clock=SystemClock().read()
+            )
 
     async def report(self) -> float | None:
         report = json.loads(await self.classgate("report", "3-1", "--json"))
@@ -298,3 +319,33 @@ async def test_two_boxes_with_the_same_sheet_say_the_same_in_the_end(school: Sch
     assert await school.faults() == ()
     assert [counts for _, _, counts in await school.corrections()] == [False, True]
     await both_agree(school, one, WRONG)
+
+
+async def test_a_tap_at_the_box_counts_in_the_schools_report_and_one_at_the_school_at_the_seat_on_every_box(
+    school: School,
+):
+    """请假 and 免做, both ways and back (D12)."""
+    box, other = school.box("box-1"), school.box("box-2")
+    box.slide(only=1)
+    box.ledger.set_absence(KEY.id, "3-1-S002", Absence.EXCUSED, by=By("teacher", SystemClock().read()))
+    async with running(school.link):
+        assert await school.statuses() == ["missing", "missing"]
+        async with running(box.line()):
+            await until(box.told)  # the greeting comes first: before it a box does not know that it may say so
+            await until(lambda: box.ledger.queue_absences() > 0)
+            await until(box.told)
+        assert await school.statuses() == ["handed-in", "excused"]
+        async with running(other.line()):
+            await until(lambda: other.statuses() == ["missing", "excused"])
+        await school.say_absent(2, Absence.EXEMPT)
+        assert await school.statuses() == ["handed-in", "exempt"]
+        for one in (box, other):
+            async with running(one.line()):
+                await until(lambda one=one: one.statuses()[1] == "exempt")  # type: ignore[misc]
+        deed = box.ledger.newest_deeds()[0]
+        assert (deed.person, deed.about["origin"]) == ("the head", "school")
+        assert box.ledger.undo(deed.number, by=By("teacher", SystemClock().read())) is not None
+        async with running(box.line()):
+            await until(box.told)
+        assert (await school.statuses())[1] == box.statuses()[1] == "excused"
+    assert await school.faults() == ()

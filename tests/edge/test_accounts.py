@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from edge.accounts import box_account
-from edge.deeds import Absence, By
+from edge.deeds import By
 from edge.documents import Documents
 from edge.ledger import Ledger
+from homework.absences import Absence
 from homework.accounts import Account, Fate, Way
 from homework.layout import Page, SheetLayout
 from homework.roster import Pupil, Roster

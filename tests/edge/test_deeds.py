@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from edge.booking import Standing
-from edge.deeds import Absence, By, DeedKind
+from edge.deeds import By, DeedKind
 from edge.ledger import Ledger
+from homework.absences import Absence
 from homework.results import WhoWroteIt
 from tests.edge.filing import CLOCK, file, graded
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.booking import Standing
-from edge.deeds import Absence
 from edge.stack import NOTHING_IN, Arrived, SeatState, Stack, stack_of
 from edge.tones import NOTE_S, NOTE_STEP_S, NOTES_HZ, Tone, tone_of
+from homework.absences import Absence
 from homework.lateness import Timing
 from homework.results import PageRecord, PageStatus, WhoWroteIt
 from homework.roster import Pupil, Roster

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from openpyxl import load_workbook
 
-from edge.deeds import Absence, By
+from edge.deeds import By
 from edge.documents import Documents
 from edge.frames import Capture, RegisteredPage
 from edge.ledger import Ledger
@@ -21,6 +21,7 @@ from gateway.config import load_config
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import make_school
 from gateway.store.store import open_store
+from homework.absences import Absence
 from homework.again import AgainState
 from homework.assignment import parse_assignment
 from homework.grading import grade_page
