@@ -130,7 +130,7 @@ class _Loading:
             one = cls(store, SchoolTerm(district, number, await school_key(connection, store.vault, name)))
             mine = boxes.c.school_id == name, boxes.c.box_id.in_(one._boxes)
             heard_ms = await connection.scalar(select(func.max(boxes.c.heard_ms)).where(*mine))
-            known = await load_lanes(connection, name, one._boxes, {box.epoch for box in one._boxes.values()})
+            known = await load_lanes(connection, {(name, box, mine.epoch) for box, mine in one._boxes.items()})
         one._done_ms = heard_ms or 0
         for lane, state in known.items():
             one._boxes[lane.box].goes_on(lane.lane, state.mark, state.chain)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.store.audit_lines import write_line
-from gateway.store.erased import ErasedPupils, erased_at, erased_captures
+from gateway.store.erased import ErasedPupils, erased_captures
 from gateway.store.erasing import blank_rows, erase_rows, erase_words
 from gateway.store.months import NO_MONTH
 from gateway.store.related import of_captures
@@ -47,16 +47,15 @@ class KeptOf(NamedTuple):
     touched: frozenset[tuple[str, str]] = frozenset()
 
 
-async def without_erased(connection: AsyncConnection, school: str, arrived: Sequence[Arrived]) -> KeptOf:
-    """Leave out what is of pupils who were erased, however long it was on its way. The school is locked.
+async def without_erased(
+    connection: AsyncConnection, school: str, arrived: Sequence[Arrived], erased: ErasedPupils
+) -> KeptOf:
+    """Leave out what is of pupils who were `erased`, however long it was on its way. The school is locked.
 
     Their pages leave an empty row each, so that whatever follows of the same paper (a picture, a correction, a
     revision that names nobody) is known too; what came of it before goes. Receipts say that all of it is here.
     """
     if not any(isinstance(one.record, _MAY_BE_THEIRS) for one in arrived):
-        return KeptOf(arrived)
-    erased = await erased_at(connection, school)
-    if not erased.pupils:
         return KeptOf(arrived)
     told = {one.record.capture for one in arrived if isinstance(one.record, PageResult | CropRecord | CorrectionRecord)}
     told |= {

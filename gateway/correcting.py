@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import seat_key
 from gateway.keys import Vault
-from gateway.store.corrections import Told, book, corrections_of, field_names, keep_corrections
+from gateway.store.corrections import Told, corrections_of, field_names, keep_corrections, look_again
 from gateway.store.dialect import lock_school
 from gateway.store.down_log import append
 from gateway.store.months import month_of_assignment
@@ -104,7 +104,7 @@ async def correct(
         correction, capture=capture, revision=found.row.booked.revision, who=who, clock=clock, school_key=key
     )
     (kept,) = await keep_corrections(connection, school, [Told(record, "", time.time_ns() // 1_000_000)])
-    await book(connection, school, [], [capture])
+    await look_again(connection, school, [capture])
     await append(connection, school, "correction", record.id.hex(), encode_record(kept.record))
     return Done(kept.record, before, (await _found(connection, school, field)).item)
 

@@ -107,7 +107,7 @@ async def forget(
     told = await _leave_tallies(connection, school, seats | ({place} if place is not None else set()))
     away = await erase_absences(connection, school, alias)
     told |= {(assignment, place[0]) for assignment in away if place is not None}
-    await touch_classes(connection, school, told - gone.touched)
+    await touch_classes(connection, {school: told - gone.touched})
     await connection.execute(delete(comments).where(comments.c.school_id == school, comments.c.pupil == alias))
     accounts = await _end_accounts(connection, school, alias)
     await forget_in_past(connection, vault, school, {alias})

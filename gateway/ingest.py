@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.arrivals import Arrived
 from gateway.booking import RowName
-from gateway.intake import read_record, take_in
+from gateway.intake import read_record, take_in_all
 from gateway.poison import REFUSED, refuses
 from gateway.store.boots import note_boots
-from gateway.store.dialect import lock_school
+from gateway.store.dialect import lock_school, lock_schools
 from gateway.store.lanes import (
     ANOTHER_HISTORY,
     HeldRecord,
@@ -136,26 +136,17 @@ class StoreIngest:
 
     async def _stored(self, opened: Sequence[_Opened]) -> Sequence[Receipt]:
         envelopes = [one.envelope for one in opened]
-        by_school: dict[str, list[int]] = defaultdict(list)
-        for index, envelope in enumerate(envelopes):
-            by_school[envelope.school].append(index)
-        receipts: dict[int, Receipt] = {}
-        changed: set[Changed] = set()
         async with self._store.writing() as connection:
             incarnation = await self._store.incarnation_in(connection)
-            for school in sorted(by_school):
-                await lock_school(connection, school)
-                mine = [opened[index] for index in by_school[school]]
-                answers, news = await self._take_school(connection, school, mine, incarnation)
-                receipts.update(zip(by_school[school], answers, strict=True))
-                changed |= news
+            await lock_schools(connection, {envelope.school for envelope in envelopes})
+            receipts, changed = await self._take_in(connection, opened, incarnation)
             await self._store.tell_others(connection, changed)
         self.counts["envelopes"] += len(envelopes)
         for envelope in envelopes:
             self._failures.pop(_place(envelope), None)
         if changed:
             self._on_change(frozenset(changed))
-        return [receipts[index] for index in range(len(envelopes))]
+        return receipts
 
     def _failed_often(self, envelope: Envelope) -> bool:
         """Count that it failed; whether it has done so often enough to look for the record that is to blame."""
@@ -189,21 +180,18 @@ class StoreIngest:
             return [[] for _ in states]
         async with self._store.writing() as connection:
             incarnation = await self._store.incarnation_in(connection)
-            known: dict[LaneName, LaneState] = {}
-            placed_anew: set[Changed] = set()
-            for school in sorted({state.school for state in online}):
-                mine = [state for state in online if state.school == school]
-                heard_ms = self._now_ms()
-                await lock_school(connection, school)
-                await note_heard(connection, school, {state.box for state in mine}, heard_ms=heard_ms)
-                if await note_boots(connection, school, _clocks(mine, heard_ms), heard_ms=heard_ms):
-                    await touch_school(connection, school, "documents")
-                    placed_anew.add(Changed(school, None, None))
-                epochs = {epoch for state in mine for epoch in state.epochs}
-                known |= await load_lanes(connection, school, {state.box for state in mine}, epochs)
+            await lock_schools(connection, {state.school for state in online})
+            heard_ms = self._now_ms()
+            await note_heard(connection, {(state.school, state.box) for state in online}, heard_ms=heard_ms)
+            schools = await note_boots(connection, _clocks(online, heard_ms), heard_ms=heard_ms)
+            for school in sorted(schools):
+                await touch_school(connection, school, "documents")
+            placed_anew = frozenset(Changed(school, None, None) for school in schools)
+            epochs = {(state.school, state.box, epoch) for state in online for epoch in state.epochs}
+            known = await load_lanes(connection, epochs)
             await self._store.tell_others(connection, placed_anew)
         if placed_anew:
-            self._on_change(frozenset(placed_anew))
+            self._on_change(placed_anew)
         return [self._receipts(state, known, incarnation) if state.online else [] for state in states]
 
     def _receipts(self, state: BoxState, known: Mapping[LaneName, LaneState], incarnation: bytes) -> list[Receipt]:
@@ -219,41 +207,42 @@ class StoreIngest:
             for lane in Lane
         ]
 
-    async def _take_school(
-        self, connection: AsyncConnection, school: str, batch: Sequence[_Opened], incarnation: bytes
+    async def _take_in(
+        self, connection: AsyncConnection, batch: Sequence[_Opened], incarnation: bytes
     ) -> tuple[list[Receipt], set[Changed]]:
+        """What becomes of envelopes whose schools are locked."""
         received_ms = self._now_ms()
         states: dict[LaneName, LaneState] = {}
         receipts: list[Receipt] = []
-        arrived: list[Arrived] = []
+        arrived: dict[str, list[Arrived]] = {one.envelope.school: [] for one in batch}
         held: list[HeldRecord] = []
-        health: dict[str, bytes] = {}
-        names = {LaneName(school, one.envelope.box, one.envelope.epoch, one.envelope.lane) for one in batch}
-        known = await load_lanes(connection, school, {name.box for name in names}, {name.epoch for name in names})
+        health: dict[tuple[str, str], bytes] = {}
+        known = await load_lanes(connection, {(e.school, e.box, e.epoch) for e in (one.envelope for one in batch)})
         for one in batch:
             envelope = one.envelope
-            lane = LaneName(school, envelope.box, envelope.epoch, envelope.lane)
+            lane = LaneName(envelope.school, envelope.box, envelope.epoch, envelope.lane)
             if lane not in states:
                 states[lane] = known.get(lane) or new_lane_state(lane.epoch, lane.lane)
             step = advance(states[lane], envelope, incarnation=incarnation, held=one.held.keys())
             states[lane] = step.state
             receipts.append(step.receipt)
             held += self._held(lane, one, step)
+            mine = arrived[envelope.school]
             for seq, entry in step.new:
                 record = one.records.get(seq)
                 if record is not None and isinstance(entry, bytes):
-                    arrived.append(Arrived(RowName(envelope.box, envelope.epoch, seq), record, entry, received_ms))
+                    mine.append(Arrived(RowName(envelope.box, envelope.epoch, seq), record, entry, received_ms))
                     if isinstance(record, HealthRecord):
-                        health[envelope.box] = entry
-        touched = await take_in(connection, school, arrived)
+                        health[envelope.school, envelope.box] = entry
+        touched = await take_in_all(connection, arrived)
         await hold(connection, held, received_ms)
         await save_lanes(connection, states)
-        await note_heard(connection, school, {name.box for name in names}, heard_ms=received_ms)
-        for box, body in health.items():
+        await note_heard(connection, {(name.school, name.box) for name in states}, heard_ms=received_ms)
+        for (school, box), body in health.items():
             await note_health(connection, school, box, body)
-        kinds = Counter(type(one.record) for one in arrived)
+        kinds = Counter(type(one.record) for mine in arrived.values() for one in mine)
         self.counts.update({"pages": kinds[PageResult], "documents": kinds[DocumentRecord], "held": len(held)})
-        return receipts, {Changed(school, *what) for what in touched}
+        return receipts, {Changed(school, *what) for school, mine in touched.items() for what in mine}
 
     def _held(self, lane: LaneName, one: _Opened, step: Advance) -> list[HeldRecord]:
         found = [
@@ -270,12 +259,12 @@ class StoreIngest:
         return found
 
 
-def _clocks(states: Sequence[BoxState], heard_ms: int) -> dict[str, list[Seen]]:
-    """What hellos say of the clocks of their boxes."""
-    seen: dict[str, list[Seen]] = defaultdict(list)
+def _clocks(states: Sequence[BoxState], heard_ms: int) -> dict[str, dict[str, list[Seen]]]:
+    """What hellos say of the clocks of their boxes, by school and box."""
+    seen: dict[str, dict[str, list[Seen]]] = defaultdict(lambda: defaultdict(list))
     for state in states:
         if state.clock is not None:
-            seen[state.box].append(Seen(state.clock, heard_ms))
+            seen[state.school][state.box].append(Seen(state.clock, heard_ms))
     return seen
 
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.arrivals import Arrived, without_erased
-from gateway.booking import BookedRow, Slot, seat_key
+from gateway.booking import BookedRow, RowName, Slot, seat_key
 from gateway.store.absences import ToldAbsence, keep_absences
 from gateway.store.boots import note_boots
 from gateway.store.corrections import Told as Correction
-from gateway.store.corrections import book, captures_judged_by, keep_corrections, spread
+from gateway.store.corrections import book, captures_judged_by, keep_corrections, said_of, spread
 from gateway.store.crops import keep_crops
 from gateway.store.down_log import New, append_all
+from gateway.store.erased import erased_at_all
 from gateway.store.lanes import RawRecord, add_documents, keep_raw
 from gateway.store.months import NO_MONTH, months_for
 from gateway.store.pages import PageRow, pack_items, verdicts_of
@@ -52,6 +54,7 @@ _LANE_OF = {
     CorrectionRecord: Lane.RESULTS,
     AbsenceRecord: Lane.RESULTS,
 }
+_EVERY: frozenset[tuple[str | None, str | None]] = frozenset({(None, None)})
 
 
 def read_record(payload: bytes, lane: Lane) -> Record:
@@ -84,68 +87,146 @@ def read_record(payload: bytes, lane: Lane) -> Record:
 async def take_in(
     connection: AsyncConnection, school: str, arrived: Sequence[Arrived]
 ) -> frozenset[tuple[str | None, str | None]]:
-    """Store pages, corrections, absences, documents and tallies, and what the clocks of all records tell.
+    """Store what came of one school; see `take_in_all`."""
+    return (await take_in_all(connection, {school: arrived}))[school]
 
-    The caller holds the school's lock, and keeps what it wants of signs of health.
-    Returns the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
+
+async def take_in_all(
+    connection: AsyncConnection, arrived: Mapping[str, Sequence[Arrived]]
+) -> dict[str, frozenset[tuple[str | None, str | None]]]:
+    """Store pages, corrections, absences, documents and tallies of schools, and what the clocks of all records tell.
+
+    What there is much of is asked and stored for all schools together, so that a batch of a district costs no more
+    than one of a school. The caller holds the schools' locks, and keeps what it wants of signs of health. Returns for
+    each school the (assignment, class) pairs whose reports have changed, (None, None) for all of them.
     """
-    arrived, _, gone_from = await without_erased(connection, school, arrived)
-    pages = [(one, one.record) for one in arrived if isinstance(one.record, PageResult)]
-    documents = [(one.record, one.received_ms) for one in arrived if isinstance(one.record, DocumentRecord)]
-    tallies = [Told(one.name, one.record, one.received_ms) for one in arrived if isinstance(one.record, Tally)]
-    heard_ms = max((one.received_ms for one in arrived), default=0)
-    placed_anew = await note_boots(connection, school, _seen(arrived), heard_ms=heard_ms)
-    await add_documents(connection, school, documents)
-    news = [
-        New(one.record.document, one.record.id, one.record.body, origin=one.name.box)
-        for one in arrived
-        if isinstance(one.record, DocumentRecord) and one.record.document != "roster-sealed"
-    ]
-    if news:
-        await append_all(connection, school, news)
-    await keep_tallies(connection, school, tallies)
-    await keep_crops(
-        connection, school, [(one.record, one.received_ms) for one in arrived if isinstance(one.record, CropRecord)]
+    arrived, gone_from = await _without_erased(connection, arrived)
+    kinds = {school: _by_kind(mine) for school, mine in arrived.items()}
+    heard_ms = max((one.received_ms for mine in arrived.values() for one in mine), default=0)
+    seen = {school: _seen(mine) for school, mine in arrived.items()}
+    placed_anew = await note_boots(connection, seen, heard_ms=heard_ms)
+    tallies = {school: [Told(*one) for one in mine.tallies] for school, mine in kinds.items() if mine.tallies}
+    await keep_tallies(connection, tallies)
+    pages = {school: mine.pages for school, mine in kinds.items() if mine.pages}
+    await keep_raw(connection, [one for school, mine in arrived.items() for one in _kept_besides(school, mine)])
+    rows = await _page_rows(connection, pages, heard_ms=heard_ms)
+    corrected: dict[str, set[bytes]] = {}
+    captures = {school: {page.booked.capture for page in mine} for school, mine in rows.items()}
+    for school, mine in kinds.items():
+        new, corrected[school] = await _take_seldom(connection, school, mine)
+        captures.setdefault(school, set()).update(new)
+    said = await said_of(connection, captures)
+    touched = await book(connection, rows, said=said, corrected=corrected)
+    for school, corrected_ones in said.items():
+        await spread(connection, school, corrected_ones)
+    told = {school: {(one.tally.assignment, one.tally.class_name) for one in mine} for school, mine in tallies.items()}
+    for school, mine in kinds.items():
+        if mine.absences:
+            words = [ToldAbsence(record, name.box, received_ms) for name, record, received_ms in mine.absences]
+            told.setdefault(school, set()).update(await keep_absences(connection, school, words))
+    await touch_classes(
+        connection, {school: places - touched.get(school, frozenset()) for school, places in told.items()}
     )
-    seats = await seats_of(connection, school, _asked([page for _, page in pages]))
-    await keep_raw(
-        connection,
-        [
-            RawRecord(school, one.name.box, one.name.epoch, _LANE_OF[type(one.record)], one.name.seq, one.payload)
-            for one in arrived
-            if _loses_something(one.record, one.payload)
-        ],
-    )
-    new = await keep_corrections(
-        connection,
-        school,
-        [
-            Correction(one.record, one.name.box, one.received_ms)
-            for one in arrived
-            if isinstance(one.record, CorrectionRecord)
-        ],
-    )
-    corrected = {one.record.capture for one in new}
-    corrected |= await captures_judged_by(connection, school, [document for document, _ in documents])
-    assignments = {page.assignment for _, page in pages if page.assignment is not None}
-    months = await months_for(connection, school, assignments, now_ms=heard_ms) if assignments else {}
-    rows = [_page_row(one, page, seats, months) for one, page in pages]
-    touched = await book(connection, school, rows, corrected)
-    await spread(connection, school, {one.record.capture for one in new} | {page.capture for _, page in pages})
-    told = {(tally.assignment, tally.class_name) for _, tally, _ in tallies}
-    told |= await keep_absences(
-        connection,
-        school,
-        [
-            ToldAbsence(one.record, one.name.box, one.received_ms)
-            for one in arrived
-            if isinstance(one.record, AbsenceRecord)
-        ],
-    )
-    await touch_classes(connection, school, told - touched)
-    if placed_anew:
+    for school in placed_anew:
         await touch_school(connection, school, "documents")
-    return frozenset(touched) | gone_from | told | ({(None, None)} if documents or placed_anew else frozenset())
+    every = placed_anew | {school for school, mine in kinds.items() if mine.documents}
+    return {
+        school: touched.get(school, frozenset())
+        | gone_from.get(school, frozenset())
+        | told.get(school, frozenset())
+        | (_EVERY if school in every else frozenset())
+        for school in arrived
+    }
+
+
+async def _without_erased(
+    connection: AsyncConnection, arrived: Mapping[str, Sequence[Arrived]]
+) -> tuple[Mapping[str, Sequence[Arrived]], dict[str, frozenset[tuple[str, str]]]]:
+    """What is kept, and whose reports have changed because of the rest, by school."""
+    erased = await erased_at_all(connection, sorted(arrived))
+    found = {
+        school: await without_erased(connection, school, arrived[school], pupils) for school, pupils in erased.items()
+    }
+    kept = {school: found[school].arrived if school in found else mine for school, mine in arrived.items()}
+    return kept, {school: one.touched for school, one in found.items()}
+
+
+class _Kinds(NamedTuple):
+    """The records of a school by what they are, each with its name and when it came."""
+
+    pages: list[tuple[Arrived, PageResult]]
+    documents: list[tuple[RowName, DocumentRecord, int]]
+    tallies: list[tuple[RowName, Tally, int]]
+    crops: list[tuple[RowName, CropRecord, int]]
+    corrections: list[tuple[RowName, CorrectionRecord, int]]
+    absences: list[tuple[RowName, AbsenceRecord, int]]
+
+
+def _by_kind(arrived: Sequence[Arrived]) -> _Kinds:
+    kinds = _Kinds([], [], [], [], [], [])
+    for one in arrived:
+        match one.record:
+            case PageResult() as page:
+                kinds.pages.append((one, page))
+            case DocumentRecord() as document:
+                kinds.documents.append((one.name, document, one.received_ms))
+            case Tally() as tally:
+                kinds.tallies.append((one.name, tally, one.received_ms))
+            case CropRecord() as crop:
+                kinds.crops.append((one.name, crop, one.received_ms))
+            case CorrectionRecord() as correction:
+                kinds.corrections.append((one.name, correction, one.received_ms))
+            case AbsenceRecord() as absence:
+                kinds.absences.append((one.name, absence, one.received_ms))
+    return kinds
+
+
+async def _take_seldom(connection: AsyncConnection, school: str, mine: _Kinds) -> tuple[set[bytes], set[bytes]]:
+    """Store what there is little of in a batch, each school by itself.
+
+    Returns the captures on which a correction is new, and all those that are judged otherwise now.
+    """
+    new: set[bytes] = set()
+    judged: frozenset[bytes] = frozenset()
+    if mine.documents:
+        documents = [(document, received_ms) for _, document, received_ms in mine.documents]
+        await add_documents(connection, school, documents)
+        news = [
+            New(document.document, document.id, document.body, origin=name.box)
+            for name, document, _received_ms in mine.documents
+            if document.document != "roster-sealed"
+        ]
+        if news:
+            await append_all(connection, school, news)
+        judged = await captures_judged_by(connection, school, [one for one, _ in documents])
+    if mine.crops:
+        await keep_crops(connection, school, [(crop, received_ms) for _, crop, received_ms in mine.crops])
+    if mine.corrections:
+        told = [Correction(record, name.box, received_ms) for name, record, received_ms in mine.corrections]
+        new = {kept.record.capture for kept in await keep_corrections(connection, school, told)}
+    return new, new | judged
+
+
+def _kept_besides(school: str, arrived: Sequence[Arrived]) -> list[RawRecord]:
+    return [
+        RawRecord(school, one.name.box, one.name.epoch, _LANE_OF[type(one.record)], one.name.seq, one.payload)
+        for one in arrived
+        if _loses_something(one.record, one.payload)
+    ]
+
+
+async def _page_rows(
+    connection: AsyncConnection, pages: Mapping[str, Sequence[tuple[Arrived, PageResult]]], *, heard_ms: int
+) -> dict[str, list[PageRow]]:
+    assignments = {
+        school: {page.assignment for _, page in mine if page.assignment is not None} for school, mine in pages.items()
+    }
+    months = await months_for(connection, assignments, now_ms=heard_ms)
+    rows: dict[str, list[PageRow]] = {}
+    for school, mine in pages.items():
+        seats = await seats_of(connection, school, _asked([page for _, page in mine]))
+        rows[school] = [_page_row(one, page, seats, months[school]) for one, page in mine]
+    return rows
 
 
 def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:

@@ -67,7 +67,7 @@ async def say_absent(
         word, assignment=whose.assignment, pseudonym=whose.pupil, who=who, clock=clock, school_key=key
     )
     told = ToldAbsence(record, "", time.time_ns() // 1_000_000)
-    await touch_classes(connection, school, await keep_absences(connection, school, [told]))
+    await touch_classes(connection, {school: await keep_absences(connection, school, [told])})
     return word.id
 
 

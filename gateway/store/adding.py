@@ -15,13 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import RowName, Slot, decide
 from gateway.store.copying import can_copy, copy_rows
 from gateway.store.months import note_captures
-from gateway.store.pages import COLUMNS, PageRow, count_page, place_of, values_of
+from gateway.store.pages import COLUMNS, PageRow, Stored, count_page, place_of, values_of
 from gateway.store.related import closure, is_linked, of_captures, related
 from gateway.store.rollups import Totals, add_totals
 from gateway.store.tables.sheets import RowState, page_records
 
-PutOver = Callable[[Mapping[RowName, PageRow], Collection[RowName]], Awaitable[Mapping[RowName, PageRow]]]
-"""Gives those of some rows that read otherwise with the corrections known now; the newest of captures are named."""
+PutOver = Callable[[str, Mapping[RowName, PageRow], Collection[RowName]], Awaitable[Mapping[RowName, PageRow]]]
+"""Gives those of some rows of a school that read otherwise with the corrections known now; the newest of captures are
+named."""
 
 
 class Owner(NamedTuple):
@@ -32,43 +33,96 @@ class Owner(NamedTuple):
 
 
 async def add_pages(
-    connection: AsyncConnection, school: str, pages: Sequence[PageRow], put_over: PutOver, corrected: Collection[bytes]
-) -> frozenset[tuple[str, str]]:
-    """Store pages under names that are not there yet, and book them; look again at those of `corrected` captures.
+    connection: AsyncConnection,
+    pages: Mapping[str, Sequence[PageRow]],
+    put_over: PutOver,
+    *,
+    said: Mapping[str, Collection[bytes]],
+    corrected: Mapping[str, Collection[bytes]],
+) -> dict[str, frozenset[tuple[str, str]]]:
+    """Store pages of schools under names that are not there yet, and book them; look again at `corrected` captures.
 
-    Returns the (assignment, class) pairs whose reports have changed.
+    `said` are those captures of the pages on which there are corrections. Returns the (assignment, class) pairs whose
+    reports have changed, by school.
     """
-    if not pages and not corrected:
-        return frozenset()
-    known = await related(connection, school, pages) if pages else {}
-    booked = {page.booked.name: page for page in pages} | {name: page for name, (page, _) in known.items()}
-    after = dict(decide(page.booked for page in booked.values()))
-    for name, (page, state) in (await of_captures(connection, school, corrected)).items():
-        if name not in booked:  # what it says may change, not what it is
-            known[name], after[name] = (page, state), state
-    old = {name: page for name, (page, _) in known.items()}
-    before = {name: state for name, (_, state) in known.items()}
-    every = booked | old
-    changed = await put_over(every, [name for name, state in after.items() if state is not RowState.SUPERSEDED])
-    now = {**every, **changed}
-    totals = Totals()
-    for name, state in after.items():
-        if name in before and before[name] is state and name not in changed:
-            continue
-        if before.get(name) is RowState.CURRENT:
-            count_page(totals, old[name], -1)
-        if state is RowState.CURRENT:
-            count_page(totals, now[name])
-    await _set_states(connection, school, old, before, after)
-    if pages:
-        added = [now[page.booked.name] for page in pages]
-        await _insert(connection, [values_of(school, page, after[page.booked.name]) for page in added])
-        await note_captures(connection, school, [place for page in added for place in _elsewhere(page)])
-    await _set_contents(connection, school, [page for name, page in changed.items() if name in old])
-    touched = [*pages, *(now[name] for name in before if after[name] is not before[name] or name in changed)]
-    _note_seen(totals, touched)
-    await add_totals(connection, school, totals)
-    return frozenset((p.assignment, p.class_name or "") for p in touched if p.assignment is not None)
+    known = await related(connection, pages) if pages else {}
+    booked: dict[str, _Booked] = {}
+    for school in sorted(pages.keys() | corrected.keys()):
+        one = _Booked(school, pages.get(school, ()), known.get(school, {}))
+        if corrected.get(school):
+            one.look_again(await of_captures(connection, school, corrected[school]))
+        if one.before or said.get(school):
+            one.change(await put_over(school, one.every(), one.newest()))
+        booked[school] = one
+    for school, one in booked.items():
+        await _set_states(connection, school, one.old, one.before, one.after)
+    added = [(one, page) for one in booked.values() for page in one.added()]
+    if added:
+        rows = [values_of(one.school, page, one.after[page.booked.name]) for one, page in added]
+        await _insert(connection, rows)
+        await note_captures(connection, [(one.school, *where) for one, page in added for where in _elsewhere(page)])
+    for school, one in booked.items():
+        await _set_contents(connection, school, [page for name, page in one.changed.items() if name in one.old])
+    await add_totals(connection, {school: one.totals() for school, one in booked.items()})
+    return {
+        school: frozenset((p.assignment, p.class_name or "") for p in one.touched() if p.assignment is not None)
+        for school, one in booked.items()
+    }
+
+
+class _Booked:
+    """What becomes of a school's new pages, and of the stored ones that have to do with them."""
+
+    def __init__(self, school: str, pages: Sequence[PageRow], known: Stored) -> None:
+        self.school, self._pages = school, pages
+        self.old = {name: page for name, (page, _) in known.items()}
+        self.before = {name: state for name, (_, state) in known.items()}
+        self.after = dict(decide(page.booked for page in (*pages, *self.old.values())))
+        self.changed: Mapping[RowName, PageRow] = {}
+
+    def look_again(self, stored: Stored) -> None:
+        """What these say may change, not what they are."""
+        for name, (page, state) in stored.items():
+            if name not in self.after:
+                self.old[name], self.before[name], self.after[name] = page, state, state
+
+    def change(self, changed: Mapping[RowName, PageRow]) -> None:
+        """These read otherwise now."""
+        self.changed = changed
+
+    def every(self) -> dict[RowName, PageRow]:
+        """All of them, as they were or came."""
+        return {page.booked.name: page for page in self._pages} | self.old
+
+    def newest(self) -> list[RowName]:
+        """Those over which corrections stand."""
+        return [name for name, state in self.after.items() if state is not RowState.SUPERSEDED]
+
+    def added(self) -> Sequence[PageRow]:
+        """The new ones."""
+        return [self.changed.get(page.booked.name, page) for page in self._pages] if self.changed else self._pages
+
+    def touched(self) -> list[PageRow]:
+        """Those of which reports say something else now."""
+        before, after, changed = self.before, self.after, self.changed
+        again = [name for name in before if after[name] is not before[name] or name in changed]
+        return [*self._pages, *(changed.get(name, self.old[name]) for name in again)]
+
+    def totals(self) -> Totals:
+        """What is to be added to the sums."""
+        totals = Totals()
+        for name, state in self.before.items():
+            if self.after[name] is state and name not in self.changed:
+                continue
+            if state is RowState.CURRENT:
+                count_page(totals, self.old[name], -1)
+            if self.after[name] is RowState.CURRENT:
+                count_page(totals, self.changed.get(name, self.old[name]))
+        for page in self.added():
+            if self.after[page.booked.name] is RowState.CURRENT:
+                count_page(totals, page)
+        _note_seen(totals, self.touched())
+        return totals
 
 
 async def reassign(
@@ -100,7 +154,7 @@ async def reassign(
     _count(totals, every, before, after)
     _note_seen(totals, [*(page for page, _ in pages), *every.values()])
     await _set_states(connection, school, every, before, after)
-    await add_totals(connection, school, totals)
+    await add_totals(connection, {school: totals})
 
 
 def _count(

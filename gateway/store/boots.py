@@ -7,27 +7,29 @@ weeks later: a clock that is set at last, in a hello without any sheet.
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.asking import Asked
 from gateway.store.dialect import add_or_replace
 from gateway.store.tables.sheets import boots
 from sync.clock import ClockReading
 from sync.placing import Boot, BoxTimes, Placed, Seen, decode_boot, encode_boot, with_readings
 
-_CHUNK = 400
-"""How many values stand in one IN list."""
 _MOST_BOOTS = 2000
 """So many of a box are looked at, those heard of last: eight years of school days. Without a limit one box could make
 every report slow."""
 _MOST_READY = 64
 _clock = msgspec.msgpack.Decoder(ClockReading)
 _boot = lru_cache(maxsize=4096)(decode_boot)
+_BOOTS = Asked("boots_named", school_id="TEXT", box_id="TEXT", boot="BYTEA")
+_Name = tuple[str, str, bytes]
+"""School, box and boot."""
 
 
 class Made(NamedTuple):
@@ -39,25 +41,27 @@ class Made(NamedTuple):
 
 
 async def note_boots(
-    connection: AsyncConnection, school: str, seen: Mapping[str, Sequence[Seen]], *, heard_ms: int
-) -> bool:
-    """Add readings, by box, to what is known of their boots. The caller holds the school's lock.
+    connection: AsyncConnection, seen: Mapping[str, Mapping[str, Sequence[Seen]]], *, heard_ms: int
+) -> frozenset[str]:
+    """Add readings, by school and box, to what is known of their boots. The schools are locked.
 
-    Says whether the time of a boot that had none is known now, so that reports may say more than before.
+    Returns those schools of which the time of a boot that had none is known now: reports may say more than before.
     """
-    new: dict[tuple[str, bytes], list[Seen]] = defaultdict(list)
-    for box, readings in seen.items():
-        for one in readings:
-            new[box, one.reading.boot].append(one)
-    before = await _known(connection, school, new.keys())
-    after = {name: with_readings(before.get(name, Boot(name[1])), readings) for name, readings in sorted(new.items())}
+    new: dict[_Name, list[Seen]] = defaultdict(list)
+    for school, mine in seen.items():
+        for box, readings in mine.items():
+            for one in readings:
+                new[school, box, one.reading.boot].append(one)
+    if not new:
+        return frozenset()
+    before = await _known(connection, sorted(new))
+    after = {name: with_readings(before.get(name, Boot(name[2])), readings) for name, readings in sorted(new.items())}
     rows = [
         {"school_id": school, "box_id": box, "boot": boot, "heard_ms": heard_ms, "body": encode_boot(known)}
-        for (box, boot), known in after.items()
+        for (school, box, boot), known in after.items()
     ]
-    if rows:
-        await connection.execute(add_or_replace(connection, boots), rows)
-    return any(after[name].anchors and not known.anchors for name, known in before.items())
+    await connection.execute(add_or_replace(connection, boots), rows)
+    return frozenset(name[0] for name, known in before.items() if after[name].anchors and not known.anchors)
 
 
 async def box_times(connection: AsyncConnection, school: str, boxes: Iterable[str]) -> dict[str, BoxTimes]:
@@ -99,19 +103,13 @@ async def places(
     return [times[r.box].place(_clock.decode(r.clock), r.received_ms) for r in records]
 
 
-async def _known(
-    connection: AsyncConnection, school: str, names: Collection[tuple[str, bytes]]
-) -> dict[tuple[str, bytes], Boot]:
-    """What is known of these boots, by box and boot."""
-    found: dict[tuple[str, bytes], Boot] = {}
-    by_name = sorted(names)
-    for start in range(0, len(by_name), _CHUNK):
-        some = by_name[start : start + _CHUNK]
-        query = select(boots.c.box_id, boots.c.boot, boots.c.body).where(
-            boots.c.school_id == school,
-            boots.c.box_id.in_(sorted({box for box, _ in some})),
-            boots.c.boot.in_(sorted({boot for _, boot in some})),
-        )
-        rows = await connection.execute(query)
-        found |= {(r.box_id, bytes(r.boot)): decode_boot(bytes(r.body)) for r in rows}
-    return {name: found[name] for name in by_name if name in found}
+async def _known(connection: AsyncConnection, names: Sequence[_Name]) -> dict[_Name, Boot]:
+    """What is known of these boots."""
+    dialect = connection.dialect.name
+    rows = await connection.execute(_named(dialect), _BOOTS.values(dialect, names))
+    return {(r.school_id, r.box_id, bytes(r.boot)): decode_boot(bytes(r.body)) for r in rows}
+
+
+@cache
+def _named(dialect: str) -> Select[Any]:
+    return _BOOTS.matching(dialect, boots)

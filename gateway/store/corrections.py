@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import partial
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
 from gateway.overlay import overlaid
 from gateway.store.adding import add_pages
+from gateway.store.asking import Asked
 from gateway.store.dialect import add_or_ignore, batched
 from gateway.store.down_log import append
 from gateway.store.months import known_months
@@ -39,6 +40,7 @@ from sync.records import (
 
 STILL_TO_COME_MS = RECEIVER_ERROR_MS + ANCHOR_ERROR_MS
 """A time server's time that is so much later than the school's own is not believed: that box lives in 2099."""
+_CAPTURES = Asked("captures", school_id="TEXT", capture="BYTEA")
 
 
 def believed(clock: ClockReading, received_ms: int) -> ClockReading:
@@ -174,8 +176,6 @@ async def spread(connection: AsyncConnection, school: str, captures: Collection[
     of them hear of each correction and of its place, the one that made it too. That one also hears that its clock was
     not believed. What was told already is not told again.
     """
-    if not captures or not await _has_any(connection, school):
-        return
     known = await corrections_of(connection, school, captures)
     boxes: dict[bytes, set[str]] = defaultdict(set)
     for some in batched(sorted(known)):
@@ -191,14 +191,42 @@ async def spread(connection: AsyncConnection, school: str, captures: Collection[
                 await append(connection, school, "correction", kept.record.id.hex(), encode_record(kept.record))
 
 
-async def book(
-    connection: AsyncConnection, school: str, pages: Sequence[PageRow], corrected: Collection[bytes]
-) -> frozenset[tuple[str, str]]:
-    """Store new pages with what stands over them, and look again at those of `corrected` captures. One transaction.
+async def said_of(
+    connection: AsyncConnection, captures: Mapping[str, Collection[bytes]]
+) -> dict[str, frozenset[bytes]]:
+    """Those of some captures, by school, on which there are corrections. Schools without any are left out."""
+    keys = [(school, capture) for school, mine in captures.items() for capture in sorted(mine)]
+    found: dict[str, set[bytes]] = defaultdict(set)
+    if keys:
+        dialect = connection.dialect.name
+        for row in await connection.execute(_said_of(dialect), _CAPTURES.values(dialect, keys)):
+            found[row.school_id].add(bytes(row.capture))
+    return {school: frozenset(mine) for school, mine in found.items()}
 
-    Returns the (assignment, class) pairs whose reports have changed.
+
+@cache
+def _said_of(dialect: str) -> Select[Any]:
+    return _CAPTURES.matching(dialect, corrections)
+
+
+async def book(
+    connection: AsyncConnection,
+    pages: Mapping[str, Sequence[PageRow]],
+    *,
+    said: Mapping[str, Collection[bytes]],
+    corrected: Mapping[str, Collection[bytes]],
+) -> dict[str, frozenset[tuple[str, str]]]:
+    """Store new pages of schools with what stands over them, and look again at those of `corrected` captures.
+
+    `said` has the captures of new pages on which there are corrections (`said_of`). One transaction; the schools are
+    locked. Returns the (assignment, class) pairs whose reports have changed, by school.
     """
-    return await add_pages(connection, school, pages, partial(put_over, connection, school), corrected)
+    return await add_pages(connection, pages, partial(put_over, connection), said=said, corrected=corrected)
+
+
+async def look_again(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> None:
+    """Let what stands over the pages of these captures count as it is known now. The school is locked."""
+    await book(connection, {}, said={}, corrected={school: captures})
 
 
 async def put_over(

@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Table, any_, bindparam, select
+from sqlalchemy import Table, any_, bindparam, collate, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
-from sqlalchemy.types import UserDefinedType
 
+from gateway.store.asking import Arrays
 from gateway.store.tables.schools import schools
 
 _T = TypeVar("_T")
@@ -24,29 +24,6 @@ def batched(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """The values in pieces that fit into an IN list."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
-
-
-class _Arrays(UserDefinedType[Sequence[Any]]):
-    """An array as the driver takes it, value by value, without anything in between."""
-
-    cache_ok = True
-
-    def __init__(self, of: str) -> None:
-        self.of = of
-
-    def get_col_spec(self, **_: object) -> str:
-        """Of PostgreSQL."""
-        return f"{self.of}[]"
-
-
-def among(dialect: str, column: ColumnElement[bytes], name: str) -> ColumnElement[bool]:
-    """Whether a column of bytes has one of the values in the parameter of that name, a list.
-
-    PostgreSQL is asked the same words however many there are, and makes its plan once; SQLite knows no arrays.
-    """
-    if dialect == "sqlite":
-        return column.in_(bindparam(name, expanding=True))
-    return column == any_(bindparam(name, type_=_Arrays("BYTEA")))
 
 
 def insert_into(dialect: str, table: Table) -> Any:
@@ -91,3 +68,25 @@ async def lock_school(connection: AsyncConnection, school: str) -> bool:
     # FOR NO KEY UPDATE: what merely points at the school (a box that is enrolled meanwhile) does not have to wait.
     found = await connection.execute(_LOCKED, {"school": school})
     return found.first() is not None
+
+
+_BY_KEYS = select(func.set_config("enable_seqscan", "off", True))
+"""A plan is kept until somebody counts the rows anew: one made for an almost empty table would read all of a full one.
+"""
+
+_ALL_LOCKED = (
+    select(schools.c.school_id)
+    .where(schools.c.school_id == any_(bindparam("schools", type_=Arrays("TEXT"))))
+    .order_by(collate(schools.c.school_id, "C"))  # as Python sorts, whatever the database's own order is
+    .with_for_update(key_share=True)
+)
+
+
+async def lock_schools(connection: AsyncConnection, names: Collection[str]) -> None:
+    """Lock several schools as `lock_school` does each, in the order of their names.
+
+    What the rest of the transaction looks for it finds by keys alone.
+    """
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_BY_KEYS)
+        await connection.execute(_ALL_LOCKED, {"schools": sorted(names)})

@@ -12,7 +12,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
-from gateway.store.corrections import book, captures_judged_by
+from gateway.store.corrections import captures_judged_by, look_again
 from gateway.store.down_log import New, append, append_all
 from gateway.store.lanes import add_documents
 from gateway.store.rollups import touch_school
@@ -71,7 +71,7 @@ async def _document(
     """For the boxes, and for the gateway's own reports: what corrections say is judged by it too."""
     record = DocumentRecord(document=document, id=name, digest=content_of(body), body=body)
     await add_documents(connection, school, [(record, time.time_ns() // 1_000_000)])
-    await book(connection, school, [], await captures_judged_by(connection, school, [record]))
+    await look_again(connection, school, await captures_judged_by(connection, school, [record]))
     return await _add(connection, school, document, name, body)
 
 

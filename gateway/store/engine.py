@@ -20,6 +20,7 @@ from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.store.asking import FROM_HEX
 from gateway.store.partitions import try_to_make_months
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import BadFileError, ClassboxError
@@ -141,6 +142,7 @@ def _make_sqlite_durable(engine: Engine) -> None:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32768"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        connection.create_function(FROM_HEX, 1, bytes.fromhex, deterministic=True)
         # The driver's own implicit BEGIN comes too late to lock; SQLAlchemy's recipe is to emit it ourselves.
         connection.isolation_level = None
 

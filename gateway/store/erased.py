@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Iterable
+from functools import cache
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.asking import Asked
 from gateway.store.dialect import batched
 from gateway.store.pages import PageRow
 from gateway.store.tables.past import erased_pupils
@@ -32,6 +35,7 @@ BLANK: Final[dict[str, Any]] = {
     "state": int(RowState.ERASED),
 }
 """What an erased record says. Its name in its lane, its digest, revision and capture stay (D9)."""
+_SCHOOLS = Asked("schools_named", school_id="TEXT")
 
 
 def is_blank(page: PageRow) -> bool:
@@ -70,13 +74,22 @@ def place_digest(pseudonym: bytes, class_name: str, seat: int) -> bytes:
 
 async def erased_at(connection: AsyncConnection, school: str) -> ErasedPupils:
     """Who was erased at a school."""
-    columns = (erased_pupils.c.pseudonym, erased_pupils.c.erased_ms, erased_pupils.c.place)
-    rows = await connection.execute(select(*columns).where(erased_pupils.c.school_id == school))
-    return ErasedPupils(
-        tuple(
-            Erased(bytes(row.pseudonym), row.erased_ms, None if row.place is None else bytes(row.place)) for row in rows
-        )
-    )
+    return (await erased_at_all(connection, [school])).get(school, ErasedPupils(()))
+
+
+async def erased_at_all(connection: AsyncConnection, schools: Iterable[str]) -> dict[str, ErasedPupils]:
+    """Who was erased at some schools; those at which nobody was are left out."""
+    found: dict[str, list[Erased]] = defaultdict(list)
+    dialect = connection.dialect.name
+    for row in await connection.execute(_erased(dialect), _SCHOOLS.values(dialect, [(name,) for name in schools])):
+        place = None if row.place is None else bytes(row.place)
+        found[row.school_id].append(Erased(bytes(row.pseudonym), row.erased_ms, place))
+    return {school: ErasedPupils(tuple(pupils)) for school, pupils in found.items()}
+
+
+@cache
+def _erased(dialect: str) -> Select[Any]:
+    return _SCHOOLS.matching(dialect, erased_pupils)
 
 
 async def not_erased(

@@ -85,7 +85,7 @@ async def erase_rows(connection: AsyncConnection, school: str, rows: Stored) -> 
         for name, (page, state) in left.items():
             if after[name] is not state and (state is RowState.CURRENT) is leaving:
                 await _set(connection, school, [page], {"state": int(after[name])})
-    await add_totals(connection, school, totals)
+    await add_totals(connection, {school: totals})
     names = [page.booked.name for page, _ in rows.values()]
     await _drop_raw(connection, school, names)
     captures = {page.booked.capture for page, _ in rows.values()} - {page.booked.capture for page, _ in left.values()}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.asking import Asked
 from gateway.store.dialect import add_or_ignore, add_or_replace
 from gateway.store.rollups import touch_school
 from gateway.store.tables.schools import boxes, documents
@@ -16,8 +18,12 @@ from sync.lanes import Lane
 from sync.receipts import LaneState, decode_state, encode_state
 from sync.records import DocumentRecord
 
-_IN_A_QUERY = 1_000
-"""Epochs that are asked for at once: a database takes some ten thousand values in a query."""
+_EPOCHS = Asked("epochs", school_id="TEXT", box_id="TEXT", epoch="BYTEA")
+_HEARD = (
+    update(boxes)
+    .where(boxes.c.school_id == bindparam("of_school"), boxes.c.box_id == bindparam("of_box"))
+    .values(heard_ms=bindparam("heard"))
+)
 ANOTHER_HISTORY = "another history"
 """Why a record is kept that conflicts with what the gateway has under its number. Its box sends it again by itself."""
 
@@ -67,22 +73,19 @@ async def load_lane(connection: AsyncConnection, name: LaneName) -> LaneState | 
 
 
 async def load_lanes(
-    connection: AsyncConnection, school: str, boxes_of_it: Collection[str], epochs: Collection[bytes]
+    connection: AsyncConnection, epochs: Collection[tuple[str, str, bytes]]
 ) -> dict[LaneName, LaneState]:
-    """The states of the lanes of some boxes' epochs; what nothing has come of yet is missing."""
-    wanted = sorted(epochs)
-    found: dict[LaneName, LaneState] = {}
-    for start in range(0, len(wanted), _IN_A_QUERY):
-        rows = await connection.execute(
-            select(lanes.c.box_id, lanes.c.epoch, lanes.c.lane, lanes.c.state).where(
-                lanes.c.school_id == school,
-                lanes.c.box_id.in_(sorted(boxes_of_it)),
-                lanes.c.epoch.in_(wanted[start : start + _IN_A_QUERY]),
-            )
-        )
-        for box, epoch, lane, state in rows:
-            found[LaneName(school, box, bytes(epoch), Lane(lane))] = decode_state(state)
-    return found
+    """The states of the lanes of epochs (school, box, epoch); what nothing has come of yet is missing."""
+    if not epochs:
+        return {}
+    dialect = connection.dialect.name
+    rows = await connection.execute(_of_epochs(dialect), _EPOCHS.values(dialect, sorted(epochs)))
+    return {LaneName(r.school_id, r.box_id, bytes(r.epoch), Lane(r.lane)): decode_state(r.state) for r in rows}
+
+
+@cache
+def _of_epochs(dialect: str) -> Select[Any]:
+    return _EPOCHS.matching(dialect, lanes)
 
 
 async def save_lanes(connection: AsyncConnection, states: Mapping[LaneName, LaneState]) -> None:
@@ -164,10 +167,11 @@ async def add_documents(
         await touch_school(connection, school, "documents")
 
 
-async def note_heard(connection: AsyncConnection, school: str, boxes_of_it: Collection[str], *, heard_ms: int) -> None:
-    """Remember that boxes were heard just now."""
-    mine = boxes.c.school_id == school, boxes.c.box_id.in_(sorted(boxes_of_it))
-    await connection.execute(update(boxes).where(*mine).values(heard_ms=heard_ms))
+async def note_heard(connection: AsyncConnection, heard: Collection[tuple[str, str]], *, heard_ms: int) -> None:
+    """Remember that boxes (school, box) were heard just now."""
+    if heard:
+        rows = [{"of_school": school, "of_box": box, "heard": heard_ms} for school, box in sorted(heard)]
+        await connection.execute(_HEARD, rows)
 
 
 async def note_health(connection: AsyncConnection, school: str, box: str, health: bytes) -> None:

@@ -111,7 +111,12 @@ async def pages_where(
     connection: AsyncConnection, query: Select[Any], given: Mapping[str, Any] | None = None
 ) -> list[tuple[PageRow, RowState]]:
     """The rows of a select of `page_records`, with their states; `given` are its parameters."""
-    return [(_row(r), RowState(r.state)) for r in await connection.execute(query, given)]
+    return [page_row(r) for r in await connection.execute(query, given)]
+
+
+def page_row(r: Any) -> tuple[PageRow, RowState]:
+    """A row of `page_records`, with its state."""
+    return _row(r), RowState(r.state)
 
 
 COLUMNS = (

@@ -7,32 +7,59 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Select, bindparam, select, text
+from sqlalchemy import CompoundSelect, Integer, Label, Select, bindparam, literal_column, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import Slot
-from gateway.store.dialect import among, batched
+from gateway.store.asking import Asked
 from gateway.store.months import NO_MONTH, months_with
-from gateway.store.pages import PageRow, Stored, pages_where
+from gateway.store.pages import PageRow, Stored, page_row
 from gateway.store.tables.sheets import RowState, page_records
 
+_CAPTURES = Asked("captures", school_id="TEXT", capture="BYTEA")
+_SLOTS = Asked(
+    "slots", school_id="TEXT", assignment="TEXT", pupil="BYTEA", page="INTEGER", attempt="INTEGER", month="INTEGER"
+)
+_OF_CAPTURE, _OF_SLOT = 0, 1
+_Key = tuple[Any, ...]
+# As single values: PostgreSQL leaves out the months that are not among them without opening their tables.
+_IN_MONTHS = page_records.c.month.in_(bindparam("months", expanding=True))
 
-async def related(connection: AsyncConnection, school: str, pages: Sequence[PageRow]) -> Stored:
-    """The stored rows on which the booking of new pages depends."""
-    # Only these may have something to do with a page of any month; see `gateway.store.months`.
-    moved = [page for page in pages if is_linked(page) or page.month == NO_MONTH]
-    anywhere, _ = _links(moved)
-    captures, slots = _links(pages)
-    usual = captures - anywhere
-    months = {NO_MONTH, *(page.month for page in pages)}
-    found: Stored = {}
+
+async def related(connection: AsyncConnection, pages: Mapping[str, Sequence[PageRow]]) -> dict[str, Stored]:
+    """The stored rows on which the booking of new pages depends, by school. Usually there are none."""
+    usual: set[_Key] = set()
+    anywhere: set[_Key] = set()
+    slots: set[_Key] = set()
+    months = {NO_MONTH}
+    for school, some in pages.items():
+        # Only these may have something to do with a page of any month; see `gateway.store.months`.
+        moved, _ = _links(page for page in some if is_linked(page) or page.month == NO_MONTH)
+        captures, mine = _links(some)
+        usual |= {(school, capture) for capture in captures - moved}
+        anywhere |= {(school, capture) for capture in moved}
+        slots |= _slot_keys(school, mine, _months(some))
+        months |= {page.month for page in some}
     if usual:
-        found |= await of_captures(connection, school, usual, months | await months_with(connection, school, usual))
-    found |= await of_captures(connection, school, anywhere)
-    if found:  # an old acquaintance: whatever it touches is decided again
-        return await closure(connection, school, found, pages)
-    # Nothing known moves, so the row that counts is all that matters of a slot.
-    return await _in_slots(connection, school, slots, _months(pages), current_only=True)
+        months |= await months_with(connection, usual)
+    dialect = connection.dialect.name
+    given = (
+        _CAPTURES.values(dialect, sorted(usual)) | _SLOTS.values(dialect, sorted(slots)) | {"months": sorted(months)}
+    )
+    found: dict[str, Stored] = defaultdict(dict)
+    in_slots: dict[str, Stored] = defaultdict(dict)
+    for row in await connection.execute(_related(dialect), given):
+        page, state = page_row(row)
+        (found if row.found_by == _OF_CAPTURE else in_slots)[row.school_id][page.booked.name] = (page, state)
+    if anywhere:
+        given = _CAPTURES.values(dialect, sorted(anywhere))
+        for row in await connection.execute(_of_captures(dialect, everywhere=True), given):
+            page, state = page_row(row)
+            found[row.school_id][page.booked.name] = (page, state)
+    for school, rows in found.items():  # old acquaintances: whatever they touch is decided again
+        found[school] = await closure(connection, school, rows, pages[school])
+    # Where nothing known moves, the row that counts is all that matters of a slot.
+    return in_slots | found
 
 
 def is_linked(page: PageRow) -> bool:
@@ -65,72 +92,64 @@ async def closure(connection: AsyncConnection, school: str, rows: Stored, new: C
         todo_slots = set()
 
 
-async def of_captures(
-    connection: AsyncConnection, school: str, captures: Collection[bytes], months: Collection[int] | None = None
-) -> Stored:
-    """The rows of captures and of those that the box calls their twins, in some months or (None) in all."""
-    found: Stored = {}
-    given: dict[str, Any] = {"school": school}
-    if months is not None:
-        given["months"] = sorted(months)
-    for some in batched(sorted(captures)):
-        for linked in ("capture", "duplicate_of"):
-            query = _of_captures(connection.dialect.name, linked, everywhere=months is None)
-            found |= _by_name(await pages_where(connection, query, given | {"captures": some}))
-    return found
-
-
-@cache
-def _of_captures(dialect: str, linked: str, *, everywhere: bool) -> Select[Any]:
-    columns = page_records.c
-    query = select(page_records).where(
-        columns.school_id == bindparam("school"),
-        among(dialect, columns[linked], "captures"),
-        columns.state != int(RowState.ERASED),  # nothing hangs on what is no longer there
-    )
-    return query if everywhere else query.where(columns.month.in_(bindparam("months", expanding=True)))
+async def of_captures(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> Stored:
+    """The rows of captures, and of those that the box calls their twins, in all months."""
+    if not captures:
+        return {}
+    dialect = connection.dialect.name
+    given = _CAPTURES.values(dialect, [(school, capture) for capture in sorted(captures)])
+    return await _stored(connection, _of_captures(dialect, everywhere=True), given)
 
 
 async def _in_slots(
-    connection: AsyncConnection,
-    school: str,
-    slots: Iterable[Slot],
-    months: Mapping[str, int],
-    *,
-    current_only: bool = False,
+    connection: AsyncConnection, school: str, slots: Collection[Slot], months: Mapping[str, int]
 ) -> Stored:
-    by_rest: dict[tuple[str, int, int], list[bytes]] = defaultdict(list)
-    for slot in slots:
-        by_rest[(slot.assignment, slot.page, slot.attempt)].append(slot.pupil)
-    found: Stored = {}
-    for (assignment, page, attempt), pupils in sorted(by_rest.items()):
-        for some in batched(sorted(pupils)):
-            given = {
-                "school": school,
-                "in_month": months[assignment],
-                "of": assignment,
-                "on_page": page,
-                "in_attempt": attempt,
-                "pupils": some,
-            }
-            query = _of_slots(connection.dialect.name, current_only=current_only)
-            found |= _by_name(await pages_where(connection, query, given))
-    return found
+    if not slots:
+        return {}
+    dialect = connection.dialect.name
+    given = _SLOTS.values(dialect, sorted(_slot_keys(school, slots, months)))
+    return await _stored(connection, _of_slots(dialect, current_only=False), given)
+
+
+async def _stored(
+    connection: AsyncConnection, query: Select[Any] | CompoundSelect[Any], given: Mapping[str, Any]
+) -> Stored:
+    rows = [page_row(row) for row in await connection.execute(query, given)]
+    return {page.booked.name: (page, state) for page, state in rows}
+
+
+@cache
+def _related(dialect: str) -> CompoundSelect[Any]:
+    return union_all(*_linked(dialect, everywhere=False), _of_slots(dialect, current_only=True))
+
+
+@cache
+def _of_captures(dialect: str, *, everywhere: bool) -> CompoundSelect[Any]:
+    return union_all(*_linked(dialect, everywhere=everywhere))
+
+
+def _linked(dialect: str, *, everywhere: bool) -> list[Select[Any]]:
+    there = page_records.c.state != int(RowState.ERASED)  # nothing hangs on what is no longer there
+    where = (there,) if everywhere else (there, _IN_MONTHS)
+    return [
+        _CAPTURES.matching(dialect, page_records, *where, capture=linked).add_columns(_found_by(_OF_CAPTURE))
+        for linked in ("capture", "duplicate_of")
+    ]
 
 
 @cache
 def _of_slots(dialect: str, *, current_only: bool) -> Select[Any]:
-    columns = page_records.c
-    query = select(page_records).where(
-        columns.school_id == bindparam("school"),
-        columns.month == bindparam("in_month"),
-        columns.assignment == bindparam("of"),
-        columns.page == bindparam("on_page"),
-        columns.attempt == bindparam("in_attempt"),
-        among(dialect, columns.pupil, "pupils"),
-    )
     # As a literal, so that the planner sees that the partial index answers it.
-    return query.where(text("state = 0")) if current_only else query
+    where = (text("state = 0"),) if current_only else ()
+    return _SLOTS.matching(dialect, page_records, *where).add_columns(_found_by(_OF_SLOT))
+
+
+def _found_by(what: int) -> Label[int]:
+    return literal_column(str(what), Integer).label("found_by")
+
+
+def _slot_keys(school: str, slots: Iterable[Slot], months: Mapping[str, int]) -> set[_Key]:
+    return {(school, s.assignment, s.pupil, s.page, s.attempt, months[s.assignment]) for s in slots}
 
 
 def _months(pages: Iterable[PageRow]) -> dict[str, int]:
@@ -148,7 +167,3 @@ def _links(pages: Iterable[PageRow]) -> tuple[set[bytes], set[Slot]]:
         if page.booked.slot is not None:
             slots.add(page.booked.slot)
     return captures, slots
-
-
-def _by_name(rows: Iterable[tuple[PageRow, RowState]]) -> Stored:
-    return {page.booked.name: (page, state) for page, state in rows}

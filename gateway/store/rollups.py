@@ -19,10 +19,11 @@ from itertools import zip_longest
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, case, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, case, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.dialect import add_or_replace, batched, insert_into
+from gateway.store.asking import Asked
+from gateway.store.dialect import add_or_replace, insert_into
 from gateway.store.tables.schools import schools
 from gateway.store.tables.sheets import class_rollups, page_rollups
 from homework.results import VerdictKind
@@ -34,6 +35,11 @@ _log = logging.getLogger(__name__)
 _MOST = (1 << 32) - 1
 _CODES: tuple[int, ...] = tuple([kind.value for kind in VERDICT_CODES].index(name) for name in COUNTED)
 _NO_FIELD = b"\xff"
+_PAGE_KEY = ("school_id", "assignment", "class_name", "attempt", "sheet", "page")
+_PAGES = Asked(
+    "pages", school_id="TEXT", assignment="TEXT", class_name="TEXT", attempt="INTEGER", sheet="TEXT", page="INTEGER"
+)
+_PageKey = tuple[str, str, str, int, str, int]
 _SUMS = ("pages", "score_hundredths", "max_score_hundredths", "pending", "version")
 
 
@@ -112,33 +118,41 @@ def unpack_counts(packed: bytes) -> tuple[int, ...]:
     return struct.unpack(f"<{len(packed) // 4}I", packed)
 
 
-async def add_totals(connection: AsyncConnection, school: str, totals: Totals) -> None:
-    """Add sums to the rollups. Every class that is named has another version afterwards, whatever its sums are."""
+async def add_totals(connection: AsyncConnection, totals: Mapping[str, Totals]) -> None:
+    """Add sums of schools to the rollups.
+
+    Every class that is named has another version afterwards, whatever its sums are.
+    """
     classes = [
         {"school_id": school, **place._asdict(), **msgspec.structs.asdict(sums), "version": 1}
-        for place, sums in sorted(totals.classes.items())
+        for school, mine in sorted(totals.items())
+        for place, sums in sorted(mine.classes.items())
     ]
     if classes:
         await connection.execute(_add_to_classes(connection.dialect.name), classes)
-    fields = totals.fields()
+    fields = {
+        (school, *place): counts for school, mine in sorted(totals.items()) for place, counts in mine.fields().items()
+    }
     if fields:
-        await _add_to_pages(connection, school, fields)
+        await _add_to_pages(connection, fields)
 
 
-async def _add_to_pages(connection: AsyncConnection, school: str, totals: Mapping[PagePlace, Sequence[int]]) -> None:
-    columns = page_rollups.c
-    place = tuple_(columns.assignment, columns.class_name, columns.attempt, columns.sheet, columns.page)
-    stored: dict[PagePlace, tuple[int, ...]] = {}
-    for some in batched(sorted(totals)):
-        query = select(page_rollups).where(columns.school_id == school, place.in_(some))
-        for row in await connection.execute(query):
-            name = PagePlace(row.assignment, row.class_name, row.attempt, row.sheet, row.page)
-            stored[name] = unpack_counts(row.counts)
+async def _add_to_pages(connection: AsyncConnection, totals: Mapping[_PageKey, Sequence[int]]) -> None:
+    dialect, keys = connection.dialect.name, sorted(totals)
+    stored = {
+        tuple(key): unpack_counts(counts)
+        for *key, counts in await connection.execute(_counted(dialect), _PAGES.values(dialect, keys))
+    }
     rows = [
-        {"school_id": school, **name._asdict(), "counts": pack_counts(_sum(stored.get(name, ()), counts))}
-        for name, counts in sorted(totals.items())
+        {**dict(zip(_PAGE_KEY, key, strict=True)), "counts": pack_counts(_sum(stored.get(key, ()), totals[key]))}
+        for key in keys
     ]
     await connection.execute(add_or_replace(connection, page_rollups), rows)
+
+
+@cache
+def _counted(dialect: str) -> Select[Any]:
+    return _PAGES.matching(dialect, page_rollups)
 
 
 def _sum(stored: Sequence[int], more: Sequence[int]) -> list[int]:
@@ -150,12 +164,13 @@ def _sum(stored: Sequence[int], more: Sequence[int]) -> list[int]:
     return sums
 
 
-async def touch_classes(connection: AsyncConnection, school: str, places: Collection[tuple[str, str]]) -> None:
-    """Say that something else that these (assignment, class) reports show has changed than their pages."""
-    totals = Totals()
-    for assignment, class_name in places:
-        totals.classes[ClassPlace(assignment, class_name, 1)] = PageTotals()
-    await add_totals(connection, school, totals)
+async def touch_classes(connection: AsyncConnection, places: Mapping[str, Collection[tuple[str, str]]]) -> None:
+    """Say that something else that these (assignment, class) reports of schools show has changed than their pages."""
+    totals: dict[str, Totals] = defaultdict(Totals)
+    for school, mine in places.items():
+        for assignment, class_name in mine:
+            totals[school].classes[ClassPlace(assignment, class_name, 1)] = PageTotals()
+    await add_totals(connection, totals)
 
 
 async def touch_school(

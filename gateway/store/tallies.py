@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
-from gateway.store.dialect import add_or_replace, batched
+from gateway.store.asking import Asked
+from gateway.store.dialect import add_or_replace
 from gateway.store.tables.sheets import tallies
 from sync.records import Tally, decode_record, encode_record
+
+_WORKSHEETS = Asked("worksheets", school_id="TEXT", assignment="TEXT")
+_Key = tuple[str, str, str, str]
+"""School, assignment, class and box."""
 
 
 class Told(NamedTuple):
@@ -22,15 +28,18 @@ class Told(NamedTuple):
     received_ms: int
 
 
-async def keep_tallies(connection: AsyncConnection, school: str, told: Sequence[Told]) -> None:
-    """Keep of each box, class and homework what was said last. Records may come out of their order.
+async def keep_tallies(connection: AsyncConnection, told: Mapping[str, Sequence[Told]]) -> None:
+    """Keep of each box, class and homework of schools what was said last. Records may come out of their order.
 
     Within an epoch numbers tell which is later; another epoch than the one that is there has taken its place.
     """
-    newest = await _kept(connection, school, {one.tally.assignment for one in told})
-    changed: dict[tuple[str, str, str], Told] = {}
-    for one in told:
-        key = _key(one)
+    every = [(school, one) for school, mine in told.items() for one in mine]
+    if not every:
+        return
+    newest = await _kept(connection, {(school, one.tally.assignment) for school, one in every})
+    changed: dict[_Key, Told] = {}
+    for school, one in every:
+        key = _key(school, one)
         before = newest.get(key)
         if before is None or before.name.epoch != one.name.epoch or before.name.seq < one.name.seq:
             newest[key] = changed[key] = one
@@ -45,7 +54,7 @@ async def keep_tallies(connection: AsyncConnection, school: str, told: Sequence[
             "body": encode_record(one.tally),
             "received_ms": one.received_ms,
         }
-        for (assignment, class_name, box), one in sorted(changed.items())
+        for (school, assignment, class_name, box), one in sorted(changed.items())
     ]
     if rows:
         await connection.execute(add_or_replace(connection, tallies), rows)
@@ -65,21 +74,21 @@ async def tallies_of(connection: AsyncConnection, school: str, class_name: str, 
     return [_told(row) for row in found]
 
 
-async def _kept(
-    connection: AsyncConnection, school: str, assignments: Collection[str]
-) -> dict[tuple[str, str, str], Told]:
-    """What is kept of these assignments: of a school a few classes each, so that one query does for a batch."""
-    found: dict[tuple[str, str, str], Told] = {}
-    for some in batched(sorted(assignments)):
-        query = select(tallies).where(tallies.c.school_id == school, tallies.c.assignment.in_(some))
-        for row in await connection.execute(query):
-            told = _told(row)
-            found[_key(told)] = told
-    return found
+async def _kept(connection: AsyncConnection, assignments: Collection[tuple[str, str]]) -> dict[_Key, Told]:
+    """What is kept of these assignments of schools: of each a few classes, so that one query does for a batch."""
+    dialect = connection.dialect.name
+    rows = await connection.execute(_of_worksheets(dialect), _WORKSHEETS.values(dialect, sorted(assignments)))
+    told = [(row.school_id, _told(row)) for row in rows]
+    return {_key(school, one): one for school, one in told}
 
 
-def _key(told: Told) -> tuple[str, str, str]:
-    return told.tally.assignment, told.tally.class_name, told.name.box
+@cache
+def _of_worksheets(dialect: str) -> Select[Any]:
+    return _WORKSHEETS.matching(dialect, tallies)
+
+
+def _key(school: str, told: Told) -> _Key:
+    return school, told.tally.assignment, told.tally.class_name, told.name.box
 
 
 def _told(row: object) -> Told:

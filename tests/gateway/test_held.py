@@ -5,9 +5,10 @@ import errno
 import json
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -163,6 +164,15 @@ async def test_what_the_store_refuses_of_one_school_keeps_no_other_from_being_lo
         assert await look_again(school.store, software="1") == (12, 12)
     assert [(await one.report()).sheets for one in (school, other)] == [0, 12]
     assert await look_again(school.store, software="1") == (12, 0)
+
+
+def of_each(take_in: Callable[[Any, str, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+    """What takes in of all schools of a batch, by what takes in of one."""
+
+    async def take_in_all(connection: Any, arrived: Mapping[str, Any]) -> Any:
+        return {school: await take_in(connection, school, mine) for school, mine in arrived.items()}
+
+    return take_in_all
 
 
 class Card:
@@ -394,7 +404,7 @@ async def test_a_store_in_trouble_holds_nothing_however_long_it_lasts(
         return await intake.take_in(connection, name, ())  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr("gateway.ingest.take_in", failing)
+        patched.setattr("gateway.ingest.take_in_all", of_each(failing))
         patched.setattr("gateway.poison.take_in", failing)
         for _ in range(5):
             with pytest.raises(ClassboxError):
@@ -440,7 +450,7 @@ async def test_a_fault_that_no_record_alone_is_to_blame_for_stays_a_fault(
         return await intake.take_in(connection, name, arrived)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr("gateway.ingest.take_in", failing)
+        patched.setattr("gateway.ingest.take_in_all", of_each(failing))
         patched.setattr("gateway.poison.take_in", failing)
         for _ in range(5):
             with pytest.raises(ZeroDivisionError):

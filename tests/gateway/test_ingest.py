@@ -1,5 +1,6 @@
 import random
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal
 
@@ -12,17 +13,20 @@ from benchmarks.fuzz import _mutated, payloads
 from gateway.config import GatewayConfig
 from gateway.held import held
 from gateway.simulated_class import SimulatedBox
-from gateway.simulated_school import SimulatedSchool
+from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.schema import metadata
 from gateway.store.schools import enrol_box
+from gateway.store.store import Store
 from gateway.store.tables.schools import boxes
 from gateway.store.tables.sheets import RowState, held_records, page_records
+from gateway.store.tallies import tallies_of
 from homework.roster import Pupil
+from sync.clock import ClockQuality, ClockReading
 from sync.envelope import Erased, encode_envelope
 from sync.gateway_session import GatewaySession, Message
 from sync.lanes import Lane, first_link
 from sync.receipts import open_down
-from sync.records import DocumentRecord, HealthRecord
+from sync.records import DocumentRecord, HealthRecord, Tally
 from sync.state import BoxState, encode_box_state
 
 ON_BOTH = True
@@ -301,32 +305,71 @@ async def test_boxes_that_say_hello_at_once_share_a_transaction_and_each_hears_i
         assert len(receipts) == 8
 
 
+def a_tally(assignment: str) -> Tally:
+    clock = ClockReading(monotonic_ms=1, wall_ms=1, boot=bytes(16), quality=ClockQuality.UNSET)
+    counts = dict.fromkeys(("corrections", "twice", "asked", "not_graded", "withdrawn"), 0)
+    return Tally(clock=clock, assignment=assignment, class_name="3-1", expected=None, slid=3, places=(), **counts)
+
+
+async def statements(store: Store, up: Sequence[Message], session: GatewaySession) -> int:
+    """How often a batch asks the store; each of its messages is answered."""
+    asked = 0
+
+    def count(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+
+    async with store.reading() as connection:
+        engine = connection.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    answers = await session.handle(up)
+    event.remove(engine, "before_cursor_execute", count)
+    assert len(answers) == len(up)
+    return asked
+
+
 async def test_a_batch_of_many_boxes_asks_the_store_no_more_often_than_one_of_a_few(school: SimulatedSchool) -> None:
     """D14: each question is a wait for the database, and a district comes back in one moment."""
 
-    async def statements(boxes: range) -> int:
+    async def of_boxes(numbers: range) -> int:
         up = []
         async with school.store.writing() as connection:
-            keys = {n: await enrol_box(connection, school.store.vault, "no-1", f"many-{n}") for n in boxes}
+            keys = {n: await enrol_box(connection, school.store.vault, "no-1", f"many-{n}") for n in numbers}
         for n, key in keys.items():
             envelope = SimulatedBox("no-1", f"many-{n}").envelope(Lane.RESULTS, school.pupils.results()[:1])
             up.append(Message(f"classbox/1/no-1/many-{n}/up", encode_envelope(envelope, key)))
-        asked = 0
+        return await statements(school.store, up, GatewaySession(school.ingest))
 
-        def count(*_: object) -> None:
-            nonlocal asked
-            asked += 1
+    few = await of_boxes(range(30, 33))
+    assert await of_boxes(range(30)) <= few + 2
 
+
+async def test_a_batch_of_many_schools_asks_the_store_no_more_often_than_one_of_a_few(school: SimulatedSchool) -> None:
+    """D14: and of each school all is stored, sheets and what boxes say of their classes."""
+    session = GatewaySession(school.ingest)
+
+    async def of_schools(numbers: range) -> int:
+        results, tallies = [], []
+        for n in numbers:
+            other = await make_school(school.store, school.pupils.assignment, school=f"many-{n}", size=3)
+            for up, lane, records in (
+                (results, Lane.RESULTS, other.pupils.results()),
+                (tallies, Lane.HEALTH, [a_tally(other.pupils.assignment.id)]),
+            ):
+                payload = encode_envelope(other.box.envelope(lane, records), other.box_key)
+                up.append(Message(f"classbox/1/many-{n}/box-1/up", payload))
+        await school.ingest.box_keys({(f"many-{n}", "box-1") for n in numbers})  # asked school by school, then known
+        asked = await statements(school.store, results, session) + await statements(school.store, tallies, session)
         async with school.store.reading() as connection:
-            engine = connection.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", count)
-        answers = await GatewaySession(school.ingest).handle(up)
-        event.remove(engine, "before_cursor_execute", count)
-        assert len(answers) == len(boxes)
+            for n in numbers:
+                (told,) = await tallies_of(connection, f"many-{n}", "3-1", school.pupils.assignment.id)
+                assert told.tally.slid == 3
         return asked
 
-    few = await statements(range(30, 33))
-    assert await statements(range(30)) <= few + 2
+    few = await of_schools(range(30, 32))
+    assert await of_schools(range(6)) == few
+    assert (await school.check()).faults == ()
+    assert (await school.check()).counted == 8 * 3
 
 
 async def test_health_is_remembered_as_it_came(school: SimulatedSchool) -> None:
