@@ -21,7 +21,7 @@ from edge.camera.sources import open_source
 from edge.caretaker import Caretaker, Job
 from edge.config import BoxConfig
 from edge.documents import Documents
-from edge.downstream import shelf_of
+from edge.downstream import Downstream, shelf_of
 from edge.figures import Figures
 from edge.frames import Capture
 from edge.housekeeping import RoomKeeper
@@ -343,7 +343,7 @@ class Box:
             self._ledger,
             identity,
             self._second_copy.sticks,
-            shelf=shelf_of(self._documents, self._ledger, identity.school_key, on_change=self._on_change),
+            shelf=self._shelf(identity),
             on_done=self._on_stick,
             on_change=lambda: self._in_loop(self._bus.publish),
         )
@@ -381,6 +381,10 @@ class Box:
         """A thread of its own: the first copy onto a stick may take minutes."""
         return Caretaker([Job("second copy", 10.0, self._second_copy.look)], on_trouble=self._on_trouble)
 
+    def _shelf(self, identity: Identity) -> Downstream:
+        """Where what comes from the school finds its place, by line and by stick."""
+        return shelf_of(self._documents, self._ledger, identity.school_key, self._pictures, on_change=self._on_change)
+
     def _make_link(self, identity: Identity | None) -> BoxLink | None:
         """The line to the school; None for a box that was never enrolled, which is a whole box too."""
         if identity is None:
@@ -402,7 +406,7 @@ class Box:
             software=version("classbox"),
             clock=SystemClock(),
             allowance=allowance_of(self._config.sync.monthly_mb, known, SystemClock()),
-            shelf=shelf_of(self._documents, self._ledger, identity.school_key, on_change=self._on_change),
+            shelf=self._shelf(identity),
             on_progress=lambda: self._in_loop(self._bus.publish),
             on_trouble=partial(self._on_trouble, "sync"),
             on_misfit=partial(self._on_trouble, "versions"),

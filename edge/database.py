@@ -88,6 +88,14 @@ class Database:
         except sqlite3.Error as error:
             raise self._failed("read", error) from error
 
+    def shorten_log(self) -> None:
+        """Carry the log over into the file and empty it, as far as nobody reads in it just now."""
+        with self._lock:
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.Error as error:
+                raise self._failed("written", error) from error
+
     def read(self, text: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """The rows of one query."""
         with self.reading() as connection:

@@ -115,6 +115,17 @@ class DocumentFile:
         except OSError as error:
             raise self._cannot_write(error) from error
 
+    def forget_older(self) -> None:
+        """Let the previous generation be the one that stands, and damaged ones go. Raises `DocumentsError`."""
+        try:
+            with self.locked():
+                self._keep_previous()
+                for old in self._path.parent.glob(f"{self._path.stem}.damaged-*{self._path.suffix}"):
+                    old.unlink(missing_ok=True)
+                fsync_folder(self._path.parent)
+        except OSError as error:
+            raise self._cannot_write(error) from error
+
     def _mended(self) -> Tables:
         """Hold the lock. Sets the damaged file aside and puts the previous generation, or nothing, in its place."""
         found = self._found(self._path)

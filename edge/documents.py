@@ -6,7 +6,7 @@ TinyDB over a file that cannot be torn and mends itself (`document_file.py`). Re
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,6 +175,19 @@ class Documents:
             table.remove(where("id") == class_name)
             if pupils:
                 table.insert({"id": class_name, "body": msgspec.to_builtins(tuple(pupils))})
+
+    def forget(self, is_theirs: Callable[[Pupil], bool]) -> None:
+        """Take pupils out of the class lists, also where an older copy of these lies. Raises `DocumentsError`."""
+        with self._writing() as db:
+            table = db.table("rosters")
+            for class_name in self.roster().classes():
+                members = self.roster().of_class(class_name)
+                left = tuple(pupil for pupil in members if not is_theirs(pupil))
+                if left != members:
+                    table.remove(where("id") == class_name)
+                    if left:
+                        table.insert({"id": class_name, "body": msgspec.to_builtins(left)})
+        self._file.forget_older()
 
     def damage(self) -> Damage | None:
         """What was found damaged, until a person has seen to it (`damage_seen`)."""

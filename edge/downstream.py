@@ -15,7 +15,9 @@ from edge.database import DatabaseError
 from edge.decoding import Pictures
 from edge.document_file import DocumentsError
 from edge.documents import Documents
+from edge.erasing import ErasureTaker
 from edge.ledger import Ledger
+from edge.pictures import Pictures as Kept
 from edge.school_absences import AbsenceTaker, Pseudonyms
 from edge.school_corrections import CorrectionTaker
 from edge.web.summary import REPORT_SETTING
@@ -76,7 +78,12 @@ class Downstream:
 
 
 def shelf_of(
-    documents: Documents, ledger: Ledger, school_key: bytes, *, on_change: Callable[[], None] = lambda: None
+    documents: Documents,
+    ledger: Ledger,
+    school_key: bytes,
+    pictures: Kept,
+    *,
+    on_change: Callable[[], None] = lambda: None,
 ) -> Downstream:
     """A box's shelf, for whatever way things come down. `on_change`: a sheet may say something else than before."""
     return Downstream(
@@ -84,6 +91,7 @@ def shelf_of(
             **document_takers(documents, school_key),
             "correction": CorrectionTaker(ledger, on_change),
             "absence": AbsenceTaker(ledger, Pseudonyms(documents, school_key), on_change),
+            "erasure": ErasureTaker(ledger, documents, pictures, school_key, on_change),
         }
     )
 

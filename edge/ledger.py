@@ -41,6 +41,7 @@ from edge.heads import HEADS
 from edge.ledger_boots import BOOT_TABLE, LedgerBoots, note_reading
 from edge.ledger_calling import SeatOrder
 from edge.ledger_crops import CROP_TABLE, LedgerCrops, settle_crops
+from edge.ledger_erased import ERASED_TABLE, LedgerErased
 from edge.ledger_pictures import PICTURE_TABLES, LedgerPictures
 from edge.ledger_restored import NEXT_REVISION, RESTORED_TABLE, LedgerRestored
 from edge.ledger_tallies import LedgerTallies
@@ -110,10 +111,11 @@ _MIGRATIONS = (
     "ALTER TABLE queued_document ADD COLUMN came INTEGER NOT NULL DEFAULT 0;",
     CORRECTIONS,
     WORDS,
+    ERASED_TABLE,
 )
 
 
-class Ledger(LedgerBoots, LedgerCrops, LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder):
+class Ledger(LedgerBoots, LedgerCrops, LedgerPictures, LedgerRestored, LedgerTallies, SeatOrder, LedgerErased):
     """One box's ledger. Any thread may call; writes queue on one lock, readers never wait for them."""
 
     def __init__(

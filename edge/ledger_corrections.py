@@ -20,6 +20,7 @@ from edge.corrections_kept import body_of, captures_waiting, keep, known_of, set
 from edge.database import Database
 from edge.deeds import About, By, DeedKind, add_deed
 from edge.filed import PageRow
+from edge.ledger_erased import is_erased
 from homework.corrections import Place, Word, corrected, field_of
 from homework.errors import UsageError
 from homework.merging import Correction, correction_between, counting, said_after_all
@@ -53,7 +54,7 @@ class Corrections(Bookings):
         Raises `DatabaseError`.
         """
         with self._file.writing() as db:
-            news = keep(db, record)
+            news = not is_erased(db, record.capture.hex()) and keep(db, record)
             if news:
                 self._settle(db, record.capture.hex())
         return news

@@ -25,6 +25,8 @@ class Why(StrEnum):
 
     OLD = "old"
     ROOM = "room"
+    ERASED = "erased"
+    """Its pupil was erased."""
 
 
 @dataclass(frozen=True)

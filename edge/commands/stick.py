@@ -65,13 +65,15 @@ def import_(stick: Path, config: Path | None, data: Path | None) -> None:
     """Read."""
     from edge.documents import Documents  # noqa: PLC0415
     from edge.downstream import shelf_of  # noqa: PLC0415
+    from edge.pictures import Pictures  # noqa: PLC0415
     from edge.stick_exchange import take_answers  # noqa: PLC0415
 
     _ = translator(terminal_language()).gettext
     ledger, identity = _box(config, data)
     try:
-        documents = Documents(load_config(config, data=data).data_dir)
-        shelf = shelf_of(documents, ledger, identity.school_key)
+        folder = load_config(config, data=data).data_dir
+        documents = Documents(folder)
+        shelf = shelf_of(documents, ledger, identity.school_key, Pictures(folder / "pictures"))
         receipts, refused, torn = take_answers(ledger, identity, stick, shelf)
         waiting = sum(lane.waiting for lane in ledger.outbox_counts().values())
     finally:

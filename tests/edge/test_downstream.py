@@ -13,6 +13,7 @@ import pytest
 from edge.documents import Documents
 from edge.downstream import Downstream, document_takers, shelf_of
 from edge.ledger import Ledger
+from edge.pictures import Pictures
 from edge.upstream import queue_documents
 from edge.web.summary import REPORT_SETTING
 from homework.assignment import assignment_to_toml, parse_assignment
@@ -82,9 +83,9 @@ class School:
             yield outbox.inbox
 
 
-def test_a_box_takes_every_kind_that_its_school_may_send(documents: Documents, ledger: Ledger):
+def test_a_box_takes_every_kind_that_its_school_may_send(documents: Documents, ledger: Ledger, tmp_path: Path):
     """Over the line and on a stick alike."""
-    shelf = shelf_of(documents, ledger, SCHOOL_KEY)
+    shelf = shelf_of(documents, ledger, SCHOOL_KEY, Pictures(tmp_path))
     for kind in set(get_args(Kind)) - {"setting"}:
         assert shelf.content(kind, "00") is None
     assert shelf.content("setting", "report") is None
