@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from sqlalchemy import insert, select, tuple_
@@ -117,14 +117,33 @@ def written_thing(thing: Thing) -> str:
     return " ".join(f"{name}={value}" for name, value in parts if value is not None)
 
 
+class Wanted(NamedTuple):
+    """Which lines: of these people, from a moment on and before another (Unix ms). None: no matter which."""
+
+    people: Collection[int] | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
 async def lines(
-    connection: AsyncConnection, school: str | None, *, before: tuple[int, int] | None = None, limit: int = 100
+    connection: AsyncConnection,
+    school: str | None,
+    wanted: Wanted = Wanted(),  # noqa: B008 - a value that nobody changes
+    *,
+    before: tuple[int, int] | None = None,
+    limit: int = 100,
 ) -> list[Line]:
     """Lines of a school, or with None of no one school, newest first; those before a line's time and number."""
     table = office_audit if school is None else audit
     query = select(table).order_by(table.c.at_ms.desc(), table.c.audit_id.desc()).limit(limit)
     if school is not None:
         query = query.where(audit.c.school_id == school)
+    if wanted.people is not None:
+        query = query.where(table.c.person_id.in_(wanted.people))
+    if wanted.from_ms is not None:
+        query = query.where(table.c.at_ms >= wanted.from_ms)
+    if wanted.until_ms is not None:
+        query = query.where(table.c.at_ms < wanted.until_ms)
     if before is not None:
         query = query.where(tuple_(table.c.at_ms, table.c.audit_id) < before)
     found = await connection.execute(query)

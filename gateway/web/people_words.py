@@ -36,6 +36,8 @@ DEEDS = {
     "export": "File taken along",
     "manage-people": "People changed",
     "manage-boxes": "Boxes changed",
+    "manage-keys": "Programs changed",
+    "be-told": "Programs that are told changed",
     "decide-held": "Decided a held record",
     "own-account": "Own account",
     "sign-in": "Signed in",

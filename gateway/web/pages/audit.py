@@ -3,36 +3,45 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.audit import Line, lines
+from gateway.access.audit import Line, Wanted, lines
 from gateway.access.deeds import SOME, Deed, Thing
-from gateway.access.people import Account, accounts
+from gateway.access.people import Account, account_called, accounts, accounts_of, known_as
 from gateway.access.person import ANYBODY
+from gateway.access.program_keys import keys_of
 from gateway.access.rules import names_for
-from gateway.store.schools import KnownPupil, pupils_named, school_ids
-from gateway.web.people_words import DEEDS, THINGS, time_words
+from gateway.reports.periods import start_ms
+from gateway.store.reading import assignments_named
+from gateway.store.schools import pupils_named, school_titles
+from gateway.web.audit_words import REFUSED, deed_words, thing_words
+from gateway.web.found import day_asked
+from gateway.web.people_words import time_words
 from gateway.web.rooms import Rooms
 from homework.wording import Translate
+from sync.pseudonym import PSEUDONYM_BYTES
 from ui.language import translator
 from ui.pages import language_of, render
 
 _A_PAGE = 100
 _PART = re.compile(r"(school|class|assignment|pupil|person)=(.*?)(?= (?:class|assignment|pupil|person)=|$)")
+_PUPIL = re.compile(f"[0-9a-f]{{{2 * PSEUDONYM_BYTES}}}")
 
 
 class _Shown(NamedTuple):
-    """A line on the page."""
+    """A line on the page. `person` leads to what else the same one did."""
 
     when: str
     who: str
+    person: str
     deed: str
     thing: str
-    detail: str
     refused: bool
 
 
@@ -52,60 +61,105 @@ class _Audit:
         self._rooms = rooms
 
     async def show(self, request: web.Request) -> web.Response:
+        """`person` is a number, a name to sign in with or a name, `day` a day; both may be left out."""
         school, store = request.query.get("school"), self._rooms.store
+        person, day = request.query.get("person", "").strip()[:64], day_asked(request, "day")
         await self._rooms.access.audit.flush()  # what was done a moment ago stands in it
         async with store.reading() as connection:
-            schools = [name for name in await school_ids(connection) if self._may(request, name)]
+            titles = await school_titles(connection)
+            schools = [name for name in titles if self._may(request, name)]
             wide = self._may(request, None)
             if school is None and not wide:
                 school = schools[0] if schools else None
             if school is not None and school not in schools:
                 raise web.HTTPNotFound
-            found = await lines(connection, school, before=_before(request), limit=_A_PAGE)
+            people = await self._people(connection, school, person) if person else None
+            wanted = Wanted(people)
+            if day is not None:
+                wanted = Wanted(people, start_ms(day), start_ms(day + timedelta(days=1)))
+            found = await lines(connection, school, wanted, before=_before(request), limit=_A_PAGE)
             shown = await self._shown(connection, request, school, found)
-        older = None
-        if len(found) == _A_PAGE:
-            last = found[-1]
-            older = "/audit?" + urlencode(
-                {**({"school": school} if school is not None else {}), "before": f"{last.at_ms}-{last.id}"}
-            )
+        kept = {"school": school, "person": person, "day": "" if day is None else day.isoformat()}
+
+        def where(**more: str) -> str:
+            query = {name: value for name, value in (kept | more).items() if value}
+            return "/audit?" + urlencode(query) if query else "/audit"
+
+        last = found[-1] if len(found) == _A_PAGE else None
         return render(
             request,
             "audit.html",
             school=school,
-            schools=[(name, "/audit?" + urlencode({"school": name})) for name in schools],
+            title=titles.get(school or "", ""),
+            schools=[(name, titles[name], "/audit?" + urlencode({"school": name})) for name in schools],
             wide=wide,
             lines=shown,
-            older=older,
+            person=person,
+            day=kept["day"],
+            nobody=people is not None and not people,
+            all_of_it=where(person="", day=""),
+            of_person={line.person: where(person=line.person) for line in shown},
+            newest=where() if _before(request) is not None else "",
+            older="" if last is None else where(before=f"{last.at_ms}-{last.id}"),
         )
 
     def _may(self, request: web.Request, school: str | None) -> bool:
         return self._rooms.may(request, Deed.SEE_AUDIT, Thing(school))
+
+    async def _people(self, connection: AsyncConnection, school: str | None, person: str) -> Collection[int]:
+        """Whom that may be: a number, a name to sign in with, or everybody of that name."""
+        if person.isascii() and person.isdecimal() and len(person) <= _LONGEST_NUMBER:
+            return {int(person)}
+        vault = self._rooms.store.vault
+        everybody = await accounts_of(connection, vault, school)
+        named = {one.id for one in everybody if known_as(person) in (one.login, known_as(one.name))}
+        one = await account_called(connection, vault, person) if school is None else None
+        return named | ({one.id} if one is not None else set())
 
     async def _shown(
         self, connection: AsyncConnection, request: web.Request, school: str | None, found: list[Line]
     ) -> list[_Shown]:
         words, vault = translator(language_of(request)).gettext, self._rooms.store.vault
         parts = [_parts(line.thing) for line in found]
-        people = {line.person for line in found} | {int(p["person"]) for p in parts if p.get("person", "").isdigit()}
+        people = {line.person for line in found} | {int(p["person"]) for p in parts if p.get("person", "").isdecimal()}
         who = await accounts(connection, vault, people - {ANYBODY})
-        pupils: dict[str, KnownPupil] = {}
+        programs: dict[int, str] = {}
+        called: dict[str, Callable[[str], str]] = {
+            "person": lambda value: _called(who, programs, int(value), words) if value.isdecimal() else value
+        }
         if school is not None:
-            aliases = {bytes.fromhex(p["pupil"]) for p in parts if re.fullmatch("[0-9a-f]{32}", p.get("pupil", ""))}
-            names = names_for(self._rooms.person(request), school, self._rooms.access.now_ms())
-            known = names.open(await pupils_named(connection, vault, school, aliases))
-            pupils = {one.pseudonym.hex(): one for one in known}
+            programs = {key.id: key.title for key in await keys_of(connection, school)}
+            called |= await self._of_school(connection, request, school, parts)
         return [
             _Shown(
                 when=time_words(line.at_ms),
-                who=_called(who, line.person, words),
-                deed=words(DEEDS.get(line.deed, line.deed)),
-                thing=_thing_words(part, who, pupils, words),
-                detail="" if line.detail == "refused" else line.detail,
-                refused=line.detail == "refused",
+                who=_called(who, programs, line.person, words),
+                person=str(line.person),
+                deed=deed_words(line.deed, line.detail, words),
+                thing=thing_words(part, called, words),
+                refused=line.detail == REFUSED,
             )
             for line, part in zip(found, parts, strict=True)
         ]
+
+    async def _of_school(
+        self, connection: AsyncConnection, request: web.Request, school: str, parts: list[dict[str, str]]
+    ) -> Mapping[str, Callable[[str], str]]:
+        """What homework and pupils are called: those whose names the reader may see."""
+        vault, now_ms = self._rooms.store.vault, self._rooms.access.now_ms()
+        named = await assignments_named(connection, school, {p["assignment"] for p in parts if "assignment" in p})
+        aliases = {bytes.fromhex(p["pupil"]) for p in parts if _PUPIL.fullmatch(p.get("pupil", ""))}
+        names = names_for(self._rooms.person(request), school, now_ms)
+        known = names.open(await pupils_named(connection, vault, school, aliases))
+        pupils = {one.pseudonym.hex(): f"{one.pupil.class_name} {one.pupil.name}" for one in known}
+        return {
+            "assignment": lambda value: named[value].title if value in named else value,
+            "pupil": lambda value: pupils.get(value, value[:8]),
+        }
+
+
+_LONGEST_NUMBER = 18
+"""Digits: what the database holds."""
 
 
 def _before(request: web.Request) -> tuple[int, int] | None:
@@ -119,25 +173,12 @@ def _parts(thing: str) -> dict[str, str]:
     return {found[1]: found[2] for found in _PART.finditer(thing)}
 
 
-def _called(who: dict[int, Account], number: int, _: Translate) -> str:
+def _called(who: dict[int, Account], programs: dict[int, str], number: int, _: Translate) -> str:
     if number == ANYBODY:
         return _("At this machine")
+    if number in programs:
+        return _("Program {title}").format(title=programs[number])
     found = who.get(number)
-    return (
-        f"{found.name} ({found.login})"
-        if found is not None and found.name != found.login
-        else (found.login if found is not None else str(number))
-    )
-
-
-def _thing_words(parts: dict[str, str], who: dict[int, Account], pupils: dict[str, KnownPupil], _: Translate) -> str:
-    said = []
-    for name, value in parts.items():
-        shown = value
-        if name == "person" and value.isdigit():
-            shown = _called(who, int(value), _)
-        elif name == "pupil":
-            known = pupils.get(value)
-            shown = value[:8] if known is None else f"{known.pupil.class_name} {known.pupil.seat} {known.pupil.name}"
-        said.append(f"{_(THINGS[name])} {shown or '–'}")
-    return " · ".join(said)
+    if found is None:
+        return str(number)
+    return f"{found.name} ({found.login})" if found.name != found.login else found.login

@@ -7,10 +7,9 @@ import pypdfium2
 import pytest
 
 from gateway.access.access import Access
-from gateway.access.deeds import Deed, Thing
 from gateway.store.store import Store
 from tests.gateway.access.conftest import GOOD, Clock
-from tests.gateway.access.town import CLASS, OTHER, OTHER_CLASS, OWN, Town, town
+from tests.gateway.access.town import CLASS, OTHER_CLASS, OWN, Town, town
 
 PEOPLE = f"/schools/{OWN}/people"
 REPORTS = f"/schools/{OWN}/classes/{CLASS}/assignments/g3-mul-2x1"
@@ -179,33 +178,3 @@ async def test_an_account_says_nothing_of_the_child(there: Town) -> None:
     admins = await text_of(there, "strong", place)
     assert "学生01" not in admins
     assert "#1" in admins
-
-
-# --- what was done --------------------------------------------------------------------------------------------
-
-
-async def test_a_head_reads_what_was_done_at_the_own_school_and_names_only_there(there: Town) -> None:
-    await there.status("whole", REPORTS)
-    await there.status("chinese", REPORTS)
-    await there.status("head", f"{PEOPLE}/invite", "POST", data=SUBSTITUTE)
-    page = await text_of(there, "head", "/audit")
-    for word in ("Name of whole (whole)", "拒绝", "赵老师 (zhao)", "班级报告"):
-        assert word in page
-    assert await there.status("head", f"/audit?school={OTHER}") == 403
-    assert await there.status("whole", "/audit") == 403
-    wide = await text_of(there, "admin", "/audit")
-    assert "班级报告" not in wide, "what was done at a school stands there"
-    assert "Name of whole (whole)" in await text_of(there, "admin", f"/audit?school={OWN}")
-
-
-async def test_old_lines_are_behind_a_link_and_a_broken_place_begins_at_the_newest(there: Town, clock: Clock) -> None:
-    for n in range(120):
-        clock.pass_ms(1)
-        there.access.audit.note(there.ids["whole"], Deed.CORRECT, Thing(OWN, CLASS, f"n-{n:03d}"))
-    page = await text_of(there, "head", "/audit")
-    assert "n-119" in page
-    assert "n-019" not in page
-    (older,) = re.findall(r'href="(/audit\?[^"]*before=[^"]*)"', page)
-    assert "n-019" in await text_of(there, "head", older.replace("&amp;", "&"))
-    for broken in ("x", "1-", "-1", "9" * 30 + "-1", "1-" + "9" * 30):
-        assert await there.status("head", f"/audit?before={broken}") == 200
