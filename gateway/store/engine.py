@@ -15,6 +15,8 @@ from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
@@ -32,8 +34,8 @@ _MIGRATING: Final = 0x636C617373626F78
 _CONNECT_S = 10.0
 _PATIENCE_S = 60.0
 """How long a server may take for a statement, and a transaction may wait for a connection, before it counts as away."""
+_NAME: Final = "classgate"
 _SETTINGS: Final = {
-    "application_name": "classgate",
     # Whoever was frozen, or cut off, in the middle of a transaction must not hold a school's lock for ever.
     "idle_in_transaction_session_timeout": "60s",
     "lock_timeout": "30s",
@@ -59,7 +61,8 @@ async def open_engine(url: str, *, connections: int = 10) -> AsyncEngine:
             await _bring_up_to_date(engine)
         case "postgresql":
             parsed = parsed.set(drivername="postgresql+asyncpg")
-            patient = _server(parsed, connections=1, patience_s=None)  # a migration may take its time
+            # A migration may take its time. Under a name of its own: gateways that start together are none at work.
+            patient = _server(parsed, connections=1, patience_s=None, name=f"{_NAME} starts")
             await _bring_up_to_date(patient)
             await patient.dispose()
             engine = _server(parsed, connections=connections, patience_s=_PATIENCE_S)
@@ -77,14 +80,18 @@ def _no_address(url: str) -> BadFileError:
     )
 
 
-def _server(url: URL, *, connections: int, patience_s: float | None) -> AsyncEngine:
+def _server(url: URL, *, connections: int, patience_s: float | None, name: str = _NAME) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=_PATIENCE_S,
         pool_pre_ping=True,
-        connect_args={"timeout": _CONNECT_S, "command_timeout": patience_s, "server_settings": _SETTINGS},
+        connect_args={
+            "timeout": _CONNECT_S,
+            "command_timeout": patience_s,
+            "server_settings": _SETTINGS | {"application_name": name},
+        },
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -105,13 +112,15 @@ async def _bring_up_to_date(engine: AsyncEngine) -> None:
         async with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 await _look_at_server(connection)
+                if await connection.run_sync(_has_steps_that_want_to_be_alone):
+                    await _refuse_beside_others(connection)
             await connection.run_sync(_migrate)
     except CommandError as error:  # it names a migration that this program does not have
         await engine.dispose()
         raise ClassboxError("The database was written by a newer Classbox.", remedy="Update this one.") from error
     except Exception as error:
         await engine.dispose()
-        if not isinstance(error, DatabaseError) and not in_trouble(error):
+        if isinstance(error, ClassboxError) or not (isinstance(error, DatabaseError) or in_trouble(error)):
             raise
         raise trouble_of(error) from error
 
@@ -121,6 +130,28 @@ async def _look_at_server(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
     if await connection.scalar(text("SELECT current_setting('fsync') = 'off'")):
         _log.warning("PostgreSQL runs with fsync = off: what it says it has stored does not survive a power cut")
+
+
+def _has_steps_that_want_to_be_alone(connection: Connection) -> bool:
+    """Whether a database with something in it lacks a step beside which an older gateway must not work.
+
+    Those beside which it may say `rolling = True` (docs/operations.md).
+    """
+    there = MigrationContext.configure(connection).get_current_heads()
+    if not there:
+        return False
+    steps = ScriptDirectory.from_config(_alembic(connection)).iterate_revisions("head", there)
+    return any(not getattr(step.module, "rolling", False) for step in steps)
+
+
+async def _refuse_beside_others(connection: AsyncConnection) -> None:
+    at_work = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = :name"
+    if await connection.scalar(text(at_work), {"name": _NAME}):
+        raise ClassboxError(
+            "This version changes the database, and an older gateway that must not go on beside it is at work.",
+            remedy="Stop every `classgate run` on this database, then start this one. Nothing was changed, and boxes "
+            "keep what they have.",
+        )
 
 
 def _make_folder(folder: Path) -> None:
@@ -165,7 +196,11 @@ def _make_sqlite_durable(engine: Engine) -> None:
 
 
 def _migrate(connection: Connection) -> None:
+    command.upgrade(_alembic(connection), "head")
+
+
+def _alembic(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config

@@ -1,5 +1,6 @@
 """The schema of every older version comes up to date with all that is in it."""
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -7,18 +8,22 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, create_engine, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from benchmarks._postgresql import PostgreSQL
 from gateway.config import GatewayConfig
 from gateway.held import held
+from gateway.store import migrations
 from gateway.store.check import check
+from gateway.store.engine import open_engine
 from gateway.store.pages import pack_items
 from gateway.store.partitions import is_described
 from gateway.store.schema import metadata
 from gateway.store.store import open_store
 from gateway.store.tables.sheets import RowState
+from homework.errors import ClassboxError
 from sync.lanes import Lane
 from sync.records import PackedItem
 from tests.gateway.databases import POSTGRESQL, SQLITE
@@ -54,6 +59,56 @@ async def test_on_a_server_the_steps_make_the_same_schema_and_can_be_taken_back(
     await engine.dispose()
     postgresql.drop(name)
     assert differences == []
+
+
+STEPS = ScriptDirectory(str(Path(migrations.__file__).parent))
+ROLLING = [step.revision for step in STEPS.walk_revisions() if getattr(step.module, "rolling", False)]
+ADDS = re.compile(
+    r"\s*(CREATE (UNIQUE )?INDEX|CREATE (OR REPLACE )?(FUNCTION|TRIGGER)|CREATE TABLE"
+    r"|ALTER TABLE \w+ ADD COLUMN \w+ \w+( DEFAULT '?\w+'?)?( NOT NULL)?\s*$"
+    r"|(INSERT INTO|UPDATE|DELETE FROM) alembic_version|SELECT|PRAGMA)",
+)
+"""What a gateway that knows nothing of it can go on beside."""
+
+
+@pytest.mark.parametrize("revision", ROLLING)
+def test_a_step_beside_which_older_gateways_may_go_on_only_adds(tmp_path: Path, revision: str) -> None:
+    """A new column may be left out by whoever does not know it. No index forbids what an older one writes."""
+    before = str(STEPS.get_revision(revision).down_revision)
+    make_database(tmp_path / FILE, before)
+    engine = create_engine(f"sqlite:///{tmp_path / FILE}")
+    old = set(inspect(engine).get_table_names())
+    said: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda _c, _u, statement, *_: said.append(statement))
+    with engine.begin() as connection:
+        move(connection, revision, command.upgrade)
+    engine.dispose()
+    assert [statement for statement in said if not ADDS.match(statement)] == []
+    assert [s for s in said if "UNIQUE INDEX" in s and re.search(r" ON (\w+)", s)[1] in old] == []  # type: ignore[index]
+    assert [s for s in said if "ADD COLUMN" in s and "NOT NULL" in s and "DEFAULT" not in s] == []
+
+
+async def test_a_step_that_wants_to_be_alone_waits_until_the_older_gateways_are_gone(postgresql: PostgreSQL) -> None:
+    alone = next(step for step in STEPS.walk_revisions() if step.revision not in ROLLING)
+    name = postgresql.database(template="ready")
+    patient = create_async_engine(postgresql.url(name))
+    async with patient.begin() as connection:
+        await connection.run_sync(move, alone.down_revision, command.downgrade)
+    await patient.dispose()
+    older = create_async_engine(
+        postgresql.url(name), connect_args={"server_settings": {"application_name": "classgate"}}
+    )
+    async with older.connect() as connection:
+        await connection.execute(text("SELECT 1"))
+        with pytest.raises(ClassboxError, match="an older gateway that must not go on beside it is at work"):
+            await open_engine(postgresql.url(name))
+        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == alone.down_revision
+    await older.dispose()
+    newer = await open_engine(postgresql.url(name))
+    async with newer.connect() as connection:
+        assert await connection.scalar(text("SELECT version_num FROM alembic_version")) == STEPS.get_current_head()
+    await newer.dispose()
+    postgresql.drop(name)
 
 
 async def test_what_was_held_before_decisions_were_kept_waits_for_one(config: GatewayConfig) -> None:

@@ -15,6 +15,7 @@ revision: str = "0013"
 down_revision: str | None = "0012"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 _AUDITS = ("audit", "office_audit")
 

@@ -13,6 +13,7 @@ revision: str = "0015"
 down_revision: str | None = "0014"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 _OPEN = sa.text("finished_ms IS NULL AND due_ms IS NOT NULL")
 _TABLES = (

@@ -13,6 +13,7 @@ revision: str = "0016"
 down_revision: str | None = "0015"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 _OF_NO_CLASS = "(class_name IS NULL AND pupil IS NOT NULL)"
 

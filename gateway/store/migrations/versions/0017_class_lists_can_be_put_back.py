@@ -13,6 +13,7 @@ revision: str = "0017"
 down_revision: str | None = "0016"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 
 def upgrade() -> None:

@@ -13,6 +13,7 @@ revision: str = "0020"
 down_revision: str | None = "0022"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 
 def upgrade() -> None:
