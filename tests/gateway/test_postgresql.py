@@ -289,10 +289,11 @@ async def test_a_transaction_that_had_to_give_way_is_tried_again_and_nobody_noti
     school: SimulatedSchool, postgresql: PostgreSQL
 ) -> None:
     """Somebody else's statements take the same rows in the other order."""
-    postgresql.sql("ALTER SYSTEM SET deadlock_timeout = '50ms'")
+    postgresql.sql("ALTER SYSTEM SET deadlock_timeout = '500ms'")
     postgresql.sql("SELECT pg_reload_conf()")
     results = school.pupils.results()
     async with school.store.writing() as other:
+        await other.execute(text("SET LOCAL deadlock_timeout = '60s'"))  # whoever looks first gives way
         await other.execute(text("UPDATE boxes SET heard_ms = 1"))
         taking = asyncio.create_task(school.ingest.take([school.box.envelope(Lane.RESULTS, results)]))
         while not await other.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110
