@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.reports.cache import ReportCache
 from gateway.web.found import REPORTS
+from gateway.web.pages.absences import add_absences
 from gateway.web.pages.classes import add_classes
 from gateway.web.pages.district import add_district
 from gateway.web.pages.items import add_items
@@ -26,6 +27,7 @@ def add_figure_rooms(rooms: Rooms) -> None:
     add_reports(rooms)
     add_releases(rooms)
     add_items(rooms)
+    add_absences(rooms)
     add_week(rooms)
     add_district(rooms)
     add_schools(rooms)

@@ -60,6 +60,7 @@ class Site:
         return (
             "/", "/week", "/district", school,
             class_address("no-1", CLASS_NAME), report, f"{report}/more", f"{report}/items/1", f"{report}/screen",
+            f"{report}/absences",
             self.pupil, f"{school}/classes/nobody",
         )  # fmt: skip
 

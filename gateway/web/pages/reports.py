@@ -10,6 +10,7 @@ from gateway.reports.class_report import SchoolReport
 from gateway.web.corrections_view import corrections_view
 from gateway.web.found import address_of, item_addresses, pupil_addresses, report_crops, report_found
 from gateway.web.more_view import more_view
+from gateway.web.pages.absences import absences_address
 from gateway.web.pages.releases import release_view
 from gateway.web.rooms import REPORT, Rooms, place_of
 from gateway.web.views import notices
@@ -54,6 +55,7 @@ class _Reports:
             again={f"pupil-{pupil}": (state, words(STATE_WORDS[state])) for pupil, state in _again(report).items()},
             corrections=corrections_view(report, words),
             address=address_of(report),
+            absences_address=absences_address(request, report),
             item_addresses=item_addresses(report),
             columns=[(column, words(heading)) for column, heading in PUPIL_COLUMNS.items()],
         )
