@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.tables.schools import down_log
@@ -12,16 +12,18 @@ from sync.down_bodies import unpacked
 
 async def report_settings(connection: AsyncConnection, school: str) -> ReportSettings:
     """The school's settings; the usual ones where it never said any."""
-    newest = (
-        select(down_log.c.packed)
-        .where(
-            down_log.c.school_id == school,
-            down_log.c.kind == "setting",
-            down_log.c.key == "report",
-            down_log.c.packed.is_not(None),
-        )
-        .order_by(down_log.c.place.desc())
-        .limit(1)
-    )
-    packed = (await connection.execute(newest)).scalar_one_or_none()
+    packed = (await connection.execute(_NEWEST, {"school": school})).scalar_one_or_none()
     return settings_from_json(None if packed is None else unpacked(bytes(packed)).decode())
+
+
+_NEWEST = (
+    select(down_log.c.packed)
+    .where(
+        down_log.c.school_id == bindparam("school"),
+        down_log.c.kind == "setting",
+        down_log.c.key == "report",
+        down_log.c.packed.is_not(None),
+    )
+    .order_by(down_log.c.place.desc())
+    .limit(1)
+)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
-from gateway.store.dialect import add_or_replace, batched
+from gateway.store.dialect import add_or_replace, among, batched
 from gateway.store.schools import school_key
 from gateway.store.tables.sheets import RowState, crops, page_records
 from sync.records import CropRecord, crop_place
@@ -98,10 +99,16 @@ async def crops_of(connection: AsyncConnection, school: str, captures: Collectio
     """The names of the crops that there are of these pages."""
     found: list[CropName] = []
     for some in batched(sorted(captures)):
-        columns = (crops.c.capture, crops.c.item, crops.c.blank)
-        query = select(*columns).where(crops.c.school_id == school, crops.c.capture.in_(some)).order_by(*columns)
-        found += [_name(row) for row in await connection.execute(query)]
+        rows = await connection.execute(_named(connection.dialect.name), {"school": school, "captures": some})
+        found += [_name(row) for row in rows]
     return found
+
+
+@cache
+def _named(dialect: str) -> Select[tuple[Any, ...]]:
+    columns = (crops.c.capture, crops.c.item, crops.c.blank)
+    mine = crops.c.school_id == bindparam("school"), among(dialect, crops.c.capture, "captures")
+    return select(*columns).where(*mine).order_by(*columns)
 
 
 async def _revision(connection: AsyncConnection, school: str, name: CropName) -> int | None:

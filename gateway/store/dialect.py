@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, any_, bindparam, collate, func, select
+from sqlalchemy import ColumnElement, Table, any_, bindparam, collate, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
@@ -24,6 +24,16 @@ def batched(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
     """The values in pieces that fit into an IN list."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
+
+
+def among(dialect: str, column: ColumnElement[Any], name: str, *, of: str = "BYTEA") -> ColumnElement[bool]:
+    """Whether a column has one of the values in the parameter of that name, a list; `of` is what PostgreSQL calls them.
+
+    PostgreSQL is asked the same words however many there are, and makes its plan once; SQLite knows no arrays.
+    """
+    if dialect == "sqlite":
+        return column.in_(bindparam(name, expanding=True))
+    return column == any_(bindparam(name, type_=Arrays(of)))
 
 
 def insert_into(dialect: str, table: Table) -> Any:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import lru_cache
+from collections.abc import Collection
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, literal, select, text, tuple_
+from sqlalchemy import BindParameter, Select, bindparam, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.dialect import batched
-from gateway.store.months import known_months, month_of_assignment
+from gateway.store.dialect import among, batched
+from gateway.store.months import known_months
 from gateway.store.pages import PageRow, pages_where
 from gateway.store.parsed import BODY, IS_PACKED, assignment_in
 from gateway.store.tables.schools import documents, schools
-from gateway.store.tables.sheets import RowState, class_rollups, page_records
+from gateway.store.tables.sheets import RowState, assignment_months, class_rollups, page_records
 from homework.assignment import Assignment
 from homework.errors import BadFileError
 from homework.layout import SheetLayout, layout_from_json
@@ -61,18 +61,29 @@ class ReportLine(NamedTuple):
 
 async def class_version(connection: AsyncConnection, school: str, class_name: str, assignment: str) -> ReportVersion:
     """Of what a class's report would be made now. All zero for a school that is not here."""
-    rows = select(func.coalesce(func.sum(class_rollups.c.version), 0)).where(
-        class_rollups.c.school_id == school,
-        class_rollups.c.assignment == assignment,
-        class_rollups.c.class_name == class_name,
-    )
-    columns = (schools.c.roster_version, schools.c.settings_version, schools.c.documents_version)
-    found = (
-        await connection.execute(
-            select(rows.scalar_subquery().label("rows"), *columns).where(schools.c.school_id == school)
-        )
-    ).first()
+    given = {"school": school, "class_name": class_name, "assignment": assignment}
+    found = (await connection.execute(_VERSION, given)).first()
     return ReportVersion(0, 0, 0, 0) if found is None else ReportVersion(int(found[0]), *found[1:])
+
+
+# Statements that every look runs are built once: to build one, and the name under which its text is kept, costs more
+# than to run it.
+_SCHOOL: BindParameter[str] = bindparam("school")
+_ASSIGNMENT: BindParameter[str] = bindparam("assignment")
+_CLASS: BindParameter[str] = bindparam("class_name")
+_VERSION = select(
+    select(func.coalesce(func.sum(class_rollups.c.version), 0))
+    .where(
+        class_rollups.c.school_id == _SCHOOL,
+        class_rollups.c.assignment == _ASSIGNMENT,
+        class_rollups.c.class_name == _CLASS,
+    )
+    .scalar_subquery()
+    .label("rows"),
+    schools.c.roster_version,
+    schools.c.settings_version,
+    schools.c.documents_version,
+).where(schools.c.school_id == _SCHOOL)
 
 
 async def report_lines(
@@ -118,65 +129,80 @@ async def class_pages(
 
     With `attempt` None those of every attempt.
     """
+    given: dict[str, Any] = {"school": school, "assignment": assignment, "class_name": class_name}
+    if attempt is not None:
+        given["attempt"] = attempt
+    query = _class_pages(named=bool(class_name), every=attempt is None)
+    return await pages_where(connection, query, given)
+
+
+@cache
+def _class_pages(*, named: bool, every: bool) -> Select[tuple[Any, ...]]:
+    columns = page_records.c
+    month = (
+        select(assignment_months.c.month)
+        .where(assignment_months.c.school_id == _SCHOOL, assignment_months.c.assignment == _ASSIGNMENT)
+        .scalar_subquery()
+    )
     query = (
         select(page_records)
         .where(
-            page_records.c.school_id == school,
-            page_records.c.month == month_of_assignment(school, assignment),
-            page_records.c.assignment == assignment,
-            page_records.c.class_name == class_name
-            if class_name
-            else func.coalesce(page_records.c.class_name, "") == "",
+            columns.school_id == _SCHOOL,
+            columns.month == month,
+            columns.assignment == _ASSIGNMENT,
+            columns.class_name == _CLASS if named else func.coalesce(columns.class_name, "") == _CLASS,
         )
-        .order_by(page_records.c.received_ms, page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
+        .order_by(columns.received_ms, columns.box_id, columns.epoch, columns.seq)
     )
-    if attempt is not None:
-        query = query.where(page_records.c.attempt == attempt)
-    return await pages_where(connection, query)
+    return query if every else query.where(columns.attempt == bindparam("attempt"))
 
 
 async def pupil_pages(connection: AsyncConnection, school: str, pupil: bytes, *, since_ms: int = 0) -> list[PageRow]:
     """The pages of a pupil that count, of every assignment and attempt, that came since then; in order of arrival."""
-    query = (
-        select(page_records)
-        .where(
-            page_records.c.school_id == school,
-            page_records.c.pupil == pupil,
-            page_records.c.received_ms >= since_ms,
-            text("state = 0"),  # as a literal, so that the planner sees that the partial index answers it
-        )
-        .order_by(page_records.c.received_ms, page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
+    given = {"school": school, "pupil": pupil, "since_ms": since_ms}
+    return [page for page, _ in await pages_where(connection, _PUPIL_PAGES, given)]
+
+
+_PUPIL_PAGES = (
+    select(page_records)
+    .where(
+        page_records.c.school_id == _SCHOOL,
+        page_records.c.pupil == bindparam("pupil"),
+        page_records.c.received_ms >= bindparam("since_ms"),
+        text("state = 0"),  # as a literal, so that the planner sees that the partial index answers it
     )
-    return [page for page, _ in await pages_where(connection, query)]
+    .order_by(page_records.c.received_ms, page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
+)
 
 
 async def assignments_named(connection: AsyncConnection, school: str, names: Collection[str]) -> dict[str, Assignment]:
     """The assignments that have come, in their latest version; unreadable ones are left out."""
     found: dict[str, Assignment] = {}
     damaged: set[str] = set()
-    columns = (documents.c.document_id, BODY.label("body"), IS_PACKED.label("is_packed"))
+    dialect = connection.dialect.name
     for some in batched(sorted(names)):
-        for row in await connection.execute(_versions(columns, school, "assignment", some)):
+        given = {"school": school, "kind": "assignment", "names": some}
+        for row in await connection.execute(_versions(dialect, packed=True), given):
             parsed = assignment_in(bytes(row.body), is_packed=bool(row.is_packed))
             if parsed is not None:
                 found[row.document_id] = parsed
             elif row.is_packed:
                 damaged.add(row.document_id)
     if damaged:
-        texts = _versions((documents.c.document_id, documents.c.body), school, "assignment", sorted(damaged))
-        for name, body in await connection.execute(texts):
-            parsed = assignment_in(bytes(body), is_packed=False)
+        given = {"school": school, "kind": "assignment", "names": sorted(damaged)}
+        for row in await connection.execute(_versions(dialect, packed=False), given):
+            parsed = assignment_in(bytes(row.body), is_packed=False)
             if parsed is not None:
-                found[name] = parsed
+                found[row.document_id] = parsed
     return found
 
 
 async def layouts_named(connection: AsyncConnection, school: str, sheets: Collection[str]) -> dict[str, SheetLayout]:
     """The layouts that have come, in their latest version; unreadable ones are left out."""
     found: dict[str, SheetLayout] = {}
-    columns = (documents.c.document_id, documents.c.body)
     for some in batched(sorted(sheets)):
-        for row in await connection.execute(_versions(columns, school, "layout", some)):
+        given = {"school": school, "kind": "layout", "names": some}
+        for row in await connection.execute(_versions(connection.dialect.name, packed=False), given):
             parsed = _layout(bytes(row.body))
             if parsed is not None:
                 found[row.document_id] = parsed
@@ -189,14 +215,19 @@ def assignment_of_layout(body: bytes) -> str | None:
     return None if layout is None else layout.assignment
 
 
-def _versions(
-    columns: Sequence[ColumnElement[Any]], school: str, kind: str, names: Sequence[str]
-) -> Select[tuple[Any, ...]]:
-    """Every version of these documents, the one that counts last."""
+@cache
+def _versions(dialect: str, *, packed: bool) -> Select[tuple[Any, ...]]:
+    """Every version of some documents, the one that counts last."""
+    columns = documents.c
+    what = (BODY.label("body"), IS_PACKED.label("is_packed")) if packed else (columns.body,)
     return (
-        select(*columns)
-        .where(documents.c.school_id == school, documents.c.kind == kind, documents.c.document_id.in_(names))
-        .order_by(documents.c.received_ms, documents.c.digest)
+        select(columns.document_id, *what)
+        .where(
+            columns.school_id == _SCHOOL,
+            columns.kind == bindparam("kind"),
+            among(dialect, columns.document_id, "names", of="VARCHAR"),
+        )
+        .order_by(columns.received_ms, columns.digest)
     )
 
 

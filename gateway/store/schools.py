@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import delete, insert, select, tuple_
+from sqlalchemy import bindparam, delete, insert, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,18 +75,26 @@ async def school_titles(connection: AsyncConnection) -> dict[str, str]:
 
 async def school_ids(connection: AsyncConnection) -> tuple[str, ...]:
     """All schools, by id."""
-    return tuple((await connection.execute(select(schools.c.school_id).order_by(schools.c.school_id))).scalars())
+    return tuple((await connection.execute(_SCHOOLS)).scalars())
 
 
 async def school_key(connection: AsyncConnection, vault: Vault, school: str) -> bytes:
     """The key under which a school's names are sealed and its pseudonyms made. Raises `ClassboxError`."""
-    found = await connection.execute(select(schools.c.key_sealed).where(schools.c.school_id == school))
-    sealed = found.scalar_one_or_none()
+    sealed = (await connection.execute(_KEY, {"school": school})).scalar_one_or_none()
     if sealed is None:
         raise ClassboxError(
             "There is no school {school} here.", remedy="Add it with `classgate school add {school}`.", school=school
         )
     return vault.open(sealed, purpose=f"school {school}")
+
+
+_KEY = select(schools.c.key_sealed).where(schools.c.school_id == bindparam("school"))
+_SCHOOLS = select(schools.c.school_id).order_by(schools.c.school_id)
+_CLASS = (
+    select(pupils)
+    .where(pupils.c.school_id == bindparam("school"), pupils.c.class_name == bindparam("class_name"))
+    .order_by(pupils.c.seat)
+)
 
 
 async def enrol_box(connection: AsyncConnection, vault: Vault, school: str, box: str) -> bytes:
@@ -181,8 +189,7 @@ async def class_pupils(
     connection: AsyncConnection, vault: Vault, school: str, class_name: str
 ) -> tuple[KnownPupil, ...]:
     """The pupils of a class by seat, with their names opened."""
-    here = (pupils.c.school_id == school, pupils.c.class_name == class_name)
-    found = list(await connection.execute(select(pupils).where(*here).order_by(pupils.c.seat)))
+    found = list(await connection.execute(_CLASS, {"school": school, "class_name": class_name}))
     return opened_pupils(await school_key(connection, vault, school), found)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
@@ -62,16 +62,19 @@ async def keep_tallies(connection: AsyncConnection, told: Mapping[str, Sequence[
 
 async def tallies_of(connection: AsyncConnection, school: str, class_name: str, assignment: str) -> list[Told]:
     """What every box of the school has of this class and homework, by box."""
-    found = await connection.execute(
-        select(tallies)
-        .where(
-            tallies.c.school_id == school,
-            tallies.c.assignment == assignment,
-            tallies.c.class_name == class_name,
-        )
-        .order_by(tallies.c.box_id)
+    given = {"school": school, "assignment": assignment, "class_name": class_name}
+    return [_told(row) for row in await connection.execute(_OF_CLASS, given)]
+
+
+_OF_CLASS = (
+    select(tallies)
+    .where(
+        tallies.c.school_id == bindparam("school"),
+        tallies.c.assignment == bindparam("assignment"),
+        tallies.c.class_name == bindparam("class_name"),
     )
-    return [_told(row) for row in found]
+    .order_by(tallies.c.box_id)
+)
 
 
 async def _kept(connection: AsyncConnection, assignments: Collection[tuple[str, str]]) -> dict[_Key, Told]:
