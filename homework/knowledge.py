@@ -164,9 +164,23 @@ def _newton(probability: float, correct: int, n: int) -> float | None:
     x = (correct + 1) / (n + 2)
     for _ in range(20):
         density = trials * math.exp(most + correct * math.log(x) + (n - correct) * math.log1p(-x))
-        step = (probability - share_below(x, correct, n)) / density if density else math.inf
+        step = (probability - _near_below(x, density, correct, n)) / density if density else math.inf
         # Never out of 0 to 1: half of the way to the end at most.
         x = min(max(x + step, x / 2), (1 + x) / 2)
         if abs(step) < _SURE / 1000:
             return x
     return None
+
+
+def _near_below(line: float, density: float, correct: int, n: int) -> float:
+    """`share_below`, each term from the one before it: quicker, and not right to the last bit."""
+    trials, odds = n + 1, line / (1 - line)
+    # The last of those that are summed: where the share has its density, one answer more.
+    k = correct + 1
+    term = density * line / k
+    total = 0.0
+    while k <= trials and term > total * 1e-17:
+        total += term
+        term *= odds * (trials - k) / (k + 1)
+        k += 1
+    return total

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jinja2
 from aiohttp import web
@@ -19,6 +19,7 @@ from homework.errors import ClassboxError
 from ui.language import LANGUAGES, choose_language, translator
 
 LANGUAGE_COOKIE = "language"
+_MOST_WORDS = 5_000
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -54,7 +55,26 @@ def environment(*template_dirs: Path, language: str) -> jinja2.Environment:
     )
     env.globals["asset"] = asset_address
     env.install_gettext_translations(translator(language), newstyle=True)  # type: ignore[attr-defined]
+    env.globals["_"] = _remembering(cast("Callable[..., str]", env.globals["_"]))
     return env
+
+
+def _remembering(translate: Callable[..., str]) -> Callable[..., str]:
+    """Jinja's `_`, which looks up, marks as safe and formats each word anew: a page has hundreds, and they stay."""
+    known: dict[str, str] = {}
+
+    @jinja2.pass_context
+    def remembering(context: jinja2.runtime.Context, words: str, **values: object) -> str:
+        if values:
+            return translate(context, words, **values)
+        found = known.get(words)
+        if found is None:
+            found = translate(context, words)
+            if len(known) < _MOST_WORDS:
+                known[words] = found
+        return found
+
+    return remembering
 
 
 @cache

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import RowName
 from gateway.keys import Vault
 from gateway.reports.accounts import BoxAccount, box_accounts
-from gateway.reports.graded import graded
+from gateway.reports.graded import all_graded
 from gateway.reports.shelf import Shelf, Work
 from gateway.store.crops import CropName, crops_of
 from gateway.store.pages import PageRow
@@ -169,9 +169,9 @@ class _Who:
         self.alias: dict[str, bytes] = {}
         self.pupils: list[Pupil] = []
         by_alias: dict[bytes, list[_Owned]] = defaultdict(list)
-        for row in counting:
-            if row.pupil is not None:
-                by_alias[row.pupil].append(_Owned(row, graded(row, layouts.get(row.sheet))))
+        named = [row for row in counting if row.pupil is not None]
+        for row, record in zip(named, all_graded(named, layouts), strict=True):
+            by_alias[row.pupil or b""].append(_Owned(row, record))
         for alias, pupil in (*roster, *guests):
             self._add(pupil, alias)
         known = set(self.alias.values())

@@ -12,12 +12,12 @@ from datetime import date, tzinfo
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
 from gateway.reports.comments import StoredComment, stored_comment
-from gateway.reports.graded import graded
+from gateway.reports.graded import all_graded
 from gateway.reports.periods import Term, day_number, day_numbered, start_ms
 from gateway.reports.summaries import homework_day
 from gateway.store.absences import absences_of_pupil
@@ -32,14 +32,14 @@ from homework.again import AgainState, Attempt, PupilAgain, again_of
 from homework.assignment import Assignment, Item
 from homework.class_report import missing_pages, pupil_line
 from homework.comments import CommentFacts, Trend
-from homework.knowledge import Count, Level, Mastery, mastery, of_sheet, together, weakest_first
+from homework.knowledge import Level, Mastery, mastery, weakest_first
 from homework.lateness import Span, Timing, due_ms, pupil_timing, timing_within
 from homework.layout import SheetLayout
 from homework.load import subject_of
 from homework.progress import Mark, trend
-from homework.results import ItemResult, VerdictKind
+from homework.results import ItemResult, PageRecord, VerdictKind
 from homework.roster import Pupil
-from homework.statistics import PupilResult, SubmissionStatus, item_states
+from homework.statistics import PupilResult, SubmissionStatus, item_state
 from homework.wording import item_label
 
 
@@ -209,7 +209,7 @@ async def pupil_report(
     sheets.sort(key=lambda sheet: (sheet.day, sheet.assignment), reverse=True)
     shown = [sheet if sees.tells(sheet) else _held_back(sheet) for sheet in sheets]
     told = [sheet for sheet in shown if sheet.items]
-    points = _points(desk, told)
+    points = _points(told)
     punctuality = _punctuality(sheets)
     direction = trend([mark for sheet in reversed(told) if (mark := desk.mark(sheet)) is not None])
     return PupilReport(
@@ -254,13 +254,8 @@ class _Had(NamedTuple):
 
 async def _of_class(connection: AsyncConnection, school: str, class_name: str, term: Term) -> dict[str, _Had]:
     """What the class had in the term, by assignment."""
-    columns = class_summaries.c
-    query = select(class_summaries).where(
-        columns.school_id == school,
-        columns.class_name == class_name,
-        columns.day.between(day_number(term.first), day_number(term.last)),
-        columns.handed_in > 0,
-    )
+    days = {"first": day_number(term.first), "last": day_number(term.last)}
+    found = await connection.execute(_OF_CLASS, {"school": school, "class_name": class_name, **days})
     return {
         one.assignment: _Had(
             one.title,
@@ -271,8 +266,19 @@ async def _of_class(connection: AsyncConnection, school: str, class_name: str, t
             one.rate_sum_ppm / one.settled / 1_000_000 if one.settled else None,
             one.again_owes is not None,
         )
-        for one in await connection.execute(query)
+        for one in found
     }
+
+
+_OF_CLASS = select(
+    *(class_summaries.c[name] for name in ("assignment", "title", "subject", "day", "due_ms", "limit_ms")),
+    *(class_summaries.c[name] for name in ("rate_sum_ppm", "settled", "again_owes")),
+).where(
+    class_summaries.c.school_id == bindparam("school"),
+    class_summaries.c.class_name == bindparam("class_name"),
+    class_summaries.c.day.between(bindparam("first"), bindparam("last")),
+    class_summaries.c.handed_in > 0,
+)
 
 
 class _Desk:
@@ -286,6 +292,7 @@ class _Desk:
         self._layouts: Mapping[str, SheetLayout] = {}
         self._spans: dict[int, Span] = {}
         self._released: set[tuple[str, str]] = set()
+        self._records: dict[int, PageRecord] = {}
         self._by_name: dict[str, list[PageRow]] = defaultdict(list)
         for row in self.rows:
             self._by_name[row.assignment or ""].append(row)
@@ -296,6 +303,8 @@ class _Desk:
         tests = [name for name, document in self.documents.items() if document.mode == "test"]
         self._released = await released(connection, school, tests)
         self._layouts = await layouts_named(connection, school, {row.sheet for row in self.rows})
+        records = all_graded(self.rows, self._layouts)
+        self._records = {id(row): record for row, record in zip(self.rows, records, strict=True)}
         made = [Made(row.booked.name.box, row.clock, row.booked.received_ms) for row in self.rows]
         placed = await places(connection, school, made) if made else []
         self._spans = {id(row): Span(at.earliest_ms, at.latest_ms) for row, at in zip(self.rows, placed, strict=True)}
@@ -314,7 +323,7 @@ class _Desk:
         if not rows and had is None:
             return None
         first = [row for row in rows if row.attempt == 1]
-        records = {id(row): graded(row, self._layouts.get(row.sheet)) for row in rows}
+        records = self._records
         due = due_ms(document.due) if document is not None else had.due_ms if had is not None else None
         result, note = pupil_line(
             self.who.pupil_id,
@@ -357,13 +366,6 @@ class _Desk:
             return None
         return Mark(sheet.rate, had.class_rate)
 
-    def counts(self, sheet: PupilSheet) -> dict[str, Count]:
-        """What the sheet says of knowledge points."""
-        document = self.documents.get(sheet.assignment)
-        rows = [row for row in self._by_name.get(sheet.assignment, []) if row.attempt == 1]
-        results = [item for row in rows for item in graded(row, self._layouts.get(row.sheet)).items]
-        return of_sheet(document.items, results) if document is not None else {}
-
     def _timing(self, row: PageRow, due: int | None, had: _Had | None) -> Timing | None:
         if due is None:
             return None
@@ -392,11 +394,11 @@ def _item(name: str, item: Item | None, blanks: Sequence[ItemResult], now: Seque
         label=item_label(name, item),
         prompt=item.prompt if item is not None else "",
         knowledge=item.knowledge if item is not None else (),
-        state=item_states(blanks)[name],
-        now=item_states(now).get(name),
-        answers=tuple(blank.reading.text for blank in blanks),
-        accepted=tuple(accepted[0] for accepted in item.rule.accepted if accepted) if item is not None else (),
-        score_hundredths=None if None in scores else sum(score or 0 for score in scores),
+        state=item_state(blanks),
+        now=item_state(now) if now else None,
+        answers=tuple([blank.reading.text for blank in blanks]),
+        accepted=tuple([accepted[0] for accepted in item.rule.accepted if accepted]) if item is not None else (),
+        score_hundredths=None if None in scores else sum([score or 0 for score in scores]),
         max_score_hundredths=item.points_hundredths if item is not None else None,
         explanation=item.explanation if item is not None else None,
         video=item.video if item is not None else None,
@@ -410,20 +412,26 @@ def _held_back(sheet: PupilSheet) -> PupilSheet:
     )
 
 
-def _points(desk: _Desk, sheets: Sequence[PupilSheet]) -> tuple[PupilPoint, ...]:
+def _points(sheets: Sequence[PupilSheet]) -> tuple[PupilPoint, ...]:
     """By what is weakest over all subjects. `sheets` go from the latest back."""
-    counts: dict[str, list[dict[str, Count]]] = defaultdict(list)
+    counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
     wrong: dict[tuple[str, str], list[Where]] = defaultdict(list)
     for sheet in sheets:
-        counts[sheet.subject].append(desk.counts(sheet))
+        of_subject = counts[sheet.subject]
         for item in sheet.items:
-            if item.state in (VerdictKind.WRONG, VerdictKind.BLANK):
-                for point in dict.fromkeys(item.knowledge):
+            if item.state in (None, VerdictKind.REVIEW):
+                continue
+            right = item.state is VerdictKind.CORRECT
+            for point in dict.fromkeys(item.knowledge):
+                count = of_subject.setdefault(point, [0, 0])
+                count[0] += right
+                count[1] += 1
+                if item.state in (VerdictKind.WRONG, VerdictKind.BLANK):
                     wrong[sheet.subject, point].append(Where(sheet.assignment, item.item))
     known = {
-        (subject, point): mastery(count.correct, count.n)
+        (subject, point): mastery(correct, n)
         for subject, some in counts.items()
-        for point, count in together(some).items()
+        for point, (correct, n) in some.items()
     }
     return tuple(
         PupilPoint(subject=name[0], knowledge=name[1], mastery=known[name], wrong=tuple(wrong[name]))
