@@ -25,6 +25,7 @@ from gateway.api.hooks import queue_finished
 from gateway.config import GatewayConfig, Parts
 from gateway.downlink import StoreDownLog
 from gateway.figures import Figures
+from gateway.garbage import calm_collector
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
 from gateway.reports.worker import SummaryWorker
@@ -90,6 +91,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         async with _serving(config, site) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")
+            calm_collector()
             await stop.wait()
             _log.info("stopping")
             supervisor.ending()
