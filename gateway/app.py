@@ -29,6 +29,7 @@ from gateway.garbage import calm_collector
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
 from gateway.reports.worker import SummaryWorker
+from gateway.retention import Retention
 from gateway.stick import StickWatch
 from gateway.store.news import Place
 from gateway.store.store import Store, open_store
@@ -128,7 +129,16 @@ async def _boxes(config: GatewayConfig, store: Store, changes: Changes, say: _Sa
     sticks = StickWatch(store, ingest, partial(sticks_in, roots, is_stick))
     summaries = SummaryWorker(store, on_finished=queue_finished)
     changes.pass_on(summaries.tell)
-    jobs = (link.run, turn.run, partial(watcher.watch, link), sticks.run, store.keep_months, summaries.run)
+    retention = Retention(store, config.retention)
+    jobs = (
+        link.run,
+        turn.run,
+        partial(watcher.watch, link),
+        sticks.run,
+        store.keep_months,
+        summaries.run,
+        retention.run,
+    )
     return _Work(jobs, _status_of(link, ingest))
 
 

@@ -112,6 +112,18 @@ class HooksConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ca: str | None = None
 
 
+class RetentionConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long sheets stay here: so many whole months beside this one; without it, all. See docs/forgetting.md.
+
+    Older months go into the folder `archive` first, where one is named; without one they are let go of. Lines of the
+    audit stay for `audit_months` months, without it for ever.
+    """
+
+    months: Annotated[int, msgspec.Meta(ge=1, le=240)] | None = None
+    archive: str | None = None
+    audit_months: Annotated[int, msgspec.Meta(ge=6, le=240)] | None = None
+
+
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is written to stderr: lines for people, or one JSON object a line for programs that collect them."""
 
@@ -128,6 +140,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sso: SsoConfig = SsoConfig()
     metrics: MetricsConfig = MetricsConfig()
     hooks: HooksConfig = HooksConfig()
+    retention: RetentionConfig = RetentionConfig()
     log: LogConfig = LogConfig()
 
 
@@ -145,6 +158,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True):
     web: WebConfig = WebConfig()
     metrics: MetricsConfig = MetricsConfig()
     hooks: HooksConfig = HooksConfig()
+    retention: RetentionConfig = RetentionConfig()
     log: LogConfig = LogConfig()
 
 
@@ -175,6 +189,7 @@ def load_config(path: Path | None, environment: Mapping[str, str] | None = None)
         web=pages,
         metrics=file.metrics,
         hooks=_with_files_from(base, file.hooks, "ca"),
+        retention=_with_files_from(base, file.retention, "archive"),
         log=file.log,
         broker=_with_files_from(base, file.broker, "ca", "cert", "key"),
         stick=file.stick,

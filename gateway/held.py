@@ -25,11 +25,12 @@ from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
 from gateway.store.store import Store
 from gateway.store.tables.sheets import held_records
+from gateway.stragglers import archived_pages
 from homework.errors import ClassboxError
 from sync.errors import FutureVersion, MalformedRecord, WireError
 from sync.lanes import EPOCH_BYTES, Lane
 from sync.receipts import LaneState, with_held
-from sync.records import Record
+from sync.records import PageResult, Record
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 32
@@ -241,7 +242,12 @@ async def _look_at_some(store: Store, school: str, software: str, now_ms: int) -
 async def _read(connection: AsyncConnection, one: Held) -> _Readable | WireError:
     payload = (await connection.execute(select(held_records.c.payload).where(_is(one)))).scalar_one()
     try:
-        return _Readable(one, read_record(payload, one.lane.lane), payload)
+        record = read_record(payload, one.lane.lane)
+        if isinstance(record, PageResult):
+            reasons = await archived_pages(connection, {one.lane.school: [record]})
+            if reasons:
+                return MalformedRecord(next(iter(reasons.values())))
+        return _Readable(one, record, payload)
     except (FutureVersion, MalformedRecord) as error:
         return error
 

@@ -34,6 +34,7 @@ from gateway.store.rollups import touch_school
 from gateway.store.schools import box_keys
 from gateway.store.store import Store
 from gateway.store.trouble import in_trouble
+from gateway.stragglers import archived_pages
 from sync.envelope import Envelope, Erased, digest_of
 from sync.errors import FutureVersion, MalformedRecord, StoreTrouble
 from sync.lanes import Lane
@@ -211,6 +212,7 @@ class StoreIngest:
         self, connection: AsyncConnection, batch: Sequence[_Opened], incarnation: bytes
     ) -> tuple[list[Receipt], set[Changed]]:
         """What becomes of envelopes whose schools are locked."""
+        batch = await _without_archived(connection, batch)
         received_ms = self._now_ms()
         states: dict[LaneName, LaneState] = {}
         receipts: list[Receipt] = []
@@ -266,6 +268,26 @@ def _clocks(states: Sequence[BoxState], heard_ms: int) -> dict[str, dict[str, li
         if state.clock is not None:
             seen[state.school][state.box].append(Seen(state.clock, heard_ms))
     return seen
+
+
+async def _without_archived(connection: AsyncConnection, batch: Sequence[_Opened]) -> Sequence[_Opened]:
+    """The envelopes with those pages held whose month is no longer here."""
+    pages: dict[str, list[PageResult]] = defaultdict(list)
+    for one in batch:
+        pages[one.envelope.school] += (page for page in one.records.values() if isinstance(page, PageResult))
+    reasons = await archived_pages(connection, pages)
+    return [_held_back(one, reasons) for one in batch] if reasons else batch
+
+
+def _held_back(one: _Opened, reasons: Mapping[tuple[str, bytes], str]) -> _Opened:
+    school = one.envelope.school
+    held = {
+        seq: reasons[school, page.capture]
+        for seq, page in one.records.items()
+        if isinstance(page, PageResult) and (school, page.capture) in reasons
+    }
+    rest = {seq: record for seq, record in one.records.items() if seq not in held}
+    return _Opened(one.envelope, rest, {**one.held, **held}) if held else one
 
 
 def _place(envelope: Envelope) -> tuple[str, str, bytes, Lane, int]:

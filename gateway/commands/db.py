@@ -10,6 +10,7 @@ import click
 import msgspec
 from sqlalchemy import func, select
 
+from gateway.commands.archive import archive_command, archives_command, tidy_command
 from gateway.commands.forget import forget_command, readmit_command
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
@@ -32,7 +33,7 @@ def command() -> None:
     """  # noqa: D301 - \b is click's
 
 
-for _each in (forget_command, readmit_command):
+for _each in (forget_command, readmit_command, archive_command, archives_command, tidy_command):
     command.add_command(_each)
 
 

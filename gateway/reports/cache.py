@@ -22,6 +22,8 @@ from gateway.reports.figures import DistrictFigures, SchoolFigures
 from gateway.reports.periods import Term
 from gateway.reports.school_report import school_report
 from gateway.reports.summaries import Place
+from gateway.store.archive_file import ArchiveError
+from gateway.store.archived import archived_work
 from gateway.store.reading import class_version
 
 K = TypeVar("K", bound=Hashable)
@@ -72,9 +74,11 @@ class ReportCache:
         self._districts: Kept[tuple[Term, str | None, int | None], DistrictFigures] = Kept(most=20, lasts_s=sums_last_s)
 
     async def class_report(self, connection: AsyncConnection, place: Place) -> SchoolReport:
-        """The report of a class. Raises `ClassboxError` when there is no such school."""
+        """The report of a class. Raises `ClassboxError` when there is no such school, or its month was archived."""
         # Read before the report, in the same snapshot: it is never called newer than it is.
         version = await class_version(connection, place.school, place.class_name, place.assignment)
+        if version.rows == 0:
+            await _refuse_archived(connection, place)
         return await self._classes.of(
             place,
             version,
@@ -97,4 +101,15 @@ class ReportCache:
             (term, subject, grade),
             None,
             lambda: district_report(connection, term, subject=subject, grade=grade, now_ms=now_ms),
+        )
+
+
+async def _refuse_archived(connection: AsyncConnection, place: Place) -> None:
+    """An empty report would call a whole class missing."""
+    month = (await archived_work(connection, place.school, [place.assignment])).get(place.assignment)
+    if month is not None:
+        raise ArchiveError(
+            "The sheets of this homework went into the archive of {month}.",
+            remedy="What was told of the class stays in its list; for single sheets ask whoever keeps the archive.",
+            month=month,
         )

@@ -35,6 +35,8 @@ async def check_summaries(connection: AsyncConnection, vault: Vault) -> SummaryC
         touched = Touched()
         shelf = Shelf(connection, vault, school)
         for row in await _rows(connection, school):
+            if not row.rows_version:  # its month was archived: what was told of it stays
+                continue
             looked += 1
             place = Place(school, row.class_name, row.assignment)
             right = await summarise(shelf, place.work)

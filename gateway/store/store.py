@@ -16,6 +16,7 @@ from gateway.config import GatewayConfig
 from gateway.keys import Vault, open_vault
 from gateway.store.engine import open_engine
 from gateway.store.generation import GenerationFile, Identity
+from gateway.store.month_removal import drop_empty_months
 from gateway.store.news import Place, hear_others, tell_others, watch_others
 from gateway.store.partitions import keep_months
 from gateway.store.schools import school_ids, school_key
@@ -132,6 +133,11 @@ class Store:
     async def keep_months(self) -> None:
         """Make the places of the months ahead, day by day, until cancelled."""
         await keep_months(self._engine)
+
+    async def drop_empty_months(self, months: Collection[int]) -> None:
+        """Let the places of months go in which no school has anything any more. SQLite has none of their own."""
+        if self.on_a_server:
+            await drop_empty_months(self._engine, months)
 
     async def close(self) -> None:
         """Let go of the database."""

@@ -44,6 +44,7 @@ DEEDS = {
     "forget": "Erased a pupil",
     "readmit": "Let an erased pupil in again",
     "came-erased": "Sheets of an erased pupil came",
+    "archive": "Archived a month",
 }
 THINGS = {
     "school": "School",
