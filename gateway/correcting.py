@@ -50,6 +50,19 @@ class SeenPage(NamedTuple):
     place: int
 
 
+class Sayer(NamedTuple):
+    """Who says it: the name that goes along, sealed ("" for the school), and the account whose word it is.
+
+    0 is whoever sits at this machine. Names are no proof: two people may have one.
+    """
+
+    name: str
+    person_id: int
+
+
+THE_SCHOOL = Sayer("", 0)
+
+
 class Done(NamedTuple):
     """A correction that was made, the field as it was and as it is; None where that was said already."""
 
@@ -65,10 +78,10 @@ async def correct(
     field: Field | SeenPage,
     word: Word,
     *,
-    who: str,
+    who: Sayer,
     clock: ClockReading,
 ) -> Done:
-    """Say `word` of a field; `who` says it ("" for the school), and `clock` is the gateway's.
+    """Say `word` of a field; `who` says it, and `clock` is the gateway's.
 
     One transaction: the correction, the page and the report's sums with it, and the entry for the boxes. What was known
     here of the field it replaces; with what a box says at the same time `homework.merging` decides. Raises
@@ -101,9 +114,9 @@ async def correct(
         wall_ms=clock.wall_ms,
     )
     record = correction_record(
-        correction, capture=capture, revision=found.row.booked.revision, who=who, clock=clock, school_key=key
+        correction, capture=capture, revision=found.row.booked.revision, who=who.name, clock=clock, school_key=key
     )
-    (kept,) = await keep_corrections(connection, school, [Told(record, "", time.time_ns() // 1_000_000)])
+    (kept,) = await keep_corrections(connection, school, [Told(record, "", time.time_ns() // 1_000_000, who.person_id)])
     await look_again(connection, school, [capture])
     await append(connection, school, "correction", record.id.hex(), encode_record(kept.record))
     return Done(kept.record, before, (await _found(connection, school, field)).item)

@@ -12,14 +12,13 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.correcting import TAKEN_BACK, ChangedPageError, Done, SeenPage, correct, counting_page
+from gateway.correcting import TAKEN_BACK, ChangedPageError, Done, Sayer, SeenPage, correct, counting_page
 from gateway.keys import Vault
 from gateway.reports.graded import graded
-from gateway.store.corrections import Kept, corrections_between, field_names
+from gateway.store.corrections import Kept, corrections_between, corrections_of, field_names
 from gateway.store.crops import CropName, crops_of
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, class_pages, layouts_named
-from gateway.store.schools import school_key
 from gateway.store.tables.sheets import RowState, class_rollups
 from homework.assignment import Assignment
 from homework.corrections import Word
@@ -130,7 +129,7 @@ async def answer(
     words: Mapping[SeenField, Word],
     may_correct: MayCorrect,
     *,
-    who: str,
+    who: Sayer,
     clock: ClockReading,
 ) -> Answered:
     """Say all of that in one transaction. What somebody else has answered meanwhile stays as it is, and is counted.
@@ -167,18 +166,18 @@ async def take_back(
     orders: tuple[int, int],
     may_correct: MayCorrect,
     *,
-    who: str,
+    who: Sayer,
     clock: ClockReading,
 ) -> int:
     """Take back what the same person said, by its places among the school's corrections; returns of how many fields.
 
-    Each of these fields is again what the box had read.
+    Each of these fields is again what the box had read. What somebody else said of a field since then stands.
     """
-    key = await school_key(connection, vault, school)
+    own = [kept for kept in await corrections_between(connection, school, *orders) if _is_of(kept, who)]
+    newest = await _newest(connection, school, {kept.record.capture for kept in own})
     count = 0
-    for kept in await corrections_between(connection, school, *orders):
-        opened = kept.opened(key)
-        if kept.origin or opened.who != who:
+    for kept in own:
+        if not _is_of(newest[_field_of(kept)], who):
             continue
         row = await counting_page(connection, school, kept.record.capture)
         place = await _place(connection, school, row, kept)
@@ -191,6 +190,23 @@ async def take_back(
         done = await correct(connection, vault, school, field, TAKEN_BACK, who=who, clock=clock)
         count += done.record is not None
     return count
+
+
+def _is_of(kept: Kept, who: Sayer) -> bool:
+    """Whether it was said at the school by that person; a name alone would not tell."""
+    return not kept.origin and kept.person_id == who.person_id
+
+
+def _field_of(kept: Kept) -> tuple[bytes, str, int]:
+    return kept.record.capture, kept.record.item, kept.record.blank
+
+
+async def _newest(
+    connection: AsyncConnection, school: str, captures: Collection[bytes]
+) -> dict[tuple[bytes, str, int], Kept]:
+    """Of each field of these captures the last word."""
+    found = await corrections_of(connection, school, captures)
+    return {_field_of(kept): kept for words in found.values() for kept in words}
 
 
 async def _place(connection: AsyncConnection, school: str, row: PageRow | None, kept: Kept) -> int | None:

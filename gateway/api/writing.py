@@ -28,7 +28,7 @@ from gateway.api.written import (
     RosterAnswer,
     RosterWish,
 )
-from gateway.correcting import TAKEN_BACK, Field, correct
+from gateway.correcting import TAKEN_BACK, Field, Sayer, correct
 from gateway.rosters import ClassChange, Given, Wish, class_changes, given_file
 from gateway.store.class_lists import keep_classes, whole_roster
 from gateway.store.dialect import lock_school
@@ -269,7 +269,13 @@ class _Writing:
         clock = SystemClock().read()
         async with self._store.writing() as connection:
             done = await correct(
-                connection, self._store.vault, school, where, word, who=viewer.person.name, clock=clock
+                connection,
+                self._store.vault,
+                school,
+                where,
+                word,
+                who=Sayer(viewer.person.name, viewer.person.id),
+                clock=clock,
             )
         self._rooms.changes.tell_all()
         return CorrectionMade(done.record is not None, _judged(done.before), _judged(done.after))

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from gateway.commands.options import config_option, with_store
-from gateway.correcting import TAKEN_BACK, Done, Field, correct
+from gateway.correcting import TAKEN_BACK, Done, Field, Sayer, correct
 from gateway.store.store import Store
 from homework.corrections import LONGEST_COMMENT, Word
 from homework.errors import UsageError
@@ -63,7 +63,9 @@ def command(
 
     async def work(store: Store) -> Done:
         async with store.writing() as connection:
-            return await correct(connection, store.vault, school, field, word, who=who, clock=SystemClock().read())
+            return await correct(
+                connection, store.vault, school, field, word, who=Sayer(who, 0), clock=SystemClock().read()
+            )
 
     _ = translator(terminal_language()).gettext
     done = with_store(config_path, work)

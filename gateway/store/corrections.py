@@ -51,11 +51,15 @@ def believed(clock: ClockReading, received_ms: int) -> ClockReading:
 
 
 class Told(NamedTuple):
-    """A correction, the box that it came from ("" for the school itself), and when."""
+    """A correction, the box that it came from ("" for the school itself), when, and whose word it is.
+
+    `person_id` is an account (0: whoever sits at this machine); None where a box sent it.
+    """
 
     record: CorrectionRecord
     origin: str
     received_ms: int
+    person_id: int | None = None
 
 
 class Kept(NamedTuple):
@@ -64,6 +68,7 @@ class Kept(NamedTuple):
     record: CorrectionRecord
     origin: str
     received_ms: int
+    person_id: int | None = None
 
     def opened(self, school_key: bytes | None = None) -> Opened:
         """What it says; who said it, and the comment, only with the school's key."""
@@ -78,13 +83,14 @@ async def keep_corrections(connection: AsyncConnection, school: str, told: Seque
     last = await connection.execute(select(func.max(corrections.c.order_no)).where(corrections.c.school_id == school))
     order: int = last.scalar_one() or 0
     new: list[Kept] = []
-    for record, origin, received_ms in told:
+    for record, origin, received_ms, person_id in told:
         if (record.capture, record.id) in here:
             continue
         here.add((record.capture, record.id))
         order += 1
         clock = believed(record.clock, received_ms)
-        new.append(Kept(msgspec.structs.replace(record, clock=clock, order=order, origin=origin), origin, received_ms))
+        placed = msgspec.structs.replace(record, clock=clock, order=order, origin=origin)
+        new.append(Kept(placed, origin, received_ms, person_id))
     rows = [
         {
             "school_id": school,
@@ -94,6 +100,7 @@ async def keep_corrections(connection: AsyncConnection, school: str, told: Seque
             "origin": one.origin,
             "body": encode_record(one.record),
             "received_ms": one.received_ms,
+            "person_id": one.person_id,
         }
         for one in new
     ]
@@ -293,7 +300,7 @@ def _kept(rows: Iterable[object]) -> list[Kept]:
         assert isinstance(record, CorrectionRecord)
         if record.judgement is None and record.stamp is None and record.sealed is None:
             continue  # of a pupil who was erased: only its place is left
-        found.append(Kept(record, row.origin, row.received_ms))  # type: ignore[attr-defined]
+        found.append(Kept(record, row.origin, row.received_ms, row.person_id))  # type: ignore[attr-defined]
     return found
 
 

@@ -22,7 +22,7 @@ from edge.pipeline import GradedPage
 from edge.upstream import queue_documents
 from edge.web.summary import summary_of
 from gateway.config import load_config
-from gateway.correcting import Field, correct
+from gateway.correcting import Field, Sayer, correct
 from gateway.downlink import StoreDownLog
 from gateway.ingest import StoreIngest
 from gateway.reports.class_report import class_report
@@ -182,7 +182,7 @@ class School:
     async def say(self, word: Word, at: ClockReading) -> None:
         async with self.store.writing() as connection:
             field = Field(KEY.id, "3-1", 1, ("1", 1))
-            await correct(connection, self.store.vault, "no-1", field, word, who="the head", clock=at)
+            await correct(connection, self.store.vault, "no-1", field, word, who=Sayer("the head", 7), clock=at)
 
     async def statuses(self) -> list[str]:
         async with self.store.reading() as connection:
@@ -194,7 +194,13 @@ class School:
             key = await school_key(connection, self.store.vault, "no-1")
             whose = Whose(KEY.id, pseudonym(key, f"3-1-S{seat:03}"))
             await say_absent(
-                connection, self.store.vault, "no-1", whose, absence, who="the head", clock=SystemClock().read()
+                connection,
+                self.store.vault,
+                "no-1",
+                whose,
+                absence,
+                who="the head",
+                clock=SystemClock().read(),
             )
 
     async def report(self) -> float | None:

@@ -20,7 +20,7 @@ from gateway.arrivals import Arrived
 from gateway.audit import audit
 from gateway.booking import RowName
 from gateway.config import load_config
-from gateway.correcting import TAKEN_BACK, Done, Field, correct
+from gateway.correcting import TAKEN_BACK, Done, Field, Sayer, correct
 from gateway.intake import take_in
 from gateway.overlay import Content, overlaid
 from gateway.simulated_class import SimulatedBox, plain_layout
@@ -127,7 +127,9 @@ async def say(school: SimulatedSchool, word: Word, item: str = "1", blank: int =
     pupil = school.pupils.roster.pupils[0]
     field = Field(KEY.id, pupil.class_name, pupil.seat, (item, blank))
     async with school.store.writing() as connection:
-        return await correct(connection, school.store.vault, school.school, field, word, who="the head", clock=clock)
+        return await correct(
+            connection, school.store.vault, school.school, field, word, who=Sayer("the head", 7), clock=clock
+        )
 
 
 def from_box(school: SimulatedSchool, correction: Correction, clock: ClockReading = NOW) -> CorrectionRecord:

@@ -17,7 +17,7 @@ from gateway.access.people import add_person
 from gateway.access.person import Grant, Role
 from gateway.cli import main
 from gateway.config import GatewayConfig
-from gateway.correcting import Field, correct
+from gateway.correcting import Field, Sayer, correct
 from gateway.forgetting import Forgotten, forget, pupil_called, readmit
 from gateway.ingest import StoreIngest
 from gateway.reports.comments import keep_comment
@@ -253,7 +253,7 @@ async def _a_term(school: SimulatedSchool) -> list[bytes]:
         item = school.pupils.assignment.items[0]
         field = Field(school.pupils.assignment.id, "3-1", 7, (item.id, 1))
         word = Word(right=True, comment=f"{pupil.name} 有进步")
-        await correct(connection, store.vault, "no-1", field, word, who="王老师", clock=SystemClock().read())
+        await correct(connection, store.vault, "no-1", field, word, who=Sayer("王老师", 7), clock=SystemClock().read())
         await keep_comment(
             connection,
             store.vault,

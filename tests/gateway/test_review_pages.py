@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 from sqlalchemy import func, select
 
+from gateway.correcting import THE_SCHOOL, Sayer, SeenPage, correct, counting_page
 from gateway.ingest import Changed
-from gateway.reviewing import NotYoursError, answer, waiting
+from gateway.reviewing import NotYoursError, answer, take_back, waiting
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.crops import CropName
 from gateway.store.tables.schools import down_log
@@ -104,11 +105,34 @@ async def test_what_was_said_a_moment_ago_is_taken_back_whole(full: SimulatedSch
     assert (await full.check()).faults == ()
 
 
+async def test_two_people_called_alike_do_not_take_back_each_others_word(full: SimulatedSchool) -> None:
+    one, other = Sayer("王老师", 11), Sayer("王老师", 12)
+    before, crops = await pending(full), await asked(full)
+    words = {SeenField(crop.key, crop.revision, crop.place): Word(right=True) for crop in crops}
+    clock, vault = SystemClock().read(), full.store.vault
+    async with full.store.writing() as connection:
+        said = await answer(connection, vault, "no-1", words, everybody, who=one, clock=clock)
+        assert said.orders is not None
+        assert await take_back(connection, vault, "no-1", said.orders, everybody, who=other, clock=clock) == 0
+    assert await pending(full) == 0
+    async with full.store.writing() as connection:
+        row = await counting_page(connection, "no-1", bytes.fromhex(crops[0].key))
+        assert row is not None
+        field = SeenPage(bytes.fromhex(crops[0].key), row.booked.revision, crops[0].place)
+        await correct(connection, vault, "no-1", field, Word(right=False), who=other, clock=clock)
+        count = await take_back(connection, vault, "no-1", said.orders, everybody, who=one, clock=clock)
+    assert count == len(crops) - 1, "of the first field somebody else has had the last word"
+    assert await pending(full) == before - 1
+    assert (await full.check()).faults == ()
+
+
 async def test_a_sheet_that_was_looked_at_anew_is_not_answered_by_what_was_seen_before(full: SimulatedSchool) -> None:
     crop = (await asked(full))[0]
     seen = {SeenField(crop.key, crop.revision + 1, crop.place): Word(right=True)}
     async with full.store.writing() as connection:
-        done = await answer(connection, full.store.vault, "no-1", seen, everybody, who="", clock=SystemClock().read())
+        done = await answer(
+            connection, full.store.vault, "no-1", seen, everybody, who=THE_SCHOOL, clock=SystemClock().read()
+        )
     assert (done.done, done.refused) == ((), 1)
 
 
@@ -127,7 +151,7 @@ async def test_who_may_not_correct_a_class_is_asked_nothing_and_changes_nothing(
                 "no-1",
                 {SeenField(crop.key, crop.revision, crop.place): Word(right=True)},
                 nobody,
-                who="",
+                who=THE_SCHOOL,
                 clock=SystemClock().read(),
             )
     assert await told_down(full) == 0

@@ -229,6 +229,7 @@ corrections = Table(
     Column("origin", String(32), nullable=False),  # the box that it came from, "" for the school itself
     Column("body", LargeBinary, nullable=False),  # sync.records.CorrectionRecord, as it came
     Column("received_ms", BigInteger, nullable=False),
+    Column("person_id", BigInteger),  # whose word it is (an account, 0: at this machine); NULL: a box's, nobody knows
     PrimaryKeyConstraint("school_id", "capture", "correction_id"),
     school_key(),
     Index("ux_corrections_order", "school_id", "order_no", unique=True),

@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 
 from gateway.access.deeds import Deed
-from gateway.correcting import Field, correct
+from gateway.correcting import Field, Sayer, correct
 from gateway.ingest import Changed
 from gateway.reports.class_report import SchoolReport
 from gateway.reviewing import split
@@ -66,7 +66,8 @@ def add_items(rooms: Rooms) -> None:
         if said is None:
             raise UsageError("This answer is not understood.", remedy="Open the page again and answer there.")
         field = Field(assignment, class_name, int(said[1]), (request.match_info["item"], int(said[2])))
-        who = person_of(request).name
+        person = person_of(request)
+        who = Sayer(person.name, person.id)
         store, clock, word = rooms.store, SystemClock().read(), Word(right=said[3] == "yes")
         changed = [Changed(school, assignment, class_name)]
         async with store.writing() as connection:

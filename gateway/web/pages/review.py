@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person
 from gateway.access.rules import may
-from gateway.correcting import counting_page
+from gateway.correcting import THE_SCHOOL, Sayer, counting_page
 from gateway.ingest import Changed
 from gateway.reviewing import (
     MayCorrect,
@@ -267,9 +267,9 @@ def _size(crop: Crop) -> tuple[int, int]:
     return (max(24, round(CROP_HEIGHT_PX * width_mm / height_mm)), CROP_HEIGHT_PX)
 
 
-def _who(request: web.Request) -> str:
+def _who(request: web.Request) -> Sayer:
     person: Person | None = request.get("person")
-    return person.name if person is not None else ""
+    return THE_SCHOOL if person is None else Sayer(person.name, person.id)
 
 
 def _texts(form: MultiDictProxy[Any]) -> dict[str, list[str]]:
