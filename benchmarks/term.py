@@ -90,6 +90,10 @@ class Site:
         if self._server is not None:
             self._server.__exit__(None, None, None)
 
+    def database_cpu_s(self) -> float:
+        """The processor's time that the database's processes have had; SQLite has none of its own."""
+        return self._server.cpu_s() if self._server is not None else 0.0
+
     def _write_config(self, broker: str) -> None:
         store = f'[store]\nurl = "{self._server.url(_DATABASE)}"\n' if self._server is not None else ""
         self.config.write_text(
@@ -265,7 +269,7 @@ class Site:
 
 def measure(folder: Path, plan: Plan) -> dict[str, Any]:
     """All of it. What a folder has of it already is not done again."""
-    known = _Known(folder / "figures.json")
+    known = Known(folder / "figures.json")
     rows: list[dict[str, Any]] = []
     alone_rows: list[dict[str, Any]] = []
     stages: list[dict[str, Any]] = []
@@ -313,7 +317,7 @@ def _p99_ms(rows: list[dict[str, Any]], report: str) -> float | None:
     return next((row["p99_ms"] for row in reversed(rows) if row["report"] == report), None)
 
 
-class _Known:
+class Known:
     """Figures that a folder has already: each is measured once and kept."""
 
     def __init__(self, file: Path) -> None:
@@ -337,7 +341,7 @@ def _look(address: str) -> float:
     return time.perf_counter() - began_s
 
 
-def _last_term(today: date) -> date:
+def last_term(today: date) -> date:
     """The Monday on which the latest 17 weeks began that are over and lie in one school term."""
     first = today - timedelta(days=today.weekday(), weeks=WEEKS)
     while term_of(first) != term_of(first + timedelta(weeks=WEEKS)):
@@ -345,7 +349,7 @@ def _last_term(today: date) -> date:
     return first
 
 
-def _begun(folder: Path, plan: Plan) -> Plan:
+def begun(folder: Path, plan: Plan) -> Plan:
     """The plan with which a folder was begun; it is kept there."""
     file = folder / "plan.json"
     if file.exists():
@@ -368,7 +372,7 @@ def main() -> None:
         size=TERM.part(part),
         shares=SHARES,
         store=options.store,
-        first_day=_last_term(datetime.now(UTC).date()),
+        first_day=last_term(datetime.now(UTC).date()),
         seconds=options.seconds or (20.0 if options.quick else 60.0),
     )
     with ExitStack() as stack:
@@ -378,7 +382,7 @@ def main() -> None:
             folder = options.keep.resolve()
             folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # the database's own user must find its files
-        figures = measure(folder, _begun(folder, plan))
+        figures = measure(folder, begun(folder, plan))
     if options.json:
         print(json.dumps(figures))
         return

@@ -44,6 +44,10 @@ class Kept(Generic[K, V]):
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._making: WeakValueDictionary[K, asyncio.Lock] = WeakValueDictionary()
 
+    def forget(self) -> None:
+        """Keep nothing of what was made so far."""
+        self._entries.clear()
+
     async def of(self, key: K, version: object, make: Callable[[], Awaitable[V]]) -> V:
         """The value that is kept, or a new one. Who asks for the same at once waits for one that is being made."""
         lock = self._making.get(key)
@@ -72,6 +76,11 @@ class ReportCache:
         self._classes: Kept[Place, SchoolReport] = Kept(most=64, lasts_s=class_lasts_s)
         self._schools: Kept[tuple[str, Term], SchoolFigures | None] = Kept(most=200, lasts_s=sums_last_s)
         self._districts: Kept[tuple[Term, str | None, int | None], DistrictFigures] = Kept(most=20, lasts_s=sums_last_s)
+
+    def forget(self) -> None:
+        """Keep nothing of what was made so far: whoever looks next sees what there is now."""
+        for kept in (self._classes, self._schools, self._districts):
+            kept.forget()
 
     async def class_report(self, connection: AsyncConnection, place: Place) -> SchoolReport:
         """The report of a class. Raises `ClassboxError` when there is no such school, or its month was archived."""
