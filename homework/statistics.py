@@ -7,6 +7,7 @@ denominator instead of being guessed. So are B and C items that a pupil left alo
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
@@ -233,12 +234,12 @@ def class_figures(
     wrong answers listed for an item.
     """
     lines = thresholds or Thresholds()
-    answered = [_Answered(result, _by_item(result.items)) for result in results]
+    answered = [_Answered(result) for result in results]
     pupils = tuple(_pupil_figures(one) for one in answered)
     there = [one for one in answered if one.result.status in ("handed-in", "late")]
     settled = [(p, p.score_hundredths, p.rate) for p in pupils if p.rate is not None and p.score_hundredths is not None]
     scores = [score for _, score, _ in settled]
-    rates = [_exact_rate(p) for p, _, _ in settled]
+    rates = [(score, p.max_score_hundredths or 1) for p, score, _ in settled]
     by_status = {
         status: tuple(r.pupil for r in results if r.status == status) for status in ("missing", "excused", "exempt")
     }
@@ -254,10 +255,10 @@ def class_figures(
         mean_hundredths=sum(scores) / len(scores) if scores else None,
         highest_hundredths=max(scores, default=None),
         lowest_hundredths=min(scores, default=None),
-        mean_rate=float(sum(rates) / len(rates)) if rates else None,
-        excellent_n=sum(rate * 100 >= lines.excellent for rate in rates),
-        passing_n=sum(rate * 100 >= lines.passing for rate in rates),
-        low_n=sum(rate * 100 < lines.low for rate in rates),
+        mean_rate=_mean(rates),
+        excellent_n=sum(score * 100 >= lines.excellent * most for score, most in rates),
+        passing_n=sum(score * 100 >= lines.passing * most for score, most in rates),
+        low_n=sum(score * 100 < lines.low * most for score, most in rates),
         bands=_bands([p for p, _, _ in settled], lines.band_edges),
         items=_all_items(items, there, lines, common_wrong),
         pupils=pupils,
@@ -266,7 +267,7 @@ def class_figures(
 
 def item_state(results: Sequence[ItemResult]) -> VerdictKind | None:
     """The state of one pupil's item from its blanks: None when it counts nowhere (left alone, or not judged)."""
-    if len(results) == 1:  # nearly always, and a class has a thousand of them
+    if len(results) == 1:
         kind = results[0].verdict.kind
         return None if kind is VerdictKind.READ or is_unattempted(results[0]) else kind
     kinds = {result.verdict.kind for result in results if not is_unattempted(result)}
@@ -292,33 +293,47 @@ def _by_item(results: Iterable[ItemResult]) -> dict[str, list[ItemResult]]:
 class _Answered:
     """A pupil's result, what he wrote of each item, and the states of those: looked at twice, made once."""
 
-    def __init__(self, result: PupilResult, blanks: dict[str, list[ItemResult]]) -> None:
-        self.result, self.blanks = result, blanks
-        self.states = {item: item_state(own) for item, own in blanks.items()}
+    def __init__(self, result: PupilResult) -> None:
+        self.result = result
+        self.blanks = _by_item(result.items)
+        self.states: dict[str, VerdictKind | None] = {}
+        for item, own in self.blanks.items():
+            verdict = own[0].verdict
+            if len(own) == 1 and verdict.kind in _PLAIN:  # nearly always, and a class has a thousand of them
+                self.states[item] = verdict.kind
+            else:
+                self.states[item] = item_state(own)
+
+
+_PLAIN = frozenset((VerdictKind.CORRECT, VerdictKind.WRONG, VerdictKind.REVIEW))
+"""What an item of one blank is when its blank is."""
 
 
 def _pupil_figures(answered: _Answered) -> PupilFigures:
     result, states = answered.result, answered.states
-    figures = PupilFigures(
+    score, most = result.score_hundredths, result.max_score_hundredths
+    return PupilFigures(
         pupil=result.pupil,
         name=result.name,
         seat=result.seat,
         status=result.status,
-        score_hundredths=result.score_hundredths,
-        max_score_hundredths=result.max_score_hundredths,
+        score_hundredths=score,
+        max_score_hundredths=most,
         pending=result.pending,
-        rate=None,
-        wrong_items=tuple(item for item, state in states.items() if state is VerdictKind.WRONG),
-        blank_items=tuple(item for item, state in states.items() if state is VerdictKind.BLANK),
+        rate=score / most if score is not None and most and not result.pending else None,
+        wrong_items=tuple([item for item, state in states.items() if state is VerdictKind.WRONG]),
+        blank_items=tuple([item for item, state in states.items() if state is VerdictKind.BLANK]),
     )
-    scored = result.score_hundredths is not None and bool(result.max_score_hundredths) and not result.pending
-    return msgspec.structs.replace(figures, rate=float(_exact_rate(figures))) if scored else figures
 
 
-def _exact_rate(figures: PupilFigures) -> Fraction:
-    assert figures.score_hundredths is not None
-    assert figures.max_score_hundredths
-    return Fraction(figures.score_hundredths, figures.max_score_hundredths)
+def _mean(rates: Sequence[tuple[int, int]]) -> float | None:
+    """The mean of exact rates, rounded once; nearly all sheets of a class can earn the same."""
+    if not rates:
+        return None
+    sums: dict[int, int] = {}
+    for score, most in rates:
+        sums[most] = sums.get(most, 0) + score
+    return float(sum(Fraction(score, most) for most, score in sums.items()) / len(rates))
 
 
 def _bands(settled: Sequence[PupilFigures], edges: Sequence[int]) -> tuple[Band, ...]:
@@ -358,10 +373,8 @@ def _all_items(
 def _item_figures(
     item_id: str, given: Sequence[_Given], free_order: bool, lines: Thresholds, common_wrong: int
 ) -> ItemFigures:
-    states = [one.state for one in given]
-    correct = states.count(VerdictKind.CORRECT)
-    wrong = states.count(VerdictKind.WRONG)
-    blank = states.count(VerdictKind.BLANK)
+    states = Counter([one.state for one in given])
+    correct, wrong, blank = states[VerdictKind.CORRECT], states[VerdictKind.WRONG], states[VerdictKind.BLANK]
     n = correct + wrong + blank
     interval = wilson_interval(correct, n)
     return ItemFigures(
@@ -370,8 +383,8 @@ def _item_figures(
         correct=correct,
         wrong=wrong,
         blank=blank,
-        review=states.count(VerdictKind.REVIEW),
-        unattempted=sum(one.state is None and all(map(is_unattempted, one.blanks)) for one in given),
+        review=states[VerdictKind.REVIEW],
+        unattempted=sum([all(map(is_unattempted, one.blanks)) for one in given if one.state is None]),
         interval=interval,
         reteach=n > 0 and correct * 100 < lines.reteach * n,
         borderline=interval is not None and interval.low * 100 < lines.reteach < interval.high * 100,
@@ -391,7 +404,9 @@ def canonical(kind: str, text: str) -> str:
 def _wrong_answers(given: Sequence[_Given], free_order: bool) -> tuple[WrongAnswer, ...]:
     """Wrong answers by canonical text, the commonest first; those of equal count in the order they came."""
     groups: dict[tuple[int | None, str], list[str]] = {}
-    for pupil, blanks, _ in given:
+    for pupil, blanks, state in given:
+        if state is not VerdictKind.WRONG and len(blanks) == 1:
+            continue
         for result in blanks:
             if result.verdict.kind is VerdictKind.WRONG and result.reading.text:
                 text = canonical(result.kind, result.reading.text)

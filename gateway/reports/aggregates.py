@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, select
+from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import Term, day_number, day_numbered, term_of
@@ -95,18 +95,25 @@ async def aggregate(
 
 async def freshness(connection: AsyncConnection, school: str, today: date) -> None:
     """Keep what boxes said that they have and that has not come."""
-    columns = class_summaries.c
-    query = select(columns.under_way, columns.behind, columns.told_ms).where(
-        columns.school_id == school, columns.day >= day_number(today - UNDER_WAY_FOR), columns.told_ms.is_not(None)
-    )
-    found = (await connection.execute(query)).all()
+    given = {"school": school, "since": day_number(today - UNDER_WAY_FOR)}
+    under_way, told_ms = (await connection.execute(_UNDER_WAY, given)).one()
+    lists = (await connection.execute(_BEHIND, given)).scalars()
     row = {
         "school_id": school,
-        "under_way": sum(one.under_way for one in found),
-        "behind": len({box for one in found for box in one.behind.split("\n") if box}),
-        "told_ms": max((one.told_ms for one in found), default=None),
+        "under_way": int(under_way or 0),
+        "behind": len({box for boxes in lists for box in boxes.split("\n")}),
+        "told_ms": told_ms,
     }
     await _Books(connection, school, []).make_so(school_freshness, (), [row])
+
+
+_TOLD = (
+    class_summaries.c.school_id == bindparam("school"),
+    class_summaries.c.day >= bindparam("since"),
+    class_summaries.c.told_ms.is_not(None),
+)
+_UNDER_WAY = select(func.sum(class_summaries.c.under_way), func.max(class_summaries.c.told_ms)).where(*_TOLD)
+_BEHIND = select(class_summaries.c.behind).where(*_TOLD, class_summaries.c.behind != "")
 
 
 async def _term(books: _Books, class_name: str, term: Term) -> None:
@@ -172,15 +179,9 @@ async def _days(books: _Books, class_name: str, days: Collection[date]) -> set[d
 async def _school_day(books: _Books, day: date) -> None:
     """A school's day by grade: what was handed in, and how heavy it was."""
     number = day_number(day)
-    columns = class_summaries.c
-    summaries = await books.connection.execute(
-        select(class_summaries).where(
-            columns.school_id == books.school, columns.day == number, columns.handed_in > 0, columns.class_name != ""
-        )
-    )
-    loads = await books.connection.execute(
-        select(class_days).where(class_days.c.school_id == books.school, class_days.c.day == number)
-    )
+    given = {"school": books.school, "day": number}
+    summaries = await books.connection.execute(_OF_DAY, given)
+    loads = await books.connection.execute(_LOADS, given)
     by_grade: dict[int, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
     for one in summaries:
         by_grade[_grade(one.class_name, [one]) or 0][0].append(one)
@@ -210,18 +211,33 @@ async def _school_day(books: _Books, day: date) -> None:
 
 
 async def _summaries(books: _Books, class_name: str, first: date, last: date) -> Sequence[Any]:
+    days = {"first": day_number(first), "last": day_number(last)}
+    given = {"school": books.school, "class_name": class_name, **days}
+    return list(await books.connection.execute(_OF_CLASS, given))
+
+
+def _summaries_with(*names: str) -> Select[tuple[Any, ...]]:
     columns = class_summaries.c
-    query = (
-        select(class_summaries)
-        .where(
-            columns.school_id == books.school,
-            columns.class_name == class_name,
-            columns.day.between(day_number(first), day_number(last)),
-            columns.handed_in > 0,
-        )
-        .order_by(columns.day, columns.assignment)
+    return select(*(columns[name] for name in names)).where(
+        columns.school_id == bindparam("school"), columns.handed_in > 0
     )
-    return (await books.connection.execute(query)).all()
+
+
+_OF_CLASS = (
+    _summaries_with(
+        *("assignment", "subject", "grade", "day", "minutes", "minutes_estimated"),
+        *("handed_in", "expected", "late", "knowledge"),
+    )
+    .where(
+        class_summaries.c.class_name == bindparam("class_name"),
+        class_summaries.c.day.between(bindparam("first"), bindparam("last")),
+    )
+    .order_by(class_summaries.c.day, class_summaries.c.assignment)
+)
+_OF_DAY = _summaries_with("class_name", "assignment", "grade", "handed_in", "expected").where(
+    class_summaries.c.day == bindparam("day"), class_summaries.c.class_name != ""
+)
+_LOADS = select(class_days).where(class_days.c.school_id == bindparam("school"), class_days.c.day == bindparam("day"))
 
 
 def _grade(class_name: str, some: Sequence[Any]) -> int | None:

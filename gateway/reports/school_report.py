@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, bindparam, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.figures import Activity, Adoption, ClassDay, PointCell, PointLine, SchoolFigures
@@ -70,32 +71,52 @@ async def class_terms_of(
     With a subject their homework is that of it. How many pupils they are is not: or a figure that is told of all
     subjects, less those that are told of each, would be one that is not.
     """
-    terms = select(class_terms).where(class_terms.c.term == term.name)
-    lists = select(pupils.c.school_id, pupils.c.class_name, func.count()).group_by(
-        pupils.c.school_id, pupils.c.class_name
-    )
-    if school is not None:
-        terms, lists = terms.where(class_terms.c.school_id == school), lists.where(pupils.c.school_id == school)
-    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
-    for row in await connection.execute(terms):
-        rows[row.school_id, row.class_name].append(row)
-    sizes = {(name, class_name): int(n) for name, class_name, n in await connection.execute(lists)}
+    given = {"term": term.name, "subject": subject} | ({} if school is None else {"school": school})
+    # Of one subject's rows the others' are not needed, but for the size and the grade of the class.
+    terms = await connection.execute(_terms(of_one=school is not None, of_all=subject is None), given)
+    rows = {(name, class_name): row for name, class_name, *row in terms}
+    lists = await connection.execute(_lists(of_one=school is not None), given)
+    sizes = {(name, class_name): n for name, class_name, n in lists}
     found: dict[str, list[ClassTerm]] = defaultdict(list)
     for place in sorted(rows.keys() | sizes.keys()):
-        some = rows.get(place, [])
-        of_subject = [row for row in some if subject in (None, row.subject)]
+        grade, most, terms_n, assignments, handed_in, expected = rows.get(place, _NOTHING)
         found[place[0]].append(
             ClassTerm(
                 name=place[1],
-                grade=next((row.grade for row in some if row.grade), grade_of_class(place[1])),
-                pupils=max([sizes.get(place, 0), *(row.pupils for row in some)]),
-                active=bool(of_subject),
-                assignments=sum(row.assignments for row in of_subject),
-                handed_in=sum(row.handed_in for row in of_subject),
-                expected=sum(row.expected for row in of_subject),
+                grade=grade or grade_of_class(place[1]),
+                pupils=max(sizes.get(place, 0), most),
+                active=terms_n > 0,
+                assignments=int(assignments),
+                handed_in=int(handed_in),
+                expected=int(expected),
             )
         )
     return found
+
+
+_NOTHING = (None, 0, 0, 0, 0, 0)
+
+
+@cache
+def _terms(*, of_one: bool, of_all: bool) -> Select[tuple[Any, ...]]:
+    """A class's subjects together: the greatest grade and size, and of all subjects or one how many and their sums."""
+    columns = class_terms.c
+    place = (columns.school_id, columns.class_name)
+    counted = literal(1) if of_all else case((columns.subject == bindparam("subject"), 1), else_=0)
+    sums = (counted, *(counted * columns[name] for name in ("assignments", "handed_in", "expected")))
+    query = (
+        select(*place, func.max(columns.grade), func.max(columns.pupils), *(func.sum(one) for one in sums))
+        .where(columns.term == bindparam("term"))
+        .group_by(*place)
+    )
+    return query.where(columns.school_id == bindparam("school")) if of_one else query
+
+
+@cache
+def _lists(*, of_one: bool) -> Select[tuple[Any, ...]]:
+    columns = (pupils.c.school_id, pupils.c.class_name)
+    query = select(*columns, func.count()).group_by(*columns)
+    return query.where(pupils.c.school_id == bindparam("school")) if of_one else query
 
 
 def adoption_of(classes: Sequence[ClassTerm]) -> tuple[tuple[Adoption, ...], int]:

@@ -25,7 +25,7 @@ from gateway.store.reading import ReportVersion, assignments_named, class_pages,
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.store.tables.schools import documents, schools
 from gateway.store.tables.sheets import RowState, class_rollups, page_records
-from gateway.store.tallies import Told, tallies_of
+from gateway.store.tallies import Told, tallies_of, tallies_of_all
 from homework.absences import Absence
 from homework.assignment import Assignment
 from homework.layout import SheetLayout
@@ -77,6 +77,7 @@ class Shelf:
         self._digests: dict[tuple[str, str], bytes] = {}
         self._digested: set[str] = set()
         self._settings: ReportSettings | None = None
+        self._tallies: dict[Work, list[Told]] = {}
         self._absences: dict[str, Mapping[bytes, Absence]] = {}
 
     async def fetch(self, works: Collection[Work]) -> None:
@@ -91,6 +92,8 @@ class Shelf:
         await self._fetch_documents(assignments)
         await self._fetch_digests(sheets | assignments)
         await self._fetch_absences(assignments)
+        told = await tallies_of_all(self.connection, self.school, assignments)
+        self._tallies |= {work: told.get((work.class_name, work.assignment), []) for work in works}
 
     async def version(self, work: Work) -> ReportVersion:
         """Of what a report would be made; all zero for a school that is not here."""
@@ -149,7 +152,9 @@ class Shelf:
 
     async def tallies(self, work: Work) -> list[Told]:
         """What every box has of this, as it said."""
-        return await tallies_of(self.connection, self.school, work.class_name, work.assignment)
+        if work not in self._tallies:
+            self._tallies[work] = await tallies_of(self.connection, self.school, work.class_name, work.assignment)
+        return self._tallies[work]
 
     async def absences(self, assignment: str) -> Mapping[bytes, Absence]:
         """Who is excused from an assignment or exempt (请假, 免做), by pseudonym."""

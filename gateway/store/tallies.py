@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -64,6 +65,17 @@ async def tallies_of(connection: AsyncConnection, school: str, class_name: str, 
     """What every box of the school has of this class and homework, by box."""
     given = {"school": school, "assignment": assignment, "class_name": class_name}
     return [_told(row) for row in await connection.execute(_OF_CLASS, given)]
+
+
+async def tallies_of_all(
+    connection: AsyncConnection, school: str, assignments: Collection[str]
+) -> dict[tuple[str, str], list[Told]]:
+    """The same for every class that boxes told something of these homeworks of, by class and homework."""
+    kept = await _kept(connection, [(school, assignment) for assignment in assignments])
+    found: dict[tuple[str, str], list[Told]] = defaultdict(list)
+    for (_, assignment, class_name, _box), told in sorted(kept.items(), key=lambda pair: pair[0]):
+        found[class_name, assignment].append(told)
+    return found
 
 
 _OF_CLASS = (
