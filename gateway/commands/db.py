@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from gateway.commands.archive import archive_command, archives_command, tidy_command
 from gateway.commands.forget import forget_command, readmit_command
 from gateway.commands.options import config_option, with_store
+from gateway.commands.unpack import export_pupil_command, unpack_command
 from gateway.config import load_config
 from gateway.keys import KEY_FILE_NAME
 from gateway.reports.check import check_summaries
@@ -33,7 +34,15 @@ def command() -> None:
     """  # noqa: D301 - \b is click's
 
 
-for _each in (forget_command, readmit_command, archive_command, archives_command, tidy_command):
+for _each in (
+    forget_command,
+    readmit_command,
+    archive_command,
+    archives_command,
+    tidy_command,
+    unpack_command,
+    export_pupil_command,
+):
     command.add_command(_each)
 
 

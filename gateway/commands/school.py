@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gateway.commands.options import config_option, with_store
-from gateway.store.schools import add_school, enrol_box, school_ids, school_key
+from gateway.store.schools import add_school, checked_title, enrol_box, school_ids, school_key, set_title
 from gateway.store.store import Store
 from provisioning.identity import Identity
 from provisioning.keys import enrolment_code
@@ -25,20 +25,40 @@ def command() -> None:
 
 @command.command()
 @click.argument("school")
+@click.option("--title", default="", help="What people call it.")
 @config_option
-def add(school: str, config_path: Path | None) -> None:
+def add(school: str, title: str, config_path: Path | None) -> None:
     """Add a school; it gets a key of its own.
 
-    Example: classgate school add no-1
+    Example: classgate school add no-1 --title 第一小学
     """
     _ = translator(terminal_language()).gettext
 
     async def work(store: Store) -> None:
         async with store.writing() as connection:
-            await add_school(connection, store.vault, school)
+            await add_school(connection, store.vault, school, title=checked_title(title))
 
     with_store(config_path, work)
     print(_("Added the school {school}.").format(school=school))
+
+
+@command.command()
+@click.argument("school")
+@click.option("--title", required=True, help="What people call it; “” for nothing but its id.")
+@config_option
+def rename(school: str, title: str, config_path: Path | None) -> None:
+    """Say what people call a school. Its id stays: boxes and sheets know it by that.
+
+    Example: classgate school rename no-1 --title 第一小学
+    """
+    _ = translator(terminal_language()).gettext
+
+    async def work(store: Store) -> None:
+        async with store.writing() as connection:
+            await set_title(connection, store.vault, school, title)
+
+    with_store(config_path, work)
+    print(_("{school} is called “{title}” now.").format(school=school, title=title))
 
 
 @command.command(name="list")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_
+from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,11 +15,13 @@ from gateway.store.dialect import add_or_replace, batched
 from gateway.store.erased import not_erased
 from gateway.store.rollups import touch_school
 from gateway.store.tables.schools import boxes, pupils, schools
-from homework.errors import ClassboxError
+from homework.errors import ClassboxError, UsageError
 from homework.roster import Pupil, Roster
 from provisioning.keys import new_box_key, new_school_key
 from sync.pseudonym import pseudonym
 from sync.topics import checked_id
+
+LONGEST_TITLE = 128
 
 
 class KnownPupil(NamedTuple):
@@ -71,6 +73,23 @@ async def school_titles(connection: AsyncConnection) -> dict[str, str]:
     """What people call each school, by its id and in the order of that; the id where nobody said."""
     found = await connection.execute(select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id))
     return {row.school_id: row.title or row.school_id for row in found}
+
+
+def checked_title(title: str) -> str:
+    """What people call a school, as it is kept. Raises `UsageError`."""
+    text = " ".join(title.split())
+    if len(text) > LONGEST_TITLE or not text.isprintable():
+        raise UsageError(
+            "That cannot be a school's name.", remedy="Give one of at most {most} signs.", most=LONGEST_TITLE
+        )
+    return text
+
+
+async def set_title(connection: AsyncConnection, vault: Vault, school: str, title: str) -> None:
+    """Say what people call a school. Raises `ClassboxError` when there is none, `UsageError` for no such name."""
+    await school_key(connection, vault, school)
+    values = {"title": checked_title(title)}
+    await connection.execute(update(schools).where(schools.c.school_id == school).values(values))
 
 
 async def school_ids(connection: AsyncConnection) -> tuple[str, ...]:
