@@ -123,7 +123,11 @@ async def take_in_all(
     for school, mine in kinds.items():
         if mine.absences:
             words = [ToldAbsence(record, name.box, received_ms) for name, record, received_ms in mine.absences]
-            told.setdefault(school, set()).update(await keep_absences(connection, school, words))
+            taken = await keep_absences(connection, school, words)
+            told.setdefault(school, set()).update(taken.places)
+            # Too many on one pupil: they count for nothing, but what was receipted is kept.
+            names = {name for name, record, _ in mine.absences if record.id in taken.beyond}
+            await keep_raw(connection, [_raw(school, one) for one in arrived[school] if one.name in names])
     await touch_classes(
         connection, {school: places - touched.get(school, frozenset()) for school, places in told.items()}
     )
@@ -208,11 +212,11 @@ async def _take_seldom(connection: AsyncConnection, school: str, mine: _Kinds) -
 
 
 def _kept_besides(school: str, arrived: Sequence[Arrived]) -> list[RawRecord]:
-    return [
-        RawRecord(school, one.name.box, one.name.epoch, _LANE_OF[type(one.record)], one.name.seq, one.payload)
-        for one in arrived
-        if _loses_something(one.record, one.payload)
-    ]
+    return [_raw(school, one) for one in arrived if _loses_something(one.record, one.payload)]
+
+
+def _raw(school: str, one: Arrived) -> RawRecord:
+    return RawRecord(school, one.name.box, one.name.epoch, _LANE_OF[type(one.record)], one.name.seq, one.payload)
 
 
 async def _page_rows(

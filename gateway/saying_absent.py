@@ -67,7 +67,10 @@ async def say_absent(
         word, assignment=whose.assignment, pseudonym=whose.pupil, who=who, clock=clock, school_key=key
     )
     told = ToldAbsence(record, "", time.time_ns() // 1_000_000)
-    await touch_classes(connection, {school: await keep_absences(connection, school, [told])})
+    taken = await keep_absences(connection, school, [told])
+    if taken.beyond:
+        raise ClassboxError("Too much was said of this pupil's absence.", remedy="Nothing more is taken in of it.")
+    await touch_classes(connection, {school: taken.places})
     return word.id
 
 

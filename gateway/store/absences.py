@@ -7,22 +7,26 @@ its place, and say the same.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.corrections import believed
-from gateway.store.dialect import add_or_ignore, batched
+from gateway.store.dialect import add_or_ignore, among, batched
 from gateway.store.down_log import New, append_all
 from gateway.store.schools import seats_of
 from gateway.store.tables.sheets import absences
 from homework.absences import Absence, standing
 from sync.absences import word_of
 from sync.records import AbsenceRecord, decode_record, encode_record
+
+MOST_WORDS = 100
+"""On one pupil and assignment. Whoever says more is no teacher; each further word would cost every box and report."""
 
 
 class ToldAbsence(NamedTuple):
@@ -33,30 +37,41 @@ class ToldAbsence(NamedTuple):
     received_ms: int
 
 
-async def keep_absences(
-    connection: AsyncConnection, school: str, told: Sequence[ToldAbsence]
-) -> frozenset[tuple[str, str]]:
+class Taken(NamedTuple):
+    """What became of words: the (assignment, class) pairs whose reports have changed, as far as the class list knows
+    the pupils (of others a word waits for it); and the ids of those that are too many.
+    """
+
+    places: frozenset[tuple[str, str]]
+    beyond: frozenset[bytes]
+
+
+async def keep_absences(connection: AsyncConnection, school: str, told: Sequence[ToldAbsence]) -> Taken:
     """Keep words in the order given, each once, and let those that were not here go down. The school is locked.
 
-    Returns the (assignment, class) pairs that they are about, as far as the class list knows the pupils. The reports of
-    those have changed; of a pupil whom it does not know a word waits for the list.
+    Of one pupil and assignment `MOST_WORDS` are kept.
     """
-    if not told:
-        return frozenset()
     known = await _known(connection, school, {one.record.id for one in told})
     last = await connection.execute(select(func.max(absences.c.order_no)).where(absences.c.school_id == school))
     order: int = last.scalar_one() or 0
+    counts = await _counts(connection, school, {one.record.pseudonym for one in told})
     new: list[ToldAbsence] = []
+    beyond: set[bytes] = set()
     for record, origin, received_ms in told:
         if record.id in known:
             continue
         known.add(record.id)
+        whose = record.assignment, record.pseudonym
+        if counts[whose] >= MOST_WORDS:
+            beyond.add(record.id)
+            continue
+        counts[whose] += 1
         order += 1
         clock = believed(record.clock, received_ms)
         placed = msgspec.structs.replace(record, clock=clock, order=order, origin=origin)
         new.append(ToldAbsence(placed, origin, received_ms))
     if not new:
-        return frozenset()
+        return Taken(frozenset(), frozenset(beyond))
     rows = [
         {
             "school_id": school,
@@ -75,39 +90,62 @@ async def keep_absences(
         connection, school, [New("absence", one.record.id.hex(), encode_record(one.record)) for one in new]
     )
     seats = await seats_of(connection, school, ({one.record.pseudonym for one in new}, ()))
-    return frozenset(
+    places = frozenset(
         (one.record.assignment, seats.class_of[one.record.pseudonym])
         for one in new
         if one.record.pseudonym in seats.class_of
     )
+    return Taken(places, frozenset(beyond))
 
 
 async def words_on(connection: AsyncConnection, school: str, assignment: str, pupil: bytes) -> list[AbsenceRecord]:
     """Everything that was said of a pupil and an assignment, in the school's order."""
-    query = _of_school(school).where(absences.c.assignment == assignment, absences.c.pupil == pupil)
-    return _records(await connection.execute(query.order_by(absences.c.order_no)))
+    given = {"school": school, "assignment": assignment, "pupil": pupil}
+    return _records(await connection.execute(_ON, given))
 
 
 async def absences_of(
     connection: AsyncConnection, school: str, assignments: Collection[str]
 ) -> dict[str, dict[bytes, Absence]]:
     """Who is excused from these assignments or exempt, by assignment and pseudonym; nobody else is named."""
-    records = [
-        record
-        for some in batched(sorted(assignments))
-        for record in _records(await connection.execute(_of_school(school).where(absences.c.assignment.in_(some))))
-    ]
+    query = _of_assignments(connection.dialect.name)
+    records: list[AbsenceRecord] = []
+    for some in batched(sorted(assignments)):
+        records += _records(await connection.execute(query, {"school": school, "assignments": some}))
     return _standing(records)
 
 
 async def absences_of_pupil(connection: AsyncConnection, school: str, pupil: bytes) -> dict[str, Absence]:
     """The assignments from which a pupil is excused or exempt."""
-    found = _standing(_records(await connection.execute(_of_school(school).where(absences.c.pupil == pupil))))
+    found = _standing(_records(await connection.execute(_OF_PUPIL, {"school": school, "pupil": pupil})))
     return {assignment: away for assignment, by_pupil in found.items() for away in by_pupil.values()}
 
 
-def _of_school(school: str) -> Select[tuple[bytes]]:
-    return select(absences.c.body).where(absences.c.school_id == school)
+_OF_SCHOOL = select(absences.c.body).where(absences.c.school_id == bindparam("school"))
+_OF_PUPIL = _OF_SCHOOL.where(absences.c.pupil == bindparam("pupil"))
+_ON = _OF_PUPIL.where(absences.c.assignment == bindparam("assignment")).order_by(absences.c.order_no)
+
+
+@cache
+def _of_assignments(dialect: str) -> Select[Any]:
+    return _OF_SCHOOL.where(among(dialect, absences.c.assignment, "assignments", of="TEXT"))
+
+
+@cache
+def _how_many(dialect: str) -> Select[Any]:
+    whose = absences.c.assignment, absences.c.pupil
+    return (
+        select(*whose, func.count().label("words"))
+        .where(absences.c.school_id == bindparam("school"), among(dialect, absences.c.pupil, "pupils"))
+        .group_by(*whose)
+    )
+
+
+@cache
+def _here(dialect: str) -> Select[Any]:
+    return select(absences.c.absence_id).where(
+        absences.c.school_id == bindparam("school"), among(dialect, absences.c.absence_id, "names")
+    )
 
 
 def _records(rows: Iterable[Any]) -> list[AbsenceRecord]:
@@ -131,9 +169,19 @@ def _standing(records: Iterable[AbsenceRecord]) -> dict[str, dict[bytes, Absence
     return dict(found)
 
 
+async def _counts(connection: AsyncConnection, school: str, pupils: Collection[bytes]) -> Counter[tuple[str, bytes]]:
+    """How many words there are on these pupils, by assignment."""
+    found: Counter[tuple[str, bytes]] = Counter()
+    query = _how_many(connection.dialect.name)
+    for some in batched(sorted(pupils)):
+        for row in await connection.execute(query, {"school": school, "pupils": some}):
+            found[row.assignment, bytes(row.pupil)] = row.words
+    return found
+
+
 async def _known(connection: AsyncConnection, school: str, names: Collection[bytes]) -> set[bytes]:
     found: set[bytes] = set()
     for some in batched(sorted(names)):
-        query = select(absences.c.absence_id).where(absences.c.school_id == school, absences.c.absence_id.in_(some))
-        found |= {bytes(name) for name in (await connection.execute(query)).scalars()}
+        here = await connection.execute(_here(connection.dialect.name), {"school": school, "names": some})
+        found |= {bytes(name) for name in here.scalars()}
     return found

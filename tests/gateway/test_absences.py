@@ -15,11 +15,11 @@ from gateway.reports.summaries import Place
 from gateway.saying_absent import SaidSinceError, Whose, say_absent, take_absence_back
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
-from gateway.store.absences import absences_of, absences_of_pupil
+from gateway.store.absences import MOST_WORDS, absences_of, absences_of_pupil
 from gateway.store.rosters import bring_in
 from gateway.store.schools import enrol_box
 from gateway.store.tables.schools import down_log
-from gateway.store.tables.sheets import absences, held_records
+from gateway.store.tables.sheets import absences, held_records, raw_records
 from homework.absences import Absence
 from homework.errors import ClassboxError
 from homework.lateness import Timing
@@ -221,6 +221,23 @@ async def test_a_hostile_box_can_neither_change_a_word_nor_pass_itself_off_as_th
     await come(school, *forged, box=SimulatedBox("no-1", "box-2"))
     assert statuses(await school.report())[:3] == ["excused", "missing", "exempt"]
     assert [(one.order, one.origin) for one in await went_down(school)] == [(1, "box-1"), (2, "box-2")]
+
+
+async def test_a_box_that_says_ever_more_of_one_pupil_costs_nobody_more_and_what_it_said_is_kept(
+    school: SimulatedSchool,
+) -> None:
+    """D2, D14."""
+    words = [at_box(school, 1, EXCUSED if number % 2 == 0 else None) for number in range(MOST_WORDS + 5)]
+    await come(school, *words, at_box(school, 2, EXEMPT))
+    await come(school, *words)
+    assert await rows(school) == len(await went_down(school)) == MOST_WORDS + 1
+    assert statuses(await school.report())[1] == "exempt"
+    async with school.store.reading() as connection:
+        raw = {bytes(row.payload) for row in await connection.execute(select(raw_records))}
+    assert raw == {encode_record(word) for word in words[MOST_WORDS:]}
+    with pytest.raises(ClassboxError, match="Too much"):
+        await say(school, 1, EXEMPT)
+    assert (await school.check()).faults == ()
 
 
 @pytest.mark.parametrize(("lane", "change"), [(Lane.HEALTH, {}), (Lane.RESULTS, {"assignment": "a\0b"})])
