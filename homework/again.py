@@ -88,9 +88,11 @@ def open_places(record: PageRecord) -> frozenset[int]:
     Everything that is not right; but not the B and C items that were left alone.
     """
     return frozenset(
-        place
-        for place, item in enumerate(record.items)
-        if item.verdict.kind is not VerdictKind.CORRECT and not is_unattempted(item)
+        [
+            place
+            for place, item in enumerate(record.items)
+            if item.verdict.kind is not VerdictKind.CORRECT and not is_unattempted(item)
+        ]
     )
 
 
@@ -104,8 +106,13 @@ def again_of(attempts: Iterable[Attempt[P]]) -> tuple[PupilAgain[P], ...]:
     found = []
     for pupil_id, by_page in chains.items():
         pages = [sorted(by_page[number], key=lambda one: one.record.attempt) for number in sorted(by_page)]
-        items = tuple(item for chain in pages for item in _items(chain))
-        state = min((_state([one.record for one in chain]) for chain in pages), key=_ORDER.index)
+        # What is open on a sheet is asked for thrice, and a class has fifty of them.
+        opened = [open_places(chain[0].record) for chain in pages]
+        items = tuple([item for chain, places in zip(pages, opened, strict=True) for item in _items(chain, places)])
+        state = min(
+            [_state([one.record for one in chain], places) for chain, places in zip(pages, opened, strict=True)],
+            key=_ORDER.index,
+        )
         found.append(PupilAgain(pupils[pupil_id], state, items, max(len(chain) for chain in pages)))
     return tuple(sorted(found, key=lambda one: (one.pupil.class_name, one.pupil.seat)))
 
@@ -115,21 +122,23 @@ def owing(pupils: Sequence[PupilAgain[P]]) -> tuple[PupilAgain[P], ...]:
     return tuple(one for state in (AgainState.OWES, AgainState.STILL_WRONG) for one in pupils if one.state is state)
 
 
-def _state(records: Sequence[PageRecord]) -> AgainState:
-    """Of one page, from its attempts in their order."""
-    kinds = {records[-1].items[place].verdict.kind for place in open_places(records[-1])}
-    if kinds & set(WRONG):
+def _state(records: Sequence[PageRecord], opened: frozenset[int]) -> AgainState:
+    """Of one page, from its attempts in their order; `opened` are the places that were open on the first."""
+    newest = records[-1]
+    now = opened if len(records) == 1 else open_places(newest)
+    kinds = {newest.items[place].verdict.kind for place in now}
+    if not kinds.isdisjoint(WRONG):
         return AgainState.OWES if len(records) == 1 else AgainState.STILL_WRONG
     if VerdictKind.REVIEW in kinds:
         return AgainState.REVIEW
-    return AgainState.NOTHING if not open_places(records[0]) else AgainState.DONE
+    return AgainState.NOTHING if not opened else AgainState.DONE
 
 
-def _items(chain: Sequence[Attempt[P]]) -> list[ItemAgain[P]]:
+def _items(chain: Sequence[Attempt[P]], opened: frozenset[int]) -> list[ItemAgain[P]]:
     first, newest = chain[0], chain[-1]
     later = {(item.item, item.blank): item for item in newest.record.items} if newest is not first else {}
     items = []
-    for place in sorted(open_places(first.record)):
+    for place in sorted(opened):
         item = first.record.items[place]
         now = later.get((item.item, item.blank))
         page = newest.page if now is not None else None

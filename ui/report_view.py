@@ -125,6 +125,7 @@ def report_view(report: ClassReport, language: str, *, notices: tuple[tuple[str,
     _ = translator(language).gettext
     figures = report.figures
     items = _items(report, _)
+    labels = {item.id: item_label(item.id, item) for item in report.assignment.items} if report.assignment else {}
     grades = report.settings.marks == "grades"
     return ReportView(
         title=report.title,
@@ -143,7 +144,7 @@ def report_view(report: ClassReport, language: str, *, notices: tuple[tuple[str,
             for seat in _seats(figures.pupils, status)
         ),
         late=_seats(figures.pupils, "late"),
-        pupils=tuple(_pupil(report, p, _) for p in figures.pupils),
+        pupils=tuple(_pupil(report, p, labels, _) for p in figures.pupils),
         handed_in=figures.handed_in,
         size=figures.expected,
         grades=grades,
@@ -260,9 +261,8 @@ def _accepted(item: Item | None) -> str:
     return "; ".join(" / ".join(blank) for blank in item.rule.accepted if blank)
 
 
-def _pupil(report: ClassReport, pupil: PupilFigures, _: Translate) -> PupilView:
+def _pupil(report: ClassReport, pupil: PupilFigures, labels: Mapping[str, str], _: Translate) -> PupilView:
     note = report.notes[pupil.pupil]
-    labels = {item.id: item_label(item.id, item) for item in report.assignment.items} if report.assignment else {}
     if pupil.status in ("missing", "excused", "exempt"):
         state, text = "blank", _(STATUS_WORDS[pupil.status])
     elif not note.matched:

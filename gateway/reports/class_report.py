@@ -55,6 +55,8 @@ class SchoolReport(ClassReport, frozen=True, kw_only=True):
     again: tuple[PupilAgain[bytes], ...] = ()
     turnaround_ms: Mapping[str, int] = {}
     crops: Mapping[AnswerKey, tuple[CropName, ...]] = {}
+    pseudonyms: Mapping[str, bytes] = {}
+    """Of the pupils of the class list, by the id that the school gives them."""
     layouts: tuple[str, ...] = ()
     """The sheets whose layouts name the items, also those that have not come."""
     first_ms: int | None = None
@@ -141,6 +143,7 @@ async def _report(shelf: Shelf, work: Work) -> tuple[SchoolReport, _Who]:
         results=tuple(results),
         again=again,
         turnaround_ms=_turnarounds(again, who, placed),
+        pseudonyms={known.pupil.pupil_id: known.pseudonym for known in roster},
         layouts=tuple(sorted({row.sheet for row, _ in every})),
         first_ms=min((row.booked.received_ms for row, _ in every), default=None),
         limit_ms=limit_ms(spans.values(), due) if due is not None else None,

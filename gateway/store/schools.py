@@ -97,6 +97,11 @@ async def school_ids(connection: AsyncConnection) -> tuple[str, ...]:
     return tuple((await connection.execute(_SCHOOLS)).scalars())
 
 
+async def is_here(connection: AsyncConnection, school: str) -> bool:
+    """Whether there is a school of that id."""
+    return (await connection.execute(_HERE, {"school": school})).first() is not None
+
+
 async def school_key(connection: AsyncConnection, vault: Vault, school: str) -> bytes:
     """The key under which a school's names are sealed and its pseudonyms made. Raises `ClassboxError`."""
     sealed = (await connection.execute(_KEY, {"school": school})).scalar_one_or_none()
@@ -108,6 +113,7 @@ async def school_key(connection: AsyncConnection, vault: Vault, school: str) -> 
 
 
 _KEY = select(schools.c.key_sealed).where(schools.c.school_id == bindparam("school"))
+_HERE = select(schools.c.school_id).where(schools.c.school_id == bindparam("school"))
 _SCHOOLS = select(schools.c.school_id).order_by(schools.c.school_id)
 _CLASS = (
     select(pupils)

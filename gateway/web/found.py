@@ -15,7 +15,7 @@ from gateway.reports.class_report import AnswerKey, SchoolReport
 from gateway.reports.periods import Term, day_at, term_named, term_of
 from gateway.reports.summaries import Place
 from gateway.store.crops import CropName
-from gateway.store.schools import class_pupils, school_ids
+from gateway.store.schools import is_here
 from gateway.web.rooms import Rooms, place_of, report_address, thing_of_address
 
 REPORTS = web.AppKey("reports", ReportCache)
@@ -28,7 +28,7 @@ async def report_found(rooms: Rooms, request: web.Request) -> SchoolReport:
     """The report that an address names, empty before its first sheet. Raises `HTTPNotFound` for a school not here."""
     school, class_name, assignment = place_of(request)
     async with rooms.store.reading() as connection:
-        if school not in await school_ids(connection):
+        if not await is_here(connection, school):
             raise web.HTTPNotFound
         return await rooms.app[REPORTS].class_report(connection, Place(school, class_name, assignment))
 
@@ -70,11 +70,9 @@ def crop_address(school: str, name: CropName) -> str:
     return f"/schools/{quote(school, '')}/crops/{name.capture.hex()}/{quote(name.item, '')}/{name.blank}"
 
 
-async def pupil_addresses(rooms: Rooms, school: str, class_name: str) -> dict[str, str]:
-    """From the pupils of a class list, by their id at the school, to their pages."""
-    async with rooms.store.reading() as connection:
-        known = await class_pupils(connection, rooms.store.vault, school, class_name)
-    return {one.pupil.pupil_id: pupil_address(school, one.pseudonym) for one in known}
+def pupil_addresses(report: SchoolReport) -> dict[str, str]:
+    """From the pupils of the report's class list, by their id at the school, to their pages."""
+    return {pupil: pupil_address(report.school, pseudonym) for pupil, pseudonym in report.pseudonyms.items()}
 
 
 def pupil_address(school: str, pseudonym: bytes) -> str:

@@ -11,7 +11,7 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.rules import may, names_for, visible_subjects
 from gateway.reports.class_lines import class_lines
 from gateway.reports.week import WeekLine
-from gateway.store.schools import class_pupils, school_ids
+from gateway.store.schools import class_pupils, is_here
 from gateway.web.found import class_address, now_ms, person_of, place_in, pupil_address, school_address, term_asked
 from gateway.web.rooms import Rooms, report_address, some_subject
 from gateway.web.week_view import class_view
@@ -36,7 +36,7 @@ class _Classes:
         person, at_ms, language = person_of(request), now_ms(), language_of(request)
         store = self._rooms.store
         async with store.reading() as connection:
-            if school not in await school_ids(connection):
+            if not await is_here(connection, school):
                 raise web.HTTPNotFound
             known = await class_pupils(connection, store.vault, school, class_name)
             lines = await self._lines(connection, request, school, class_name)

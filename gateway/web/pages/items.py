@@ -40,7 +40,7 @@ def add_items(rooms: Rooms) -> None:
             view,
             item,
             addresses=item_addresses(report),
-            pupil_addresses=await pupil_addresses(rooms, report.school, report.class_name),
+            pupil_addresses=pupil_addresses(report),
             crops=await _crops(rooms, report, item),
             translate=translator(language).gettext,
         )

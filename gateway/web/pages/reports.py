@@ -47,10 +47,7 @@ class _Reports:
             accounts=report.accounts,
             release=await release_view(self._rooms.store, request, report),
             to_look_at=sum(item.review for item in report.figures.items),
-            pupil_addresses={
-                f"pupil-{pupil}": address
-                for pupil, address in (await pupil_addresses(self._rooms, report.school, report.class_name)).items()
-            },
+            pupil_addresses={f"pupil-{pupil}": address for pupil, address in pupil_addresses(report).items()},
             crops=report_crops(report),
             again={f"pupil-{pupil}": (state, words(STATE_WORDS[state])) for pupil, state in _again(report).items()},
             corrections=corrections_view(report, words),
