@@ -23,6 +23,8 @@ class Deed(StrEnum):
     RELEASE = "release"
     """Let the pupils and parents of a class see the results of a test, or take that back."""
     SAY_ABSENT = "say-absent"
+    FORGET = "forget"
+    """Erase a pupil for good."""
     EXPORT = "export"
     """A file with more than one pupil's results."""
     SEE_SCHOOL = "see-school"

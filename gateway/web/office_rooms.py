@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.web.pages.boxes import add_boxes
+from gateway.web.pages.forget import add_forgetting
 from gateway.web.pages.held import add_held
 from gateway.web.pages.homework import add_homework
 from gateway.web.pages.rosters import add_rosters
@@ -15,3 +16,4 @@ def add_office_rooms(rooms: Rooms) -> None:
     add_homework(rooms)
     add_boxes(rooms)
     add_held(rooms)
+    add_forgetting(rooms)

@@ -39,6 +39,7 @@ from sync.pseudonym import pseudonym
 from sync.records import AbsenceRecord, CorrectionRecord, CropRecord, PackedJudgement, Record, Tally, encode_record
 from sync.sealing import seal
 from tests.gateway.judged import judged
+from tests.gateway.office import open_office
 
 ON_BOTH = True
 SEVEN = 6
@@ -203,6 +204,23 @@ def test_the_command_asks_for_a_yes_and_names_nobody(tmp_path: Path, monkeypatch
     assert run("db", "check").exit_code == 0
     listed = run("import-roster", str(tmp_path / "list.csv"), "--school", "no-1")
     assert "readmit" in listed.output
+
+
+async def test_the_page_asks_first_and_says_then_which_boxes_are_still_to_do_it(school: SimulatedSchool) -> None:
+    pupil, alias = _seven(school)
+    await _a_term(school)
+    where = f"/schools/no-1/pupils/{alias.hex()}"
+    async with open_office(school.store) as office:
+        assert f"{where}/forget" in await office.get(where)
+        assert pupil.name in await office.get(f"{where}/forget")
+        await office.post(f"{where}/forget", {"typed": "3-1#8"}, status=400)
+        assert (await school.report()).figures.handed_in == 12
+        done = await office.post(f"{where}/forget", {"typed": "3-1 # 7"})
+        assert "box-1" in done
+        assert pupil.name not in done
+        await office.get(where, status=404)
+        await office.get(f"/schools/no-1/pupils/{'ab' * 8}/forget", status=400)
+    assert (await school.report()).figures.handed_in == 11
 
 
 # --- what is asked and done -----------------------------------------------------------------------------------

@@ -87,6 +87,9 @@ class _Pupils:
             else "",
             choices=_choices(report, request, address, words),
             editable=may(person, Deed.CORRECT, of_class, at_ms),
+            forget=f"{address}/forget"
+            if may(person, Deed.FORGET, Thing(school=report.school, pupil=report.pupil), at_ms)
+            else "",
             longest=LONGEST_COMMENT,
         )
 
