@@ -31,12 +31,16 @@ _MAY_BE_THEIRS = (PageResult, CropRecord, CorrectionRecord, AbsenceRecord, Tally
 
 
 class Arrived(NamedTuple):
-    """A record that can be taken in. `name` is unique within school and lane; `payload` is what came."""
+    """A record that can be taken in. `name` is unique within school and lane; `payload` is what came.
+
+    `digest` is the payload's, where it is known already.
+    """
 
     name: RowName
     record: Record
     payload: bytes
     received_ms: int
+    digest: bytes | None = None
 
 
 class KeptOf(NamedTuple):
@@ -139,7 +143,7 @@ def _with_fewer_seats(one: Arrived, erased: ErasedPupils, taken: frozenset[tuple
     if places == record.places:
         return one
     fewer = msgspec.structs.replace(record, places=places, slid=max(0, record.slid - len(record.places) + len(places)))
-    return one._replace(record=fewer, payload=encode_record(fewer))
+    return one._replace(record=fewer, payload=encode_record(fewer), digest=None)
 
 
 async def _leave_blank(

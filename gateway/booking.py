@@ -15,7 +15,6 @@ The outcome depends on the rows alone, so it can be computed again from the stor
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -66,26 +65,33 @@ def decide(rows: Iterable[BookedRow]) -> Mapping[RowName, RowState]:
     """The state of every row, given all rows of the captures and slots concerned."""
     states: dict[RowName, RowState] = {}
     latest: dict[bytes, BookedRow] = {}
-    by_capture: dict[bytes, list[BookedRow]] = defaultdict(list)
     for row in rows:
-        by_capture[row.capture].append(row)
-    for capture, group in by_capture.items():
-        best = min(group, key=lambda r: (-r.revision, r.arrival))
-        latest[capture] = best
-        states |= {row.name: RowState.SUPERSEDED for row in group if row is not best}
-    slots: dict[Slot, list[BookedRow]] = defaultdict(list)
+        other = latest.setdefault(row.capture, row)
+        if other is not row:
+            best, rest = (row, other) if _is_newer(row, other) else (other, row)
+            latest[row.capture] = best
+            states[rest.name] = RowState.SUPERSEDED
+    first: dict[Slot, BookedRow] = {}
     for row in latest.values():
         if row.duplicate_of is not None and row.duplicate_of != row.capture and row.duplicate_of in latest:
             states[row.name] = RowState.DUPLICATE
         elif row.slot is None:
             states[row.name] = RowState.UNBOOKED
         else:
-            slots[row.slot].append(row)
-    for group in slots.values():
-        first = min(group, key=lambda r: (r.duplicate_of is not None, r.arrival))
-        for row in group:
-            if row is first:
-                states[row.name] = RowState.CURRENT
-            else:
-                states[row.name] = RowState.SECOND if row.duplicate_of is None else RowState.DUPLICATE
+            states[row.name] = RowState.CURRENT
+            other = first.setdefault(row.slot, row)
+            if other is not row:
+                counts, rest = (row, other) if _goes_before(row, other) else (other, row)
+                first[row.slot] = counts
+                states[rest.name] = RowState.SECOND if rest.duplicate_of is None else RowState.DUPLICATE
     return states
+
+
+def _is_newer(one: BookedRow, other: BookedRow) -> bool:
+    """Which of two records of a capture is looked at."""
+    return (-one.revision, one.arrival) < (-other.revision, other.arrival)
+
+
+def _goes_before(one: BookedRow, other: BookedRow) -> bool:
+    """Which of two captures in a slot counts."""
+    return (one.duplicate_of is not None, one.arrival) < (other.duplicate_of is not None, other.arrival)

@@ -233,8 +233,9 @@ class StoreIngest:
             for seq, entry in step.new:
                 record = one.records.get(seq)
                 if record is not None and isinstance(entry, bytes):
-                    mine.append(Arrived(RowName(envelope.box, envelope.epoch, seq), record, entry, received_ms))
-                    if isinstance(record, HealthRecord):
+                    name = RowName(envelope.box, envelope.epoch, seq)
+                    mine.append(Arrived(name, record, entry, received_ms, step.digests[seq]))
+                    if type(record) is HealthRecord:
                         health[envelope.school, envelope.box] = entry
         touched = await take_in_all(connection, arrived)
         await hold(connection, held, received_ms)
@@ -298,7 +299,7 @@ def _open(envelope: Envelope) -> _Opened:
     records: dict[int, Record] = {}
     held: dict[int, str] = {}
     for seq, entry in envelope.numbered():
-        if isinstance(entry, Erased):
+        if not isinstance(entry, bytes):
             continue
         try:
             records[seq] = read_record(entry, envelope.lane)

@@ -45,7 +45,7 @@ from sync.records import (
     encode_record,
 )
 
-_LANE_OF = {
+_LANE_OF: Mapping[type, Lane] = {
     PageResult: Lane.RESULTS,
     DocumentRecord: Lane.DOCUMENTS,
     HealthRecord: Lane.HEALTH,
@@ -66,6 +66,7 @@ def read_record(payload: bytes, lane: Lane) -> Record:
     record = decode_record(payload)
     if _LANE_OF[type(record)] is not lane:
         raise MalformedRecord(f"it came in lane {lane.name.lower()}")
+    names: tuple[str | None, ...]
     match record:
         case PageResult():
             names = (record.assignment, record.class_name, record.sheet, *record.problems)
@@ -79,7 +80,7 @@ def read_record(payload: bytes, lane: Lane) -> Record:
             names = (record.assignment,)
         case CropRecord() | CorrectionRecord():
             names = (record.item,)
-    if any(name is not None and "\0" in name for name in names):  # PostgreSQL has no text with it
+    if "\0" in "".join([name or "" for name in names]):  # PostgreSQL has no text with it
         raise MalformedRecord("a name in it holds a zero byte")
     return record
 
@@ -236,22 +237,23 @@ async def _page_rows(
 def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:
     """The clocks in these records, by box."""
     seen: dict[str, list[Seen]] = defaultdict(list)
-    for name, record, _payload, received_ms in arrived:
-        if isinstance(record, DocumentRecord | CropRecord):
+    for name, record, _payload, received_ms, _digest in arrived:
+        if isinstance(record, PageResult):  # asked first, of what nearly all are: it costs more of the others
+            later = record.revision > 1
+        elif isinstance(record, DocumentRecord | CropRecord):
             continue
+        else:
+            later = isinstance(record, AbsenceRecord)
         # A later revision has the clock of its capture, which may be boots before it was queued; and a word on an
         # absence waits until the gateway is known to read it.
-        made_when_queued = not isinstance(record, PageResult | AbsenceRecord) or (
-            isinstance(record, PageResult) and record.revision == 1
-        )
-        numbered = Numbered(name.epoch, int(_LANE_OF[type(record)]), name.seq) if made_when_queued else None
+        numbered = None if later else Numbered(name.epoch, int(_LANE_OF[type(record)]), name.seq)
         seen[name.box].append(Seen(record.clock, received_ms, numbered))
     return seen
 
 
 def _loses_something(record: Record, payload: bytes) -> bool:
     """Whether the columns hold less than what came. The latest sign of health is kept as it came anyway."""
-    if isinstance(record, HealthRecord):
+    if type(record) is HealthRecord:
         return False
     return (isinstance(record, PageResult) and bool(record.marks)) or encode_record(record) != payload
 
@@ -287,7 +289,7 @@ def _page_row(one: Arrived, page: PageResult, seats: Seats, months: Mapping[str,
             received_ms=one.received_ms,
         ),
         month=months[page.assignment] if page.assignment is not None else NO_MONTH,
-        digest=record_digest(one.payload),
+        digest=one.digest or record_digest(one.payload),
         assignment=page.assignment,
         class_name=class_name,
         pupil=pupil,

@@ -68,7 +68,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unpacked_bytes(self) -> int:
         """The bytes of all entries together."""
-        return sum(len(digest_of(entry) if isinstance(entry, Erased) else entry) for entry in self.entries)
+        return sum(len(entry if isinstance(entry, bytes) else entry.digest) for entry in self.entries)
 
     def numbered(self) -> tuple[tuple[int, bytes | Erased], ...]:
         """Every entry with its number."""
@@ -91,7 +91,7 @@ _entries = msgspec.msgpack.Decoder(Annotated[tuple[Entry, ...], Meta(min_length=
 
 def digest_of(entry: bytes | Erased) -> bytes:
     """The record digest of an entry."""
-    return entry.digest if isinstance(entry, Erased) else record_digest(entry)
+    return record_digest(entry) if isinstance(entry, bytes) else entry.digest
 
 
 def chain_after(before: bytes, entries: Sequence[bytes | Erased]) -> bytes:

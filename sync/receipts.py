@@ -7,7 +7,7 @@ there. The box compares that digest with its own, and only then counts the recor
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -73,6 +73,8 @@ class Advance(NamedTuple):
     state: LaneState
     receipt: Receipt
     conflicting: tuple[tuple[int, bytes | Erased], ...] = ()
+    digests: Mapping[int, bytes] = {}
+    """Of the entries that are `new`, by their numbers."""
 
 
 def new_lane_state(epoch: bytes, lane: Lane) -> LaneState:
@@ -101,26 +103,27 @@ def advance(state: LaneState, envelope: Envelope, *, incarnation: bytes, held: C
     if not _same_history(state, envelope):
         conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq > state.mark) or envelope.numbered()
         return Advance((), state, receipt_of(state, envelope, incarnation), conflict)
-    beyond = dict(state.beyond)
-    differs = (seq for seq, entry in envelope.numbered() if seq in beyond and beyond[seq] != digest_of(entry))
+    beyond, entries = dict(state.beyond), envelope.numbered()
+    differs = [seq for seq, entry in entries if seq in beyond and beyond[seq] != digest_of(entry)]
     # What leads up to a conflict is taken in: so the mark reaches it, and its chain tells the box to leave.
     conflict_at = min(differs, default=envelope.last_seq + 1)
-    conflict = tuple((seq, entry) for seq, entry in envelope.numbered() if seq >= conflict_at)
+    conflict = tuple([(seq, entry) for seq, entry in entries if seq >= conflict_at])
     end = min(conflict_at, state.mark + MAX_BEYOND_KEPT + 1)
-    new = tuple((seq, entry) for seq, entry in envelope.numbered() if state.mark < seq < end and seq not in beyond)
-    beyond.update((seq, digest_of(entry)) for seq, entry in new)
+    new = tuple([(seq, entry) for seq, entry in entries if state.mark < seq < end and seq not in beyond])
+    digests = {seq: digest_of(entry) for seq, entry in new}
+    beyond |= digests
     mark, chain = state.mark, state.chain
     while mark + 1 in beyond:
         mark += 1
         chain = next_link(chain, beyond.pop(mark))
-    newly_held = {seq for seq, _ in new}.intersection(held)
+    newly_held = digests.keys() & set(held)
     after = LaneState(
         mark=mark,
         chain=chain,
         beyond=tuple(sorted(beyond.items())),
         held=_coarser(_merged((*state.held, *((seq, seq) for seq in newly_held)))) if newly_held else state.held,
     )
-    return Advance(new, after, receipt_of(after, envelope, incarnation), conflict)
+    return Advance(new, after, receipt_of(after, envelope, incarnation), conflict, digests)
 
 
 def with_held(state: LaneState, seqs: Iterable[int]) -> LaneState:

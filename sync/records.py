@@ -94,7 +94,7 @@ class FieldName(NamedTuple):
     kind: str
 
 
-class PackedItem(msgspec.Struct, frozen=True, array_like=True):
+class PackedItem(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One field of a page: codes of `VERDICT_CODES` and `DOUBT_CODES`, confidence as 0 to 255."""
 
     verdict: Annotated[int, Meta(ge=0, lt=len(VERDICT_CODES))]
@@ -118,7 +118,7 @@ class PackedMark(msgspec.Struct, frozen=True, array_like=True):
     own: Annotated[int, Meta(ge=0, lt=len(VERDICT_CODES))] | None
 
 
-class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class PageResult(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One graded page (lane `results`).
 
     `capture` is the digest of the picture, the identity of the page across epochs and boxes: a gateway counts
@@ -294,6 +294,8 @@ class _Head(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _head = msgspec.msgpack.Decoder(_Head)
+_PAGE_HEAD = b"\xdc\x00" + bytes([len(PageResult.__struct_fields__), 1, 1])
+"""How the record of a page begins that has just the fields that are known here: an array of so many, kind, version."""
 _page_result = msgspec.msgpack.Decoder(PageResult)
 _document = msgspec.msgpack.Decoder(DocumentRecord)
 _health = msgspec.msgpack.Decoder(HealthRecord)
@@ -319,6 +321,8 @@ def decode_record(payload: bytes) -> Record:
     if len(payload) > MAX_RECORD_BYTES:
         raise MalformedRecord(f"it has {len(payload)} bytes")
     try:
+        if payload.startswith(_PAGE_HEAD):  # nearly all are
+            return _page_result.decode(payload)
         head = _head.decode(payload)
         match (head.kind, head.version):
             case (1, 1):

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import RowName, Slot, decide
 from gateway.store.copying import can_copy, copy_rows
 from gateway.store.months import note_captures
-from gateway.store.pages import COLUMNS, PageRow, Stored, count_page, place_of, values_of
+from gateway.store.pages import COLUMNS, PageRow, Stored, count_page, count_pages, place_of, values_of
 from gateway.store.related import closure, is_linked, of_captures, related
 from gateway.store.rollups import Totals, add_totals
 from gateway.store.tables.sheets import RowState, page_records
@@ -23,6 +23,10 @@ from gateway.store.tables.sheets import RowState, page_records
 PutOver = Callable[[str, Mapping[RowName, PageRow], Collection[RowName]], Awaitable[Mapping[RowName, PageRow]]]
 """Gives those of some rows of a school that read otherwise with the corrections known now; the newest of captures are
 named."""
+
+
+_INSERT = f"INSERT INTO page_records ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608
+"""Of SQLite."""
 
 
 class Owner(NamedTuple):
@@ -118,10 +122,9 @@ class _Booked:
                 count_page(totals, self.old[name], -1)
             if self.after[name] is RowState.CURRENT:
                 count_page(totals, self.changed.get(name, self.old[name]))
-        for page in self.added():
-            if self.after[page.booked.name] is RowState.CURRENT:
-                count_page(totals, page)
-        _note_seen(totals, self.touched())
+        after = self.after
+        count_pages(totals, [page for page in self.added() if after[page.booked.name] is RowState.CURRENT])
+        _note_seen(totals, [page for page in self.touched() if after[page.booked.name] is not RowState.CURRENT])
         return totals
 
 
@@ -181,7 +184,7 @@ async def _insert(connection: AsyncConnection, rows: Sequence[tuple[Any, ...]]) 
     if can_copy(connection):
         await copy_rows(connection, page_records, COLUMNS, rows)
     else:
-        await connection.execute(page_records.insert(), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+        await connection.exec_driver_sql(_INSERT, rows)  # without making a dictionary of each row first
 
 
 async def _set_states(

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Insert
 
-from gateway.store.asking import Arrays
+from gateway.store.asking import Arrays, Kind
 from gateway.store.tables.schools import schools
 
 _T = TypeVar("_T")
@@ -26,7 +26,7 @@ def batched(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
         yield values[start : start + _CHUNK]
 
 
-def among(dialect: str, column: ColumnElement[Any], name: str, *, of: str = "BYTEA") -> ColumnElement[bool]:
+def among(dialect: str, column: ColumnElement[Any], name: str, *, of: Kind = "BYTEA") -> ColumnElement[bool]:
     """Whether a column has one of the values in the parameter of that name, a list; `of` is what PostgreSQL calls them.
 
     PostgreSQL is asked the same words however many there are, and makes its plan once; SQLite knows no arrays.

@@ -88,7 +88,7 @@ def _months_of(dialect: str) -> Select[Any]:
 async def months_with(connection: AsyncConnection, captures: Collection[tuple[str, bytes]]) -> set[int]:
     """The months, besides those of their first records, in which there is something of these captures of schools."""
     dialect = connection.dialect.name
-    rows = await connection.execute(_months_with(dialect), _CAPTURES.values(dialect, sorted(captures)))
+    rows = await connection.execute(_months_with(dialect), _CAPTURES.values(dialect, captures))
     return {row.month for row in rows}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -62,8 +62,29 @@ def count_page(totals: Totals, page: PageRow, sign: int = 1) -> None:
     sums.score_hundredths += sign * (page.score_hundredths or 0)
     sums.max_score_hundredths += sign * (page.max_score_hundredths or 0)
     sums.pending += sign * page.pending
-    verdicts = verdicts_of(unpack_items(page.items)) if page.verdicts is None else page.verdicts
-    totals.add_fields(place, page.sheet, page.page, verdicts, sign)
+    totals.add_fields(place, page.sheet, page.page, [_verdicts(page)], sign)
+
+
+def count_pages(totals: Totals, pages: Iterable[PageRow]) -> None:
+    """Count pages that count: many at once, of which most are of a few classes."""
+    alike: dict[tuple[str | None, str | None, int, str, int], list[PageRow]] = {}
+    for page in pages:
+        key = (page.assignment, page.class_name, page.attempt, page.sheet, page.page)
+        alike.setdefault(key, []).append(page)
+    for mine in alike.values():
+        sums = totals.classes[place := place_of(mine[0])]
+        came_ms = [page.booked.received_ms for page in mine]
+        sums.saw(min(came_ms))
+        sums.saw(max(came_ms))
+        sums.pages += len(mine)
+        sums.score_hundredths += sum([page.score_hundredths or 0 for page in mine])
+        sums.max_score_hundredths += sum([page.max_score_hundredths or 0 for page in mine])
+        sums.pending += sum([page.pending for page in mine])
+        totals.add_fields(place, mine[0].sheet, mine[0].page, [_verdicts(page) for page in mine], 1)
+
+
+def _verdicts(page: PageRow) -> bytes:
+    return verdicts_of(unpack_items(page.items)) if page.verdicts is None else page.verdicts
 
 
 def place_of(page: PageRow) -> ClassPlace:

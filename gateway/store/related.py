@@ -18,7 +18,7 @@ from gateway.store.tables.sheets import RowState, page_records
 
 _CAPTURES = Asked("captures", school_id="TEXT", capture="BYTEA")
 _SLOTS = Asked(
-    "slots", school_id="TEXT", assignment="TEXT", pupil="BYTEA", page="INTEGER", attempt="INTEGER", month="INTEGER"
+    "slots", school_id="TEXT", month="INTEGER", assignment="TEXT", page="INTEGER", attempt="INTEGER", pupil="BYTEA"
 )
 _OF_CAPTURE, _OF_SLOT = 0, 1
 _Key = tuple[Any, ...]
@@ -36,16 +36,14 @@ async def related(connection: AsyncConnection, pages: Mapping[str, Sequence[Page
         # Only these may have something to do with a page of any month; see `gateway.store.months`.
         moved, _ = _links(page for page in some if is_linked(page) or page.month == NO_MONTH)
         captures, mine = _links(some)
-        usual |= {(school, capture) for capture in captures - moved}
-        anywhere |= {(school, capture) for capture in moved}
+        usual.update([(school, capture) for capture in (captures - moved if moved else captures)])
+        anywhere.update([(school, capture) for capture in moved])
         slots |= _slot_keys(school, mine, _months(some))
         months |= {page.month for page in some}
     if usual:
         months |= await months_with(connection, usual)
     dialect = connection.dialect.name
-    given = (
-        _CAPTURES.values(dialect, sorted(usual)) | _SLOTS.values(dialect, sorted(slots)) | {"months": sorted(months)}
-    )
+    given = _CAPTURES.values(dialect, usual) | _SLOTS.values(dialect, slots) | {"months": sorted(months)}
     found: dict[str, Stored] = defaultdict(dict)
     in_slots: dict[str, Stored] = defaultdict(dict)
     for row in await connection.execute(_related(dialect), given):
@@ -149,7 +147,7 @@ def _found_by(what: int) -> Label[int]:
 
 
 def _slot_keys(school: str, slots: Iterable[Slot], months: Mapping[str, int]) -> set[_Key]:
-    return {(school, s.assignment, s.pupil, s.page, s.attempt, months[s.assignment]) for s in slots}
+    return {(school, months[s.assignment], s.assignment, s.page, s.attempt, s.pupil) for s in slots}
 
 
 def _months(pages: Iterable[PageRow]) -> dict[str, int]:

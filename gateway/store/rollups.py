@@ -87,10 +87,10 @@ class Totals:
         self.classes: dict[ClassPlace, PageTotals] = defaultdict(PageTotals)
         self._counted: dict[PagePlace, tuple[list[bytes], list[bytes]]] = defaultdict(lambda: ([], []))
 
-    def add_fields(self, place: ClassPlace, sheet: str, page: int, verdicts: bytes, sign: int) -> None:
-        """Count the fields of a page by the codes of their verdicts, in the order of the layout; -1 counts them out."""
+    def add_fields(self, place: ClassPlace, sheet: str, page: int, verdicts: Sequence[bytes], sign: int) -> None:
+        """Count the fields of pages by the codes of their verdicts, in the order of the layout; -1 counts them out."""
         counted_in, counted_out = self._counted[PagePlace(*place, sheet, page)]
-        (counted_in if sign > 0 else counted_out).append(verdicts)
+        (counted_in if sign > 0 else counted_out).extend(verdicts)
 
     def fields(self) -> dict[PagePlace, list[int]]:
         """The counts of the fields of each page: five (`COUNTED`) of the first, five of the second and so on."""

@@ -24,7 +24,7 @@ def test_each_field_is_counted_under_its_kind_and_out_again_without_a_rest(pages
     """Whatever the lengths: of two boxes one may know a longer page."""
     totals = Totals()
     for verdicts in pages:
-        totals.add_fields(PLACE, "sheet", 1, verdicts, 1)
+        totals.add_fields(PLACE, "sheet", 1, [verdicts], 1)
     sums = totals.fields().get(PAGE, [])
     kinds = [[VERDICT_CODES[code].value for code in verdicts] for verdicts in pages]
     assert sums == [
@@ -34,7 +34,7 @@ def test_each_field_is_counted_under_its_kind_and_out_again_without_a_rest(pages
     ]
     assert unpack_counts(pack_counts(sums)) == tuple(sums)
     for verdicts in pages:
-        totals.add_fields(PLACE, "sheet", 1, verdicts, -1)
+        totals.add_fields(PLACE, "sheet", 1, [verdicts], -1)
     assert not any(totals.fields().get(PAGE, []))
 
 

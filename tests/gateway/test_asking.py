@@ -1,0 +1,72 @@
+"""Keys are given to a statement as a table, and found whatever stands in them."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.store.asking import Asked, array_text
+from gateway.store.months import known_months
+from gateway.store.schools import add_school
+from gateway.store.store import Store
+from gateway.store.tables.sheets import assignment_months
+
+ON_BOTH = True
+ODD = ('"', "\\", '\\"}{', "NULL", "", " ", "a,b", "{}", "'", "%(x)s", ":name", "作业-1", "\N{SNOWMAN}\n\t", "x" * 64)
+
+
+async def test_whatever_a_worksheet_is_called_it_is_found_under_its_name_and_its_school(store: Store) -> None:
+    async with store.writing() as connection:
+        for school in ("no-1", "no-2"):
+            await add_school(connection, store.vault, school)
+        rows = [{"school_id": "no-1", "assignment": name, "month": place} for place, name in enumerate(ODD)]
+        await connection.execute(assignment_months.insert(), rows)
+        assert await known_months(connection, "no-1", [*ODD, "another"]) == {name: n for n, name in enumerate(ODD)}
+        assert await known_months(connection, "no-1", ODD[:1]) == {ODD[0]: 0}
+        assert await known_months(connection, "no-2", ODD) == {}
+        assert await known_months(connection, "no-1", []) == {}
+
+
+_name = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=8)
+
+
+@given(st.lists(_name))
+def test_an_array_of_texts_is_written_so_that_each_can_be_read_again(names: list[str]) -> None:
+    assert _read(array_text("TEXT", names)) == names
+
+
+def test_bytes_and_numbers_are_written_as_postgresql_reads_them() -> None:
+    assert array_text("BYTEA", [b"\x00a", b""]) == '{"\\\\x0061","\\\\x"}'
+    assert array_text("INTEGER", [3, -1]) == "{3,-1}"
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_keys_that_differ_in_their_last_value_alone_are_one_row_for_postgresql(dialect: str) -> None:
+    asked = Asked("asked", school_id="TEXT", capture="BYTEA")
+    keys = [("no-1", b"a"), ("no-2", b"b"), ("no-1", b"c")]
+    values = asked.values(dialect, keys)
+    if dialect == "sqlite":
+        assert values == {"asked": '[["no-1", "61"], ["no-2", "62"], ["no-1", "63"]]'}
+    else:
+        assert values == {
+            "asked_school_id": ["no-1", "no-2"],
+            "asked_capture": ['{"\\\\x61","\\\\x63"}', '{"\\\\x62"}'],
+        }
+
+
+def _read(text: str) -> Sequence[str]:
+    """An array of texts, by the rules of PostgreSQL's manual (8.15.2)."""
+    found: list[str] = []
+    place = 1
+    while text[place] != "}":
+        place += text[place] == ","
+        assert text[place] == '"'
+        place, value = place + 1, ""
+        while text[place] != '"':
+            place += text[place] == "\\"
+            value += text[place]
+            place += 1
+        found.append(value)
+        place += 1
+    return found
