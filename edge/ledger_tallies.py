@@ -27,6 +27,15 @@ class LedgerTallies:
             newest = [stream for stream in Outbox(db).streams() if stream.lane is Lane.RESULTS][-1]
             return newest.epoch, newest.last_seq
 
+    def last_absence(self) -> int:
+        """The number of the newest word on an absence, 0 before the first."""
+        return int(self._file.read("SELECT coalesce(max(id), 0) AS last FROM absence")[0]["last"])
+
+    def away_said_of(self, after: int) -> frozenset[tuple[str, str]]:
+        """Assignments and pupils of whose absence something was said after that number."""
+        rows = self._file.read("SELECT DISTINCT assignment, pupil FROM absence WHERE id > ?", (after,))
+        return frozenset((row["assignment"], row["pupil"]) for row in rows)
+
     def sheets_said_of(self, after: int) -> frozenset[str]:
         """The print runs of the captures that records of this epoch after that number are about."""
         with self._file.reading() as db:

@@ -22,20 +22,22 @@ class Tallies:
     def __init__(self, ledger: Ledger, documents: Documents, clock: Clock, *, on_news: Callable[[], None]) -> None:
         self._ledger, self._documents, self._clock, self._on_news = ledger, documents, clock, on_news
         self._heard: tuple[bytes, int] | None = None
+        self._away: int | None = None
 
     def look(self, _ending: Callable[[], bool]) -> None:
         """Queue the account of every class of which something was said since the last look, where it differs."""
-        heard = self._ledger.said_until()
-        if heard == self._heard:
+        heard, away = self._ledger.said_until(), self._ledger.last_absence()
+        if (heard, away) == (self._heard, self._away):
             return
         epoch, seq = heard
         after = self._heard[1] if self._heard is not None and self._heard[0] == epoch else max(0, seq - _RECENT)
         news = False
-        for assignment, class_name in sorted(self._changed(after)):
+        since = self._away if self._away is not None else away - _RECENT
+        for assignment, class_name in sorted(self._changed(after) | self._others_expected(since)):
             account = box_account(self._ledger, self._documents, assignment, class_name, of_a_school=False)
             tally = _tally(account, assignment, class_name, self._clock.read())
             news |= self._ledger.queue_tally(tally)
-        self._heard = heard
+        self._heard, self._away = heard, away
         if news:
             self._on_news()
 
@@ -48,6 +50,16 @@ class Tallies:
                 assignment = layout.assignment or f"sheet:{layout.sheet}"
                 classes = {*self._classes(layout.sheet), *self._ledger.tallied_classes(assignment)}
                 found |= {(assignment, class_name) for class_name in classes}
+        return found
+
+    def _others_expected(self, after: int) -> set[tuple[str, str]]:
+        """Assignments and classes that the school was told of and that fewer or more sheets are expected of since."""
+        roster = self._documents.roster()
+        found = set()
+        for assignment, pupil_id in self._ledger.away_said_of(after):
+            pupil = roster.by_id(pupil_id)
+            if pupil is not None and pupil.class_name in self._ledger.tallied_classes(assignment):
+                found.add((assignment, pupil.class_name))
         return found
 
     def _classes(self, sheet: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ from edge.deeds import By
 from edge.documents import Documents
 from edge.ledger import Ledger
 from edge.tallies import Tallies
+from homework.absences import Absence
 from homework.results import WhoWroteIt
 from homework.roster import Pupil, Roster
 from sync.clock import SystemClock
@@ -80,6 +81,23 @@ def test_what_changes_is_told_and_what_it_replaces_need_not_travel(data: Path) -
     ledger.close()
 
     assert [each.places if each is not None else None for each in found] == [None, None, ((1, 1),)]
+
+
+def test_whoever_need_not_hand_in_is_not_expected_any_more_and_that_is_told(data: Path) -> None:
+    ledger = Ledger(data)
+    one = tallies(data, ledger)
+    ledger.set_absence(ASSIGNMENT, "S004", Absence.EXEMPT, by=By("teacher", CLOCK))
+    look(one)
+    assert told(ledger) == [], "nothing of the class has come"
+    slide(data, ledger, 1)
+    look(one)
+    ledger.set_absence(ASSIGNMENT, "S005", Absence.EXCUSED, by=By("teacher", CLOCK))
+    look(one)
+    look(one)
+    ledger.undo(ledger.newest_deeds()[0].number, by=By("teacher", CLOCK))
+    look(tallies(data, ledger))
+    assert [tally and tally.expected for tally in told(ledger)] == [None, None, 4]
+    ledger.close()
 
 
 def test_each_class_has_a_tally_of_its_own_and_none_without_a_sheet(data: Path) -> None:
