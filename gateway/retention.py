@@ -17,6 +17,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.archiving import archive_month, finish, first_kept, months_before
+from gateway.clean_archives import clean_archives
 from gateway.config import RetentionConfig
 from gateway.store.archive_file import ArchiveError
 from gateway.store.leases import give_lease_back, take_lease
@@ -68,6 +69,7 @@ class Retention:
             return False
         try:
             await finish(self._store, now_ms=self._now_ms())
+            await clean_archives(self._store)
             if self._config.months is not None:
                 await self._old_months(self._config.months)
             await forget_traces(self._store, now_ms=self._now_ms(), audit_months=self._config.audit_months)

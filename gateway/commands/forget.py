@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from gateway.clean_archives import clean_archives
 from gateway.commands.options import config_option, with_store
 from gateway.forgetting import Forgotten, forget, pupil_called, readmit
 from gateway.store.store import Store
@@ -30,7 +31,7 @@ def forget_command(school: str, pupil: str, yes: bool, config_path: Path | None)
     """  # noqa: D301 - \b is click's
     _ = translator(terminal_language()).gettext
 
-    async def work(store: Store) -> Forgotten:
+    async def work(store: Store) -> tuple[Forgotten, list[Path]]:
         async with store.writing() as connection:
             alias = await pupil_called(connection, store.vault, school, pupil)
             if not yes:
@@ -43,9 +44,9 @@ def forget_command(school: str, pupil: str, yes: bool, config_path: Path | None)
             gone = await forget(connection, store.vault, school, alias, now_ms=time.time_ns() // 1_000_000)
             places = [(school, assignment, class_name) for assignment, class_name in gone.touched]
             await store.tell_others(connection, places)
-            return gone
+        return gone, await clean_archives(store, school)
 
-    gone = with_store(config_path, work)
+    gone, unread = with_store(config_path, work)
     print(
         _(
             "Erased pupil {pseudonym}: {pages} records of pages, {crops} pictures of answers, {words} corrections, "
@@ -58,6 +59,8 @@ def forget_command(school: str, pupil: str, yes: bool, config_path: Path | None)
             accounts=gone.accounts,
         )
     )
+    for path in unread:
+        print(_("The archive {path} cannot be reached; it is looked into again every day.").format(path=path))
 
 
 @click.command(name="readmit")

@@ -12,14 +12,16 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway import archiving
 from gateway.archiving import ArchiveError, archive_month, finish, first_kept, months_before
+from gateway.clean_archives import clean_archives
 from gateway.config import GatewayConfig, RetentionConfig
+from gateway.forgetting import forget
 from gateway.held import accept
 from gateway.reports.cache import ReportCache
 from gateway.reports.summaries import Place
 from gateway.retention import Retention
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
-from gateway.store.archive_file import RowDigest, read_rows
+from gateway.store.archive_file import RowDigest, read_digest, read_rows
 from gateway.store.archived import archived
 from gateway.store.audit_lines import write_line
 from gateway.store.leases import take_lease
@@ -32,6 +34,7 @@ from homework.errors import ClassboxError
 from sync.clock import ClockQuality
 from sync.errors import StoreTrouble
 from sync.lanes import Lane
+from sync.pseudonym import pseudonym
 from sync.records import CropRecord, PageResult
 from sync.sealing import seal
 from tests.gateway.judged import judged
@@ -156,6 +159,28 @@ async def test_the_place_of_an_empty_month_goes_too(school: SimulatedSchool, tmp
         assert there is None
 
 
+async def test_who_is_erased_later_goes_from_the_archive_too(school: SimulatedSchool, tmp_path: Path) -> None:
+    month = await _a_month(school)
+    await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+    alias = pseudonym(school.school_key, school.pupils.roster.pupils[6].pupil_id)
+    assert await clean_archives(school.store) == []
+    assert _in_files(tmp_path) == 12, "nobody was erased"
+    async with school.store.writing() as connection:
+        await forget(connection, school.store.vault, "no-1", alias, now_ms=_later_ms())
+    assert await clean_archives(school.store) == []
+    (file,) = _files(tmp_path)
+    assert alias not in file.read_bytes()
+    async with school.store.reading() as connection:
+        (known,) = await archived(connection)
+    assert (known.rows, Path(known.file), known.digest) == (11, file, read_digest(file).value())
+    leftover = file.with_name(file.name.replace("+1", "+7"))
+    leftover.write_bytes(file.read_bytes())
+    assert await clean_archives(school.store) == []
+    assert _files(tmp_path) == [file], "what a run that was killed has left goes"
+    file.unlink()
+    assert await clean_archives(school.store) == [file], "a folder that is not there is told"
+
+
 async def test_what_is_old_goes_by_itself_and_only_one_gateway_does_it(
     school: SimulatedSchool, tmp_path: Path, config: GatewayConfig
 ) -> None:
@@ -226,8 +251,12 @@ async def _drop_all_lines(school: SimulatedSchool) -> None:
         await connection.execute(delete(audit).where(audit.c.school_id == "no-1"))
 
 
+def _files(folder: Path) -> list[Path]:
+    return list(folder.glob("no-1/*.parquet"))
+
+
 def _in_files(folder: Path) -> int:
-    return sum(len(rows) for file in folder.glob("no-1/*.parquet") for rows in read_rows(file))
+    return sum(len(rows) for file in _files(folder) for rows in read_rows(file))
 
 
 def _now_ms() -> int:
