@@ -1,7 +1,8 @@
-"""Keys of programs: what each is good for, at which school, until when. Only digests are kept.
+"""Keys of programs: what each is good for, at which school (None: the district), until when. Only digests are kept.
 
 A key stands for itself and not for whoever made it: it goes on when that person leaves, and ends on its day, or when a
-head or an administrator takes it away. At its school it may what a head may, of that only its scopes.
+head or an administrator takes it away. At its school it may what a head may, of that only its scopes; a key of the
+district what a person of the district may.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Final, NamedTuple
 
 from aiohttp import web
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, Table, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed, Thing
@@ -20,7 +21,7 @@ from gateway.access.people import new_id
 from gateway.access.person import Grant, Person, Role
 from gateway.access.rules import HOUR_MS, may, may_grant
 from gateway.store.store import Store
-from gateway.store.tables.programs import tokens
+from gateway.store.tables.programs import office_tokens, tokens
 from homework.errors import ClassboxError, UsageError, one_line
 from sync.errors import StoreTrouble
 from ui.sessions import new_token, token_digest
@@ -31,10 +32,13 @@ GOOD_FOR: Final = (
     *(Deed.SEE_CLASS, Deed.SEE_PUPIL, Deed.SEE_CROP, Deed.SEE_SCHOOL, Deed.EXPORT, Deed.BE_TOLD),
     *(Deed.EDIT_ROSTER, Deed.ASSIGN, Deed.CORRECT),
 )
+GOOD_FOR_DISTRICT: Final = (Deed.SEE_DISTRICT, Deed.SEE_SCHOOL)
+DISTRICT: Final = "~"
+"""Stands in a key of the district where others have their school; no school is called that."""
 LONGEST_TITLE: Final = 64
 LONGEST_DAYS: Final = 400
 MOST_KEYS: Final = 50
-"""Of one school."""
+"""Of one school, or of the district."""
 _REMEMBERED_MS = 5_000
 _USED_EVERY_MS = 10 * 60_000
 _MOST_REMEMBERED = 1_000
@@ -56,17 +60,20 @@ class NoSuchKeyError(ClassboxError):
     """There is no such key (any more)."""
 
 
-def can_give(giver: Person, school: str, now_ms: int) -> tuple[Deed, ...]:
-    """What a person may make a key of a school good for: what they may there, or could let a head do."""
-    head = Grant(Role.HEAD, school=school, class_name=None, subject=None, pupil=None, from_ms=now_ms, until_ms=None)
-    if may_grant(giver, head, now_ms):
-        return GOOD_FOR
-    return tuple(deed for deed in GOOD_FOR if may(giver, deed, Thing(school=school), now_ms))
+def can_give(giver: Person, school: str | None, now_ms: int) -> tuple[Deed, ...]:
+    """What a person may make a key good for: what they may there, or could let a head (a district officer) do."""
+    role, deeds = (Role.DISTRICT, GOOD_FOR_DISTRICT) if school is None else (Role.HEAD, GOOD_FOR)
+    whose = Grant(role, school=school, class_name=None, subject=None, pupil=None, from_ms=now_ms, until_ms=None)
+    if may_grant(giver, whose, now_ms):
+        return deeds
+    if school is None:
+        return deeds if may(giver, Deed.SEE_DISTRICT, Thing(), now_ms) else ()
+    return tuple(deed for deed in deeds if may(giver, deed, Thing(school=school), now_ms))
 
 
 async def make_key(
     connection: AsyncConnection,
-    school: str,
+    school: str | None,
     giver: Person,
     *,
     title: str,
@@ -75,6 +82,7 @@ async def make_key(
     now_ms: int,
 ) -> str:
     """A new key's text, shown once. Raises `UsageError`. The caller holds the school's lock."""
+    table = _table(school)
     title = " ".join(one_line(title, limit=LONGEST_TITLE + 1).split())
     if not title or len(title) > LONGEST_TITLE:
         raise UsageError("The key has no title, or too long a one.", remedy="Say which program it is for.")
@@ -83,13 +91,13 @@ async def make_key(
         raise UsageError("The key is good for nothing that you could give.", remedy="Choose what it is for.")
     if not 1 <= days <= LONGEST_DAYS:
         raise UsageError("A key lasts from 1 to {most} days.", remedy="Make a new one then.", most=LONGEST_DAYS)
-    ended = tokens.c.until_ms < now_ms - LONGEST_DAYS * 24 * HOUR_MS
-    await connection.execute(delete(tokens).where(tokens.c.school_id == school, ended))
+    ended = table.c.until_ms < now_ms - LONGEST_DAYS * 24 * HOUR_MS
+    await connection.execute(delete(table).where(*_of(school), ended))
     if len(await keys_of(connection, school)) >= MOST_KEYS:
-        raise UsageError("The school has {most} keys already.", remedy="Take some away.", most=MOST_KEYS)
+        raise UsageError("There are {most} keys already.", remedy="Take some away.", most=MOST_KEYS)
     secret = new_token()
-    row = {
-        "school_id": school,
+    row: dict[str, object] = {} if school is None else {"school_id": school}
+    row |= {
         "token_id": new_id(),
         "digest": token_digest(secret),
         "title": title,
@@ -98,24 +106,33 @@ async def make_key(
         "made_ms": now_ms,
         "until_ms": now_ms + days * 24 * HOUR_MS,
     }
-    await connection.execute(insert(tokens), row)
-    return f"{PREFIX}.{school}.{secret}"
+    await connection.execute(insert(table), row)
+    return f"{PREFIX}.{DISTRICT if school is None else school}.{secret}"
 
 
-async def keys_of(connection: AsyncConnection, school: str) -> list[KeyLine]:
-    """A school's keys, the newest first, also those that have ended."""
-    query = select(tokens).where(tokens.c.school_id == school).order_by(tokens.c.made_ms.desc(), tokens.c.token_id)
+async def keys_of(connection: AsyncConnection, school: str | None) -> list[KeyLine]:
+    """The keys of a school or of the district, the newest first, also those that have ended."""
+    table = _table(school)
+    query = select(table).where(*_of(school)).order_by(table.c.made_ms.desc(), table.c.token_id)
     return [
         KeyLine(r.token_id, r.title, frozenset(r.scopes.split()), r.made_by, r.made_ms, r.until_ms, r.used_ms)
         for r in await connection.execute(query)
     ]
 
 
-async def end_key(connection: AsyncConnection, school: str, key: int) -> None:
+async def end_key(connection: AsyncConnection, school: str | None, key: int) -> None:
     """Take a key away for good. Raises `NoSuchKeyError`."""
-    which = (tokens.c.school_id == school, tokens.c.token_id == key)
-    if (await connection.execute(delete(tokens).where(*which))).rowcount != 1:
+    table = _table(school)
+    if (await connection.execute(delete(table).where(*_of(school), table.c.token_id == key))).rowcount != 1:
         raise NoSuchKeyError("There is no such key any more.", remedy="Load the page again.")
+
+
+def _table(school: str | None) -> Table:
+    return office_tokens if school is None else tokens
+
+
+def _of(school: str | None) -> tuple[ColumnElement[bool], ...]:
+    return () if school is None else (tokens.c.school_id == school,)
 
 
 class ProgramKeys:
@@ -145,15 +162,17 @@ class ProgramKeys:
         self._remembered.clear()
 
     async def _read(self, school: str, digest: bytes, now_ms: int) -> Person | None:
-        which = (tokens.c.school_id == school, tokens.c.digest == digest)
+        of, role = (None, Role.DISTRICT) if school == DISTRICT else (school, Role.HEAD)
+        table = _table(of)
+        which = (*_of(of), table.c.digest == digest)
         async with self._store.reading() as connection:
-            row = (await connection.execute(select(tokens).where(*which))).first()
+            row = (await connection.execute(select(table).where(*which))).first()
         if row is None or now_ms >= row.until_ms:
             return None
         if row.used_ms is None or now_ms - row.used_ms >= _USED_EVERY_MS:
             with contextlib.suppress(StoreTrouble):  # a full disk keeps nobody out
                 async with self._store.writing() as connection:
-                    await connection.execute(update(tokens).where(*which).values(used_ms=now_ms))
-        grant = Grant(Role.HEAD, school, None, None, None, from_ms=0, until_ms=row.until_ms)
+                    await connection.execute(update(table).where(*which).values(used_ms=now_ms))
+        grant = Grant(role, of, None, None, None, from_ms=0, until_ms=row.until_ms)
         scopes = frozenset({*row.scopes.split(), Deed.SEE_START.value})
         return Person(id=row.token_id, login="", name=row.title, grants=(grant,), scopes=scopes)

@@ -44,16 +44,22 @@ _DEEDS: Final = {
     Role.PARENT: frozenset({Deed.SEE_PUPIL, Deed.SEE_CROP}),
     Role.TEACHER: _OF_A_CLASS,
     Role.HEAD: _OF_A_CLASS | {Deed.SEE_SCHOOL, Deed.SEE_AUDIT, Deed.MANAGE_KEYS, Deed.BE_TOLD, Deed.FORGET},
-    Role.DISTRICT: frozenset({Deed.SEE_SCHOOL, Deed.SEE_DISTRICT}),
+    Role.DISTRICT: frozenset({Deed.SEE_SCHOOL, Deed.SEE_DISTRICT, Deed.MANAGE_DISTRICT_KEYS}),
     Role.ADMIN: frozenset(
-        {Deed.MANAGE_PEOPLE, Deed.MANAGE_KEYS, Deed.MANAGE_BOXES, Deed.DECIDE_HELD, Deed.SEE_AUDIT, Deed.FORGET}
+        {
+            *(Deed.MANAGE_PEOPLE, Deed.MANAGE_KEYS, Deed.MANAGE_DISTRICT_KEYS, Deed.MANAGE_BOXES),
+            *(Deed.DECIDE_HELD, Deed.SEE_AUDIT, Deed.FORGET),
+        }
     ),
 }
 _NEVER_LENT: Final = frozenset({Deed.EDIT_ROSTER, Deed.RELEASE, Deed.EXPORT, Deed.MANAGE_PEOPLE})
 _OF_THE_WHOLE_CLASS: Final = frozenset({Deed.EDIT_ROSTER})
 """Not for whoever teaches one subject of it."""
 _NEED_A_SECOND_FACTOR: Final = frozenset(
-    {Deed.MANAGE_PEOPLE, Deed.MANAGE_KEYS, Deed.MANAGE_BOXES, Deed.DECIDE_HELD, Deed.FORGET}
+    {
+        *(Deed.MANAGE_PEOPLE, Deed.MANAGE_KEYS, Deed.MANAGE_DISTRICT_KEYS, Deed.MANAGE_BOXES),
+        *(Deed.DECIDE_HELD, Deed.FORGET),
+    }
 )
 """Of an admin, whose password opens every school."""
 

@@ -71,10 +71,17 @@ def openapi_document(
         "components": {
             "schemas": components,
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "A key of the school; see docs/api.md."}
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": _KEYS,
+                }
             },
         },
     }
+
+
+_KEYS = "A key of the school, or of the district for its figures; see docs/api.md."
 
 
 def _kinds(each: Operation) -> Iterable[type[msgspec.Struct]]:

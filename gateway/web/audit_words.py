@@ -41,6 +41,8 @@ DONE: Mapping[tuple[str, str], str] = {
     ("manage-keys", "keys"): "Key for a program made",
     ("manage-keys", "told"): "Address to be told named",
     ("manage-keys", "end"): "Key or address of a program taken away",
+    ("manage-district-keys", "keys"): "Key for a program made",
+    ("manage-district-keys", "end"): "Key or address of a program taken away",
     ("manage-people", "invite"): "Link to an account made",
     ("manage-people", "reset"): "Link to a new password made",
     ("manage-people", "close"): "Account closed",

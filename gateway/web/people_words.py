@@ -37,6 +37,7 @@ DEEDS = {
     "manage-people": "People changed",
     "manage-boxes": "Boxes changed",
     "manage-keys": "Programs changed",
+    "manage-district-keys": "Programs of the district changed",
     "be-told": "Programs that are told changed",
     "decide-held": "Decided a held record",
     "own-account": "Own account",

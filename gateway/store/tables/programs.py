@@ -1,4 +1,4 @@
-"""Programs: what reads and writes here with a key of a school, and what is told of it."""
+"""Programs: what reads and writes here with a key of a school or of the district, and what is told of it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,21 @@ tokens = Table(
     school_key(),
     Index("ux_tokens_digest", "school_id", "digest", unique=True),
 )
+
+office_tokens = Table(
+    "office_tokens",
+    metadata,
+    Column("token_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("title", String(64), nullable=False),
+    Column("scopes", String(255), nullable=False),
+    Column("made_by", BigInteger, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger),
+    Index("ux_office_tokens_digest", "digest", unique=True),
+)
+"""Keys of the district: of no one school."""
 
 hooks = Table(
     "hooks",

@@ -123,12 +123,11 @@ class _Audit:
         parts = [_parts(line.thing) for line in found]
         people = {line.person for line in found} | {int(p["person"]) for p in parts if p.get("person", "").isdecimal()}
         who = await accounts(connection, vault, people - {ANYBODY})
-        programs: dict[int, str] = {}
         called: dict[str, Callable[[str], str]] = {
             "person": lambda value: _called(who, programs, int(value), words) if value.isdecimal() else value
         }
+        programs = {key.id: key.title for key in await keys_of(connection, school)}
         if school is not None:
-            programs = {key.id: key.title for key in await keys_of(connection, school)}
             called |= await self._of_school(connection, request, school, parts)
         return [
             _Shown(

@@ -8,6 +8,7 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.rules import may
 from gateway.web.figure_view import district_page
 from gateway.web.found import REPORTS, day_asked, now_ms, person_of, school_address, term_asked, today
+from gateway.web.pages.keys import DISTRICT_KEYS
 from gateway.web.rooms import Rooms
 from homework.errors import UsageError
 from ui.pages import Handler, language_of, render
@@ -41,7 +42,8 @@ def _page_of(rooms: Rooms, part: str) -> Handler:
             every=part == "knowledge",
             opened=request.query.get("point"),
         )
-        return render(request, "district.html", page=view, part=part)
+        keys = DISTRICT_KEYS if may(person, Deed.MANAGE_DISTRICT_KEYS, Thing(), at_ms) else ""
+        return render(request, "district.html", page=view, part=part, keys_address=keys)
 
     return page
 

@@ -1,4 +1,4 @@
-"""A school's programs: the keys with which they read and write here, and the addresses that are told."""
+"""Programs of a school, or of the district: the keys with which they read and write, and who is told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from aiohttp import web
 from gateway.access.deeds import Deed
 from gateway.access.people import accounts
 from gateway.access.program_keys import (
-    GOOD_FOR,
     LONGEST_DAYS,
     LONGEST_TITLE,
     KeyLine,
@@ -31,15 +30,17 @@ from homework.errors import ClassboxError, UsageError
 from homework.wording import Translate
 from ui.forms import small_form
 from ui.language import translator
-from ui.pages import language_of
+from ui.pages import language_of, render
 
 KEYS = "/schools/{school}/keys"
+DISTRICT_KEYS = "/district/keys"
 DAYS = (30, 180, 365)
 WORDS = {
     Deed.SEE_CLASS: "Class reports and class lists, with names",
     Deed.SEE_PUPIL: "Pupils' reports, with names",
     Deed.SEE_CROP: "Pictures of answers",
     Deed.SEE_SCHOOL: "Figures of the school, without names",
+    Deed.SEE_DISTRICT: "Figures of the district, without names",
     Deed.EXPORT: "Exports of results",
     Deed.BE_TOLD: "Being told when a class has finished",
     Deed.EDIT_ROSTER: "Bring in class lists",
@@ -63,9 +64,10 @@ class _Shown(NamedTuple):
 def add_keys(rooms: Rooms, keys: ProgramKeys) -> None:
     """The page; a new key, and its end; a new address, and its end."""
     page = _Keys(rooms, keys)
-    rooms.page("GET", KEYS, page.show, deed=Deed.MANAGE_KEYS)
-    rooms.page("POST", KEYS, page.make, deed=Deed.MANAGE_KEYS)
-    rooms.page("POST", KEYS + r"/{key:\d{1,18}}/end", page.end, deed=Deed.MANAGE_KEYS)
+    for where, deed in ((KEYS, Deed.MANAGE_KEYS), (DISTRICT_KEYS, Deed.MANAGE_DISTRICT_KEYS)):
+        rooms.page("GET", where, page.show, deed=deed)
+        rooms.page("POST", where, page.make, deed=deed)
+        rooms.page("POST", where + r"/{key:\d{1,18}}/end", page.end, deed=deed)
     rooms.page("POST", KEYS + "/told", page.tell, deed=Deed.MANAGE_KEYS)
     rooms.page("POST", KEYS + r"/told/{hook:\d{1,18}}/end", page.end_telling, deed=Deed.MANAGE_KEYS)
 
@@ -79,18 +81,18 @@ class _Keys:
 
     async def make(self, request: web.Request) -> web.Response:
         """The only answer in which the key itself stands."""
-        school, form = request.match_info["school"], await small_form(request)
+        school, form = request.match_info.get("school"), await small_form(request)
         days, person, now_ms = form.get("days", ""), self._rooms.person(request), self._rooms.access.now_ms()
         try:
             async with self._rooms.store.writing() as connection:
-                if not await lock_school(connection, school):
+                if school is not None and not await lock_school(connection, school):
                     raise web.HTTPNotFound
                 made = await make_key(
                     connection,
                     school,
                     person,
                     title=form.get("title", ""),
-                    scopes=[deed for deed in GOOD_FOR if deed.value in form],
+                    scopes=[deed for deed in WORDS if deed.value in form],
                     days=int(days) if days.isascii() and days.isdigit() and len(days) < 6 else 0,
                     now_ms=now_ms,
                 )
@@ -99,7 +101,7 @@ class _Keys:
         return await self._page(request, made=made)
 
     async def end(self, request: web.Request) -> web.Response:
-        school = request.match_info["school"]
+        school = request.match_info.get("school")
         try:
             async with self._rooms.store.writing() as connection:
                 await end_key(connection, school, int(request.match_info["key"]))
@@ -140,19 +142,21 @@ class _Keys:
         secret: str | None = None,
         refused: ClassboxError | None = None,
     ) -> web.Response:
-        school, now_ms = request.match_info["school"], self._rooms.access.now_ms()
+        school, now_ms = request.match_info.get("school"), self._rooms.access.now_ms()
         words = translator(language_of(request)).gettext
         store = self._rooms.store
         async with store.reading() as connection:
-            if school not in await school_ids(connection):
+            if school is not None and school not in await school_ids(connection):
                 raise web.HTTPNotFound
             lines = await keys_of(connection, school)
-            told = await hooks_of(connection, school)
+            told = [] if school is None else await hooks_of(connection, school)
             makers = await accounts(connection, store.vault, {line.made_by for line in lines})
         names = {number: maker.name for number, maker in makers.items()}
-        return render_office(
+        shown = render if school is None else render_office
+        return shown(
             request,
             "keys.html",
+            of_school=school is not None,
             status=200 if refused is None else 400,
             address=keys_address(school),
             keys=[_shown(line, names, now_ms, words) for line in lines],
@@ -169,9 +173,9 @@ class _Keys:
         )
 
 
-def keys_address(school: str) -> str:
-    """The address of the page."""
-    return office_address(school, "keys")
+def keys_address(school: str | None) -> str:
+    """The address of the page; None: of the district's."""
+    return DISTRICT_KEYS if school is None else office_address(school, "keys")
 
 
 def _shown(line: KeyLine, names: dict[int, str], now_ms: int, _: Translate) -> _Shown:
@@ -180,7 +184,7 @@ def _shown(line: KeyLine, names: dict[int, str], now_ms: int, _: Translate) -> _
     return _Shown(
         id=line.id,
         title=line.title,
-        scopes=[_(WORDS[deed]) for deed in GOOD_FOR if deed.value in line.scopes],
+        scopes=[_(words) for deed, words in WORDS.items() if deed.value in line.scopes],
         made=made if maker is None else _("{time}, by {name}").format(time=made, name=maker),
         until=time_words(line.until_ms),
         used=None if line.used_ms is None else time_words(line.used_ms),

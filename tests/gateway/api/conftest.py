@@ -124,6 +124,7 @@ async def opened(folder: Path, database: str | None = None) -> AsyncIterator[Off
             await office.let_in("teacher", granted(Role.TEACHER, class_name=CLASS))
             await office.let_in("chinese", granted(Role.TEACHER, class_name=CLASS, subject="chinese"))
             await office.let_in("weak", granted(Role.ADMIN, None))
+            await office.let_in("district", granted(Role.DISTRICT, None))
             await office.let_in("admin", granted(Role.ADMIN, None), strong=True)
             office.reader = await office.key("see-class")
             office.taker = await office.key("export")

@@ -161,3 +161,73 @@ async def test_on_a_server_keys_are_the_same_and_nothing_in_an_address_breaks_it
         assert (await office.ask(key, "/api/1/schools?after=%00")).status == 400
         for wrong in ("Bearer classbox.%00.x", "Bearer classbox.n\u00f6.x", "Bearer classbox.no-1.x"):
             assert (await office.ask(None, "/api/1/me", headers={"Authorization": wrong})).status == 401, wrong
+
+
+FIGURES, DISTRICT_PAGE = "/api/1/district/figures", "/district/keys"
+
+
+async def of_the_district(office: Office, *scopes: str, who: str = "district", days: int = 9) -> str:
+    """A key of the district, made on its page."""
+    fields = {"title": "Dashboard", "days": str(days), **dict.fromkeys(scopes, "1")}
+    response = await office.visit(who, DISTRICT_PAGE, "POST", data=fields)
+    text = await response.text()
+    assert response.status == 200, text
+    found = re.search(r"classbox\.~\.[\w-]{40,}", text)
+    assert found, "the page shows no key"
+    return found[0]
+
+
+async def test_a_key_of_the_district_reads_figures_and_nothing_of_anybody(office: Office) -> None:
+    key = await of_the_district(office, "see-district", "see-school")
+    assert "schools" in await office.json(key, FIGURES)
+    for school in (OWN, OTHER):
+        assert (await office.ask(key, f"/api/1/schools/{school}/figures")).status == 200
+        for path in (f"/api/1/schools/{school}/classes", f"/schools/{school}/keys", f"/schools/{school}/people"):
+            assert (await office.ask(key, path)).status == 403, path
+    for path in (REPORT, DISTRICT_PAGE, "/people", "/me", f"/api/1/schools/{OWN}/exports/results.csv"):
+        assert (await office.ask(key, path)).status == 403, path
+    narrow = await of_the_district(office, "see-district")
+    assert (await office.ask(narrow, FIGURES)).status == 200
+    assert (await office.ask(narrow, f"/api/1/schools/{OWN}/figures")).status == 403
+
+
+async def test_who_makes_keys_of_the_district_and_who_does_not(office: Office) -> None:
+    assert await of_the_district(office, "see-district", who="admin")
+    for who in ("head", "teacher", "chinese", "weak"):
+        assert (await office.visit(who, DISTRICT_PAGE)).status == 403, who
+        sent = {"title": "x", "see-district": "1", "days": "9"}
+        assert (await office.visit(who, DISTRICT_PAGE, "POST", data=sent)).status == 403, who
+    for scope in ("see-class", "export", "see-pupil", "correct"):
+        sent = {"title": "x", "see-district": "1", scope: "1", "days": "9"}
+        assert (await office.visit("district", DISTRICT_PAGE, "POST", data=sent)).status == 400, scope
+    assert (await office.visit("district", PAGE)).status == 403, "the keys of a school are not the district's"
+    for forged in ("classbox.~.", "classbox.~." + "A" * 43, f"classbox.{OWN}." + "A" * 43, "classbox.~.~.~"):
+        assert (await office.ask(forged, FIGURES)).status == 401, forged
+
+
+async def test_a_schools_key_is_none_of_the_district_and_the_other_way_round(office: Office) -> None:
+    school, district = await office.key("see-class"), await of_the_district(office, "see-district")
+    assert (await office.ask(f"classbox.~.{school.rpartition('.')[2]}", FIGURES)).status == 401
+    assert (await office.ask(f"classbox.{OWN}.{district.rpartition('.')[2]}", REPORT)).status == 401
+
+
+async def test_a_key_of_the_district_tells_its_last_use_and_ends(office: Office) -> None:
+    key = await of_the_district(office, "see-district")
+    assert (await office.ask(key, FIGURES)).status == 200
+    page = await (await office.visit("district", DISTRICT_PAGE)).text()
+    assert "last used" in page
+    assert key.rpartition(".")[2] not in page
+    for address in re.findall(r'action="([^"]+/end)"', page):
+        assert (await office.visit("district", address, "POST")).status == 303
+    assert (await office.ask(key, FIGURES)).status == 401
+    await office.access.audit.flush()
+    async with office.store.reading() as connection:
+        told = [line.deed for line in await lines(connection, None)]
+    assert {"manage-district-keys"} <= set(told)
+
+
+async def test_the_description_tells_of_the_districts_figures(office: Office) -> None:
+    told = await office.json(None, "/api/1/openapi.json")
+    operation = told["paths"]["/api/1/district/figures"]["get"]
+    assert "see-district" in operation["description"]
+    assert "district" in told["components"]["securitySchemes"]["key"]["description"]

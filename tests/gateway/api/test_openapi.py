@@ -23,7 +23,7 @@ from schemathesis.schemas import APIOperation
 
 from gateway.access.access import unix_ms
 from gateway.access.person import anybody_here
-from gateway.access.program_keys import GOOD_FOR, make_key
+from gateway.access.program_keys import GOOD_FOR, GOOD_FOR_DISTRICT, make_key
 from gateway.api.interface import INTERFACE, document_of
 from gateway.config import load_config
 from gateway.simulated_school import make_school
@@ -39,21 +39,24 @@ ROOT = Path(__file__).resolve().parents[3]
 ASSIGNMENT = parse_assignment((ROOT / "examples" / "g3-mul-2x1.toml").read_text(encoding="utf-8"))
 
 
-async def _fill(config: Path) -> str:
-    """A class that has handed in, and a key that is good for everything a key can be good for."""
+async def _fill(config: Path) -> tuple[str, str]:
+    """A class that has handed in, a key that is good for all a school's can be good for, and one of the district."""
     async with open_store(load_config(config)) as store:
         school = await make_school(store, ASSIGNMENT)
         documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
         await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, school.pupils.results())])
         async with store.writing() as connection:
-            return await make_key(
-                connection, "no-1", anybody_here(), title="test", scopes=GOOD_FOR, days=1, now_ms=unix_ms()
-            )
+            school_key, district_key = [
+                await make_key(connection, of, anybody_here(), title="test", scopes=scopes, days=1, now_ms=unix_ms())
+                for of, scopes in (("no-1", GOOD_FOR), (None, GOOD_FOR_DISTRICT))
+            ]
+            return school_key, district_key
 
 
 class Served(NamedTuple):
     url: str
     key: str
+    district_key: str
 
 
 @contextmanager
@@ -79,9 +82,9 @@ def running(config: Path) -> Iterator[str]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     config = tmp_path_factory.mktemp("api") / "gateway.toml"
     config.write_text('data = "data"\n[web]\nlisten = "127.0.0.1:0"\naccess = "sign-in"\n')
-    key = asyncio.run(_fill(config))
+    keys = asyncio.run(_fill(config))
     with running(config) as address:
-        yield Served(address, key)
+        yield Served(address, *keys)
 
 
 def _description() -> dict[str, Any]:
@@ -140,7 +143,8 @@ def test_the_documentation_shows_what_works(served: Served, tmp_path: Path) -> N
     (tmp_path / "classes.csv").write_text("class,seat,name\n5-1,1,\u738b\u5c0f\u660e\n", encoding="utf-8")
     (tmp_path / "assignment.toml").write_text(assignment_to_toml(ASSIGNMENT), encoding="utf-8")
     script = "\n".join(["set -e", *(line.replace("curl ", "curl -sS --fail-with-body ", 1) for line in lines)])
-    environment = {"PATH": os.environ["PATH"], "GATEWAY": served.url, "KEY": served.key}
+    keys = {"KEY": served.key, "DISTRICT_KEY": served.district_key}
+    environment = {"PATH": os.environ["PATH"], "GATEWAY": served.url, **keys}
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
