@@ -99,9 +99,25 @@ def share_below(line: float, correct: int, n: int) -> float:
 
 
 def of_sheet(items: Iterable[Item], results: Iterable[ItemResult]) -> dict[str, Count]:
-    """The counts of one pupil's sheet by knowledge point. An item with two points counts for both."""
+    """The counts of one pupil's sheet by knowledge point (`of_states`)."""
     states = item_states(results)
-    return _by_point((item, _counted(states.get(item.id))) for item in items)
+    return of_states((item.knowledge, states.get(item.id)) for item in items)
+
+
+def of_states(items: Iterable[tuple[tuple[str, ...], VerdictKind | None]]) -> dict[str, Count]:
+    """The counts of items, each with its knowledge points and its state, by point. One with two points counts for both.
+
+    What waits for a look and what was left alone is no answer.
+    """
+    sums: dict[str, list[int]] = {}
+    for points, state in items:
+        if state is None or state is VerdictKind.REVIEW:
+            continue
+        for point in dict.fromkeys(points):
+            count = sums.setdefault(point, [0, 0])
+            count[0] += state is VerdictKind.CORRECT
+            count[1] += 1
+    return {point: Count(*count) for point, count in sums.items()}
 
 
 def of_class(items: Iterable[Item], figures: ClassFigures) -> dict[str, Count]:
@@ -126,10 +142,6 @@ def weakest_first(points: Mapping[K, Mastery]) -> list[K]:
 
 def _by_point(counted: Iterable[tuple[Item, Count]]) -> dict[str, Count]:
     return together({point: count} for item, count in counted if count.n for point in dict.fromkeys(item.knowledge))
-
-
-def _counted(state: VerdictKind | None) -> Count:
-    return Count() if state in (None, VerdictKind.REVIEW) else Count(int(state is VerdictKind.CORRECT), 1)
 
 
 @lru_cache(maxsize=256)

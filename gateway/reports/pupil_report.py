@@ -32,7 +32,7 @@ from homework.again import AgainState, Attempt, PupilAgain, again_of
 from homework.assignment import Assignment, Item
 from homework.class_report import missing_pages, pupil_line
 from homework.comments import CommentFacts, Trend
-from homework.knowledge import Level, Mastery, mastery, weakest_first
+from homework.knowledge import Level, Mastery, mastery, of_states, weakest_first
 from homework.lateness import Span, Timing, due_ms, pupil_timing, timing_within
 from homework.layout import SheetLayout
 from homework.load import subject_of
@@ -384,11 +384,17 @@ def _items(document: Assignment | None, result: PupilResult, again: PupilAgain[b
         if corrected.now is not None:
             now[corrected.item].append(corrected.now)
     names = [name for name in items if name in by_item] + [name for name in by_item if name not in items]
-    return tuple(_item(name, items.get(name), by_item[name], now.get(name, [])) for name in names)
+    return tuple([_item(name, items.get(name), by_item[name], now.get(name, ())) for name in names])
 
 
 def _item(name: str, item: Item | None, blanks: Sequence[ItemResult], now: Sequence[ItemResult]) -> PupilItem:
-    scores = [blank.verdict.score_hundredths for blank in blanks]
+    if len(blanks) == 1:  # nearly always, and a term has two thousand of them
+        answers: tuple[str | None, ...] = (blanks[0].reading.text,)
+        score = blanks[0].verdict.score_hundredths
+    else:
+        answers = tuple([blank.reading.text for blank in blanks])
+        scores = [blank.verdict.score_hundredths for blank in blanks]
+        score = None if None in scores else sum([one or 0 for one in scores])
     return PupilItem(
         item=name,
         label=item_label(name, item),
@@ -396,9 +402,9 @@ def _item(name: str, item: Item | None, blanks: Sequence[ItemResult], now: Seque
         knowledge=item.knowledge if item is not None else (),
         state=item_state(blanks),
         now=item_state(now) if now else None,
-        answers=tuple([blank.reading.text for blank in blanks]),
+        answers=answers,
         accepted=tuple([accepted[0] for accepted in item.rule.accepted if accepted]) if item is not None else (),
-        score_hundredths=None if None in scores else sum([score or 0 for score in scores]),
+        score_hundredths=score,
         max_score_hundredths=item.points_hundredths if item is not None else None,
         explanation=item.explanation if item is not None else None,
         video=item.video if item is not None else None,
@@ -414,24 +420,18 @@ def _held_back(sheet: PupilSheet) -> PupilSheet:
 
 def _points(sheets: Sequence[PupilSheet]) -> tuple[PupilPoint, ...]:
     """By what is weakest over all subjects. `sheets` go from the latest back."""
-    counts: dict[str, dict[str, list[int]]] = defaultdict(dict)
+    states: dict[str, list[tuple[tuple[str, ...], VerdictKind | None]]] = defaultdict(list)
     wrong: dict[tuple[str, str], list[Where]] = defaultdict(list)
     for sheet in sheets:
-        of_subject = counts[sheet.subject]
+        states[sheet.subject] += [(item.knowledge, item.state) for item in sheet.items]
         for item in sheet.items:
-            if item.state in (None, VerdictKind.REVIEW):
-                continue
-            right = item.state is VerdictKind.CORRECT
-            for point in dict.fromkeys(item.knowledge):
-                count = of_subject.setdefault(point, [0, 0])
-                count[0] += right
-                count[1] += 1
-                if item.state in (VerdictKind.WRONG, VerdictKind.BLANK):
+            if item.state in (VerdictKind.WRONG, VerdictKind.BLANK):
+                for point in dict.fromkeys(item.knowledge):
                     wrong[sheet.subject, point].append(Where(sheet.assignment, item.item))
     known = {
-        (subject, point): mastery(correct, n)
-        for subject, some in counts.items()
-        for point, (correct, n) in some.items()
+        (subject, point): mastery(count.correct, count.n)
+        for subject, some in states.items()
+        for point, count in of_states(some).items()
     }
     return tuple(
         PupilPoint(subject=name[0], knowledge=name[1], mastery=known[name], wrong=tuple(wrong[name]))

@@ -1,7 +1,10 @@
 """The school can name every sheet that a box has and it has not, and says nothing is missing that has come."""
 
 from gateway.reports.export import report_to_json
+from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
+from gateway.store.schools import enrol_box
+from gateway.store.tallies import tallies_of, tallies_of_all
 from gateway.web.views import notices
 from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
@@ -87,3 +90,24 @@ async def test_a_tally_in_another_lane_is_held_and_costs_its_neighbours_nothing(
     assert report.sheets == 2
     assert report.accounts == ()
     assert school.ingest.counts["held"] == 1
+
+
+async def test_what_boxes_have_of_many_classes_is_what_they_have_of_each(school: SimulatedSchool) -> None:
+    async with school.store.writing() as connection:
+        await enrol_box(connection, school.store.vault, "no-1", "box-2")
+    other = SimulatedBox("no-1", "box-2")
+    await school.ingest.take(
+        [
+            school.box.envelope(Lane.HEALTH, [tally(school, 1), tally(school, 2, 3, class_name="3-2")]),
+            other.envelope(Lane.HEALTH, [tally(school, 4, 5, 6)]),
+        ]
+    )
+    name = school.pupils.assignment.id
+    async with school.store.reading() as connection:
+        every = await tallies_of_all(connection, "no-1", {name, "none"})
+        each = {place: await tallies_of(connection, "no-1", *place) for place in every}
+    assert every == each
+    assert {place: [one.name.box for one in told] for place, told in every.items()} == {
+        ("3-1", name): ["box-1", "box-2"],
+        ("3-2", name): ["box-1"],
+    }

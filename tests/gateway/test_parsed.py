@@ -120,13 +120,14 @@ async def test_a_text_that_cannot_be_read_is_not_tried_again_and_the_version_bef
 async def test_an_older_program_reads_the_text_beside_a_newer_form_and_leaves_the_form_alone(
     school: SimulatedSchool,
 ) -> None:
+    of_the_future = pack_assignment(parse_assignment(text("B").decode()))
     await tell(school, text("A"))
     async with school.store.writing() as connection:
         newer: Any = update(documents).where(documents.c.document_id == "w1")
-        await connection.execute(newer.values(parsed=b"of the future", parsed_format=PARSED_FORMAT + 1))
+        await connection.execute(newer.values(parsed=of_the_future, parsed_format=PARSED_FORMAT + 1))
     await pack(school)
     assert await title(school) == "A"
-    assert await forms(school) == [(b"of the future", PARSED_FORMAT + 1)]
+    assert await forms(school) == [(of_the_future, PARSED_FORMAT + 1)]
 
 
 async def test_a_form_that_is_damaged_costs_time_and_nothing_else(school: SimulatedSchool) -> None:
