@@ -4,8 +4,8 @@
 `benchmarks._district` and stored through the gateway's ingest (`benchmarks._district_load`). Loading stops after 1 %,
 10 % and 100 % of the sheets; each time `classgate run` is asked for 50 pages a second, at a fixed pace, while 500
 sheets a second arrive over mosquitto (`benchmarks._district_reports` has the mix), once with pages and ingest in one
-process and once with a process each. `--quick` is a tenth of the district. PostgreSQL runs with `fsync` and
-`synchronous_commit`; everything shares this machine. With `--keep DIR` a run goes on where it stopped.
+process and once apart: one takes in sheets, two share the pages. `--quick` is a tenth of the district. PostgreSQL runs
+with `fsync` and `synchronous_commit`; all of it shares this machine. With `--keep DIR` a run goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from gateway.reports.worker import SummaryWorker
 from gateway.store.check import check
 from gateway.store.schools import school_key
 from gateway.store.store import open_store
-from sync.embedded_broker import Broker
+from sync.embedded_broker import Broker, free_port
 
 SHARES = (0.01, 0.1, 1.0)
 QUICK = 0.1
@@ -67,6 +67,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     looks: int = 20
     looks_per_s: float = LOOKS_PER_S
     sheets_per_s: float = SHEETS_PER_S
+    page_processes: int = 2
+    """Of their own, on one port, where pages and ingest are apart."""
 
 
 class Site:
@@ -209,13 +211,17 @@ class Site:
             (self.folder / "looks").write_bytes(msgspec.msgpack.encode(at))
             hour = stack.enter_context(self._process("_district_hour", "hour"))
             reading = stack.enter_context(self._process("_district_looks", "looks"))
-            ingest = stack.enter_context(self._gateway("boxes" if apart else "all"))
-            pages = stack.enter_context(self._gateway("pages")) if apart else ingest
-            page_url = [one.hear().split()[1] for one in ((ingest, pages) if apart else (pages,))][-1]
+            if apart:
+                programs = {"ingest": stack.enter_context(self._gateway("boxes"))}
+                port = {"CLASSGATE_WEB_LISTEN": f"127.0.0.1:{free_port()}", "CLASSGATE_WEB_SHARED": "true"}
+                for n in range(1, plan.page_processes + 1):
+                    programs[f"pages_{n}"] = stack.enter_context(self._gateway("pages", **port))
+            else:
+                programs = {"gateway": stack.enter_context(self._gateway("all"))}
+            page_url = [one.hear().split()[1] for one in programs.values()][-1]
             for one in (hour, reading):
                 if one.hear() != "ready":
                     raise SystemExit("the generators did not start")
-            programs = {"ingest": ingest, "pages": pages} if apart else {"gateway": ingest}
             before = {name: (cpu_s(one.pid), waited_s(one.pid)) for name, one in programs.items()}
             began_s = time.monotonic() + _START_S
             hour.say(f"{began_s} {broker.url}\n")
@@ -242,19 +248,22 @@ class Site:
             )
         return msgspec.msgpack.encode(hour), places
 
-    def _gateway(self, parts: str) -> AbstractContextManager[Program]:
+    def _gateway(self, parts: str, **settings: str) -> AbstractContextManager[Program]:
         words = ["-c", "from gateway.cli import main; main()", "run", "--config", str(self.config), "--parts", parts]
-        return self._running(f"gateway-{parts}", words, signal.SIGTERM)
+        return self._running(f"gateway-{parts}", words, signal.SIGTERM, **settings)
 
     def _process(self, module: str, file: str) -> AbstractContextManager[Program]:
         return self._running(module, ["-m", f"benchmarks.{module}", str(self.folder / file)])
 
     @contextmanager
-    def _running(self, name: str, words: list[str], end: signal.Signals = signal.SIGKILL) -> Iterator[Program]:
+    def _running(
+        self, name: str, words: list[str], end: signal.Signals = signal.SIGKILL, **settings: str
+    ) -> Iterator[Program]:
         with (self.folder / f"{name}.log").open("a") as log:
             process = subprocess.Popen(
                 [sys.executable, *words],
                 cwd=_ROOT,
+                env=os.environ | settings,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

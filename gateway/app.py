@@ -279,7 +279,7 @@ async def _serving(config: GatewayConfig, application: web.Application) -> Async
     assert server is not None
     try:
         try:
-            host, port = listening.start(server, config.host, config.port)
+            host, port = listening.start(server, config.host, config.port, shared=config.web.shared)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = "The port {port} is in use already."

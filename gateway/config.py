@@ -40,6 +40,9 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `names` are those under which browsers know the pages. A session ends after `idle_hours` without use and after
     `session_days` at the latest.
 
+    With `shared` several processes of this machine (`--parts pages`) listen on one port, and the system spreads
+    visitors over them: one process has no use for more than one core.
+
     When it is told to end, `/ready` says so for `drain_s` seconds first, so that a load balancer sends nobody new.
     """
 
@@ -49,6 +52,7 @@ class WebConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: str | None = None
     behind_proxy: bool = False
     names: tuple[str, ...] = ()
+    shared: bool = False
     idle_hours: Annotated[int, msgspec.Meta(ge=1, le=168)] = 12
     session_days: Annotated[int, msgspec.Meta(ge=1, le=90)] = 30
     drain_s: Annotated[float, msgspec.Meta(ge=0, le=300)] = 0.0

@@ -96,14 +96,22 @@ class Listening:
         self._silent: dict[object, asyncio.TimerHandle] = {}
         self._of_address: Counter[str] = Counter()
 
-    def start(self, protocols: Callable[[], asyncio.Protocol], host: str, port: int) -> tuple[str, int]:
-        """Listen, with a protocol for each connection; says on which address and port. Raises `OSError`."""
+    def start(
+        self, protocols: Callable[[], asyncio.Protocol], host: str, port: int, *, shared: bool = False
+    ) -> tuple[str, int]:
+        """Listen, with a protocol for each connection; says on which address and port.
+
+        `shared`: with other processes of the same user, among which the system spreads the connections (Linux,
+        SO_REUSEPORT). Raises `OSError`.
+        """
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
         try:
             listener.setblocking(False)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if shared:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             listener.bind(address)

@@ -120,6 +120,23 @@ def test_a_process_for_the_pages_alone_shows_what_another_wrote(config: Path) ->
         assert json.loads(pages.ask("/health")[1])["schools"] == 1
 
 
+def test_two_processes_share_a_port_and_one_that_ends_costs_no_page(config: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        place = {"CLASSGATE_WEB_LISTEN": f"127.0.0.1:{free.getsockname()[1]}", "CLASSGATE_WEB_SHARED": "true"}
+    with running(config, **place) as one, running(config, "--parts", "pages", **place) as other:
+        assert one.url == other.url
+
+        def began() -> set[str]:
+            told = (one.ask("/metrics")[1] for _ in range(30))
+            return {line for text in told for line in text.splitlines() if line.startswith("process_start_time")}
+
+        assert len(began()) == 2
+        other.process.send_signal(signal.SIGTERM)
+        assert other.process.wait(30) == 0
+        assert len(began()) == 1
+
+
 def test_a_supervisor_hears_that_it_is_ready_alive_and_ending(config: Path, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(str(tmp_path / "notify"))
