@@ -1,12 +1,13 @@
 """Sheets a second from signed payload bytes to a durable commit with rollups and receipts.
 
-Classes of 45 of several schools answer a worksheet of 20 items (21 fields). Each class is one envelope, as a box sends
-it after a stack; 16 envelopes share a transaction, as the link batches them under load. `sheets_per_s` is a gateway's
+Classes of 45 of eight schools answer a worksheet of 20 items (21 fields). Each class is one envelope, as a box sends it
+after a stack; 16 envelopes share a transaction, as the link batches them under load. `sheets_per_s` is a gateway's
 whole work: signature, decompression, decoding, booking, rollups, commit, receipt, by one, two and four processes, whose
-first batch comes before the clock runs. `end_to_end_sheets_per_s` adds the broker: from the first publish of a load
-generator to the last receipt, with as many `classgate run`. `copy_sheets_per_s` is what the same server takes of the
-same rows by one COPY into a table with the same indexes, without a gateway, and `of_copy` the share of it.
-PostgreSQL runs with `fsync` and `synchronous_commit`, SQLite with `synchronous=FULL`; everything shares this machine.
+first batch comes before the clock runs. Each has eight schools of its own, as where a broker shares by topic; what it
+costs where gateways take turns at the same schools is in `end_to_end_sheets_per_s`. That adds the broker: from the
+first publish of a load generator to the last receipt, with as many `classgate run`. `copy_sheets_per_s` is what the
+same server takes of the same rows by one COPY into a table with the same indexes, without a gateway, and `of_copy` the
+share of it. PostgreSQL runs with `fsync` and `synchronous_commit`, SQLite with `synchronous=FULL`; all on this machine.
 """
 
 from __future__ import annotations
@@ -51,16 +52,16 @@ _SETTINGS = "shared_buffers = 256MB\nmax_wal_size = 4GB"
 _COPIES = 3
 
 
-async def make_load(store: Store, classes: int, warm: int) -> Load:
+async def make_load(store: Store, classes: int, warm: int, schools: int) -> Load:
     """Schools with so many classes in all, and the messages in which their boxes send every sheet once.
 
     Those of the first `warm` classes of all come first. In between boxes take turns by chance.
     """
     by_school: list[list[tuple[str, bytes]]] = []
     boxes: list[Box] = []
-    for number in range(SCHOOLS):
+    for number in range(schools):
         school, box = f"school-{number}", SimulatedBox(f"school-{number}", "box-1")
-        names = [f"c{n}" for n in range(number, classes + warm, SCHOOLS)]
+        names = [f"c{n}" for n in range(number, classes + warm, schools)]
         roster = Roster(tuple(pupil for name in names for pupil in make_roster(name, CLASS_SIZE).pupils))
         async with store.writing() as connection:
             await add_school(connection, store.vault, school)
@@ -75,7 +76,7 @@ async def make_load(store: Store, classes: int, warm: int) -> Load:
             mine.append((up, encode_envelope(envelope, key)))
         by_school.append(mine)
         boxes.append(Box(school, "box-1", key, len(names) * CLASS_SIZE))
-    early = [mine.pop(0) for _ in range(warm // SCHOOLS) for mine in by_school]
+    early = [mine.pop(0) for _ in range(warm // schools) for mine in by_school]
     dice = random.Random(1)
     turns = [number for number, mine in enumerate(by_school) for _ in mine]
     dice.shuffle(turns)
@@ -103,12 +104,12 @@ class Site:
         if self._server is not None:
             self._server.drop(self._database)
 
-    def load(self, classes: int, warm: int) -> Load:
+    def load(self, classes: int, warm: int, schools: int = SCHOOLS) -> Load:
         """Make it."""
 
         async def work() -> Load:
             async with open_store(self.config) as store:
-                return await make_load(store, classes, warm)
+                return await make_load(store, classes, warm, schools)
 
         return asyncio.run(work())
 
@@ -179,11 +180,13 @@ def _ticks(pid: int) -> tuple[int, ...]:
 def payload_to_commit(server: PostgreSQL | None, classes: int, processes: int) -> dict[str, Any]:
     """Figures without a broker."""
     with Site(server) as site:
-        load = site.load(classes, BATCH * processes)
+        load = site.load(classes, BATCH * processes, SCHOOLS * processes)
         sheets = len(load.messages) * CLASS_SIZE
         parts = []
         for n in range(processes):
-            share = Load(load.boxes, load.warm[n::processes], load.messages[n::processes])
+            mine = {topic(box.school, box.box, "up") for box in load.boxes[n::processes]}
+            warm, messages = (tuple(one for one in some if one[0] in mine) for some in (load.warm, load.messages))
+            share = Load(load.boxes, warm, messages)
             file = write_load(site.folder / f"load-{n}", share)
             words = ["-m", "benchmarks._ingest_parts", "take", str(site.gateways.config(n)), str(file)]
             parts.append(site.gateways.start(f"take-{n}", words, stdin=True))

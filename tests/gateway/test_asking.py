@@ -1,16 +1,27 @@
 """Keys are given to a statement as a table, and found whatever stands in them."""
 
+import itertools
+import time
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
+from gateway.arrivals import Arrived
+from gateway.booking import RowName
+from gateway.intake import take_in
+from gateway.simulated_school import SimulatedSchool
 from gateway.store.asking import Asked, array_text
+from gateway.store.dialect import lock_schools
 from gateway.store.months import known_months
+from gateway.store.pages import COLUMNS
 from gateway.store.schools import add_school
 from gateway.store.store import Store
-from gateway.store.tables.sheets import assignment_months
+from gateway.store.tables.sheets import RowState, assignment_months
+from sync.records import encode_record
+from tests.gateway.databases import on_postgresql
 
 ON_BOTH = True
 ODD = ('"', "\\", '\\"}{', "NULL", "", " ", "a,b", "{}", "'", "%(x)s", ":name", "作业-1", "\N{SNOWMAN}\n\t", "x" * 64)
@@ -70,3 +81,31 @@ def _read(text: str) -> Sequence[str]:
         found.append(value)
         place += 1
     return found
+
+
+@on_postgresql
+async def test_a_plan_from_when_there_was_little_does_not_read_what_has_come_since(school: SimulatedSchool) -> None:
+    """Its server keeps plans; what is looked for by keys stays a look into an index also before it has counted anew."""
+    names = (RowName("box-1", bytes(8), n) for n in itertools.count(1))
+
+    def arrived(first: int) -> list[Arrived]:
+        attempts = range(first, first + 12)
+        results = [school.pupils.result(pupil, attempt=n) for pupil in school.pupils.roster.pupils for n in attempts]
+        return [Arrived(next(names), one, encode_record(one), time.time_ns() // 1_000_000) for one in results]
+
+    async with school.store.writing() as connection:
+
+        async def read() -> int:
+            read = "SELECT sum(idx_tup_fetch + seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname LIKE :name"
+            return int(await connection.scalar(text(read), {"name": "page_records%"}) or 0)
+
+        await lock_schools(connection, [school.school])
+        for turn in range(8):  # the fifth plan is kept
+            await take_in(connection, school.school, arrived(1 + 12 * turn))
+        other = {"seq": "100000 + n", "capture": "decode(md5(n::text), 'hex')", "state": str(int(RowState.SECOND))}
+        values = ", ".join(other.get(name, name) for name in COLUMNS)
+        more = f"SELECT {values} FROM page_records, generate_series(1, 20000) n WHERE seq = 1"
+        await connection.execute(text(f"INSERT INTO page_records ({', '.join(COLUMNS)}) {more}"))
+        before = await read()
+        await take_in(connection, school.school, arrived(120))
+        assert await read() - before < 1000
