@@ -5,9 +5,8 @@ A program makes its web application with `page_application`, adds its routes, an
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, cast
@@ -16,6 +15,7 @@ import jinja2
 from aiohttp import web
 
 from homework.errors import ClassboxError
+from ui.assets import SHARED, address_in, served_from
 from ui.language import LANGUAGES, choose_language, translator
 
 LANGUAGE_COOKIE = "language"
@@ -41,7 +41,7 @@ _TEMPLATES = web.AppKey("templates", dict[str, jinja2.Environment])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def environment(*template_dirs: Path, language: str) -> jinja2.Environment:
+def environment(*template_dirs: Path, language: str, static: Path | None = None) -> jinja2.Environment:
     """Jinja templates of a program in a language, with the shared ones behind them; everything is escaped."""
     shared = Path(str(files("ui"))) / "templates"
     env = jinja2.Environment(
@@ -54,6 +54,8 @@ def environment(*template_dirs: Path, language: str) -> jinja2.Environment:
         auto_reload=False,
     )
     env.globals["asset"] = asset_address
+    if static is not None:
+        env.globals["static"] = partial(address_in, static, "/static")
     env.install_gettext_translations(translator(language), newstyle=True)  # type: ignore[attr-defined]
     env.globals["_"] = _remembering(cast("Callable[..., str]", env.globals["_"]))
     return env
@@ -77,11 +79,9 @@ def _remembering(translate: Callable[..., str]) -> Callable[..., str]:
     return remembering
 
 
-@cache
 def asset_address(name: str) -> str:
     """The address of a shared static file, with its digest, so that a changed file is fetched anew."""
-    body = (files("ui") / "static" / name).read_bytes()
-    return f"/ui/{name}?{hashlib.sha256(body).hexdigest()[:8]}"
+    return address_in(SHARED, "/ui", name)
 
 
 def language_of(request: web.Request) -> str:
@@ -152,20 +152,14 @@ def _problem(request: web.Request, status: int) -> web.Response:
     return render(request, "problem.html", status=status, message=translate(message), remedy=translate(remedy))
 
 
-async def _static(request: web.Request) -> web.StreamResponse:
-    name = request.match_info["name"]
-    path = Path(str(files("ui"))) / "static" / name
-    if "/" in name or "\0" in name or name.startswith(".") or not path.is_file():
-        raise web.HTTPNotFound
-    response = web.FileResponse(path)
-    response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if request.query_string else "no-cache"
-    return response
+def page_application(*template_dirs: Path, static: Path | None = None) -> web.Application:
+    """A web application with the shared pages, static files under `/ui/` and security headers.
 
-
-def page_application(*template_dirs: Path) -> web.Application:
-    """A web application with the shared pages, static files under `/ui/` and security headers."""
+    `static` is the program's own folder of files, which its templates name by `static("NAME")`; the program itself
+    serves them under `/static/` (`ui.assets.served_from`).
+    """
     app = web.Application(middlewares=[_with_security_headers], client_max_size=32 * 1024**2)
     # One for each language: to compile the templates of one page takes 45 ms, which no page may cost each time.
-    app[_TEMPLATES] = {name: environment(*template_dirs, language=name) for name in LANGUAGES}
-    app.router.add_get("/ui/{name}", _static)
+    app[_TEMPLATES] = {name: environment(*template_dirs, language=name, static=static) for name in LANGUAGES}
+    app.router.add_get("/ui/{name}", served_from(SHARED))
     return app

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import ipaddress
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
@@ -221,10 +222,30 @@ class Gate:
 
 
 def _as_the_proxy_saw(request: web.Request) -> web.Request:
-    """The request with the caller's address and scheme as our own proxy wrote them down: the last of each list."""
-    remote = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip() or request.remote or ""
-    scheme = request.headers.get("X-Forwarded-Proto", "https").rpartition(",")[2].strip()
+    """The request with the caller's address and scheme as our own proxy wrote them down: the last of each list.
+
+    What comes before the last the caller may have written, also in a header of the same name of its own: some proxies
+    add a line and leave that one. Nobody out on the internet is our proxy, whatever they say.
+    """
+    if not may_be_our_proxy(request.remote):
+        return request
+    remote = _last(request, "X-Forwarded-For") or request.remote or ""
+    scheme = _last(request, "X-Forwarded-Proto") or "https"
     return request.clone(remote=remote, scheme=scheme if scheme in ("http", "https") else "https")
+
+
+def _last(request: web.Request, name: str) -> str:
+    return ",".join(request.headers.getall(name, [])).rpartition(",")[2].strip()
+
+
+def may_be_our_proxy(remote: str | None) -> bool:
+    """On this machine (also through a socket without addresses) or in a private network."""
+    try:
+        address = ipaddress.ip_address((remote or "127.0.0.1").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_private
 
 
 def _written(room: Room) -> str:

@@ -25,6 +25,7 @@ from gateway.figures import Figures
 from gateway.ingest import Changed
 from gateway.store.store import Store
 from gateway.web.changes import Changes
+from ui.assets import served_from
 from ui.pages import SECURITY_HEADERS, Handler
 
 REPORT = "/schools/{school}/classes/{class_name}/assignments/{assignment}"
@@ -135,7 +136,9 @@ class Rooms:
 
     def files(self, prefix: str, folder: Path) -> None:
         """Register a folder of files that say nothing of anybody: scripts, styles."""
-        self._open.add(self.app.router.add_static(prefix, folder).canonical)
+        resource = self.app.router.add_get(f"{prefix}/{{name}}", served_from(folder)).resource
+        assert resource is not None
+        self._open.add(resource.canonical)
 
     def room_of(self, request: web.Request) -> Room | None:
         """The room that a request was led to; None where there is none."""

@@ -65,7 +65,7 @@ def make_rooms(
     door: Door = OPEN_DOOR,
 ) -> Rooms:
     """The rooms of a gateway, each with its deed; `.app` is the web application."""
-    app = page_application(_HERE / "templates")
+    app = page_application(_HERE / "templates", static=_HERE / "static")
     access = access or Access(store)
     rooms = Rooms(app, store, changes, status, figures or Figures(version=version("classbox")), access)
     keys = ProgramKeys(store, now_ms=access.now_ms)

@@ -18,6 +18,7 @@ from edge.documents import Documents
 from edge.downstream import shelf_of
 from edge.frames import Capture
 from edge.ledger import Ledger
+from edge.pictures import Pictures
 from edge.pipeline import GradedPage
 from edge.upstream import queue_documents
 from edge.web.summary import summary_of
@@ -96,11 +97,13 @@ class Box:
         self.documents.put_roster(pupils.roster)
         self.ledger = Ledger(folder, school_key=keys[1], key_of=self.documents.assignment)
         queue_documents(self.documents, self.ledger)
+        self.pictures = Pictures(folder / "pictures")
         self._keys, self._url = keys, url
 
     def line(self) -> BoxLink:
         """The line to the school, as after a start."""
-        takers = shelf_of(self.documents, self.ledger, self._keys[1], on_change=lambda: link.wake())  # noqa: PLW0108 - it is made here
+        wake = lambda: link.wake()  # noqa: E731, PLW0108 - it is made below
+        takers = shelf_of(self.documents, self.ledger, self._keys[1], self.pictures, on_change=wake)
         link = BoxLink(
             outbox=self.ledger.outbox, broker=BrokerAddress(url=self._url), school="no-1", box=self.name,
             key=self._keys[0], software="test", longest_pause_s=0.5,

@@ -23,7 +23,7 @@ async def _answer(_request: web.Request) -> web.Response:
 
 def test_every_route_of_the_site_is_a_room_or_a_shared_file() -> None:
     rooms = _rooms()
-    named = {room.path for room in rooms.rooms} | {"/ui/{name}", "/static"}
+    named = {room.path for room in rooms.rooms} | {"/ui/{name}", "/static/{name}"}
     assert {resource.canonical for resource in rooms.app.router.resources()} == named
 
 

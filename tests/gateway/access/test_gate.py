@@ -6,12 +6,13 @@ from urllib.parse import quote
 
 import pytest
 from aiohttp import ClientError
+from multidict import CIMultiDict
 
 from gateway.access import grants as giving
 from gateway.access.access import Access
 from gateway.access.audit import Line, lines
 from gateway.access.deeds import Deed
-from gateway.access.gate import Door
+from gateway.access.gate import Door, may_be_our_proxy
 from gateway.access.links import Kind, make_link
 from gateway.access.people import set_totp
 from gateway.store.store import Store
@@ -248,6 +249,32 @@ async def test_behind_a_proxy_the_caller_is_whom_the_proxy_says_and_cookies_are_
         assert right.status == 303
         assert right.cookies["__Host-classbox"]["secure"]
         assert await there.status(None, "/login", headers={**other, "Host": "127.0.0.1:1"}) == 200, "a balancer asks"
+
+
+async def test_a_stranger_who_forges_what_a_proxy_writes_dodges_no_limit(store: Store, access: Access) -> None:
+    """Before our proxy's entry, and in a line of their own that a proxy leaves in front of its own line."""
+    door = Door(open=False, names={"classbox.example"}, behind_proxy=True)
+    async with town(store, access, door=door) as there:
+        own = [("Host", "classbox.example"), ("Origin", "https://classbox.example"), ("Sec-Fetch-Site", "same-origin")]
+        statuses = []
+        for n in range(30):
+            forged = f"9.9.{n}.1"
+            said = CIMultiDict([*own, ("X-Forwarded-For", f"{forged}, {forged}")])
+            said.add("X-Forwarded-For", "203.0.113.7")
+            answer = await there.client.post("/login", headers=said, data={"name": f"n{n}", "password": GOOD})
+            statuses.append(answer.status)
+        assert statuses[-1] == 429, "each try passed for another caller's"
+
+
+@pytest.mark.parametrize(
+    ("remote", "trusted"),
+    [
+        ("127.0.0.1", True), ("::1", True), ("10.0.0.5", True), ("192.168.1.2", True), ("::ffff:172.16.0.9", True),
+        (None, True), ("8.8.8.8", False), ("2001:4860:4860::8888", False), ("::ffff:8.8.8.8", False), ("x", False),
+    ],
+)  # fmt: skip
+def test_nobody_out_on_the_internet_is_our_proxy(remote: str | None, *, trusted: bool) -> None:
+    assert may_be_our_proxy(remote) is trusted
 
 
 async def test_on_an_open_machine_everything_is_there_and_says_that_it_is_open(store: Store, access: Access) -> None:
