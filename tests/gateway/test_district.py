@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
 from gateway.ingest import StoreIngest
 from gateway.reports.cache import Kept, ReportCache
 from gateway.reports.district_report import district_report
 from gateway.reports.figures import DistrictFigures, PointLine, SchoolFigures, State
-from gateway.reports.periods import term_of
-from gateway.reports.school_report import point_line, school_report
+from gateway.reports.periods import term_named, term_of
+from gateway.reports.school_report import ClassTerm, class_terms_of, point_line, school_report
 from gateway.reports.summaries import Place
 from gateway.reports.week import Week, WeekClass, week
 from gateway.reports.worker import SummaryWorker
@@ -24,6 +24,7 @@ from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.rosters import bring_in
 from gateway.store.store import Store
 from gateway.store.tables.schools import boxes, schools
+from gateway.store.tables.summaries import class_terms
 from homework.assignment import Assignment
 from homework.knowledge import Count, together
 from sync.lanes import Lane
@@ -314,3 +315,22 @@ async def test_what_is_kept_is_bounded_ends_in_time_and_is_made_once_for_all_who
     with pytest.raises(LookupError):
         await kept.of("d", 1, fails)
     assert await kept.of("d", 1, make) == 7
+
+
+async def test_a_class_is_as_large_as_in_any_subject_and_its_homework_is_that_of_the_one_asked_for(
+    school: SimulatedSchool,
+) -> None:
+    same = {"school_id": "no-1", "class_name": "4-9", "term": "2026-autumn", "late": 0}
+    async with school.store.writing() as connection:
+        math = {"subject": "math", "grade": None, "pupils": 31, "assignments": 2, "handed_in": 60, "expected": 62}
+        chinese = {"subject": "chinese", "grade": 4, "pupils": 38, "assignments": 1, "handed_in": 37, "expected": 38}
+        await connection.execute(insert(class_terms), [same | math, same | chinese])
+    term = term_named("2026-autumn")
+    async with school.store.reading() as connection:
+        every, of_math, of_none = [
+            {one.name: one for one in (await class_terms_of(connection, term, subject=subject))["no-1"]}["4-9"]
+            for subject in (None, "math", "music")
+        ]
+    assert every == ClassTerm("4-9", 4, 38, active=True, assignments=3, handed_in=97, expected=100)
+    assert of_math == ClassTerm("4-9", 4, 38, active=True, assignments=2, handed_in=60, expected=62)
+    assert of_none == ClassTerm("4-9", 4, 38, active=False, assignments=0, handed_in=0, expected=0)
