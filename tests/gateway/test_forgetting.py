@@ -133,6 +133,19 @@ async def test_a_paper_that_was_taken_for_theirs_and_is_anothers_stays_that_othe
     assert (await school.check()).faults == ()
 
 
+async def test_an_erased_paper_that_turns_out_to_be_anothers_counts_for_that_other(school: SimulatedSchool) -> None:
+    """Nothing hangs on an empty row."""
+    _, alias = _seven(school)
+    other = school.pupils.roster.pupils[7]
+    papers = await _a_term(school)
+    await _forget(school, alias)
+    corrected = school.pupils.result(other, capture=papers[0], revision=7, attempt=3)
+    await school.ingest.take([SimulatedBox("no-1", "box-1").envelope(Lane.RESULTS, [corrected])])
+    states = {row.revision: row.state for row in await _rows(school, page_records.c.capture == papers[0])}
+    assert states == {1: RowState.ERASED, 7: RowState.CURRENT}
+    assert (await school.check()).faults == ()
+
+
 async def test_twice_does_no_harm_and_who_comes_back_counts_again(school: SimulatedSchool) -> None:
     pupil, alias = _seven(school)
     await _a_term(school)
