@@ -16,13 +16,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from edge.documents import Documents
-from edge.downstream import Downstream, document_takers
+from edge.downstream import Downstream, document_takers, shelf_of
 from edge.ledger import Ledger
+from edge.pictures import Pictures
 from edge.stick_exchange import Exchanged, StickWatch, exchange, put_out, take_answers
 from edge.web.summary import REPORT_SETTING
 from gateway.config import load_config
+from gateway.forgetting import forget
 from gateway.simulated_school import BOX, SimulatedSchool, make_school
 from gateway.stick import register_stick, schools_of, take_stick
+from gateway.store.boxes_told import not_told
 from gateway.store.documents import publish_settings
 from gateway.store.down_log import append, how_far
 from gateway.store.schools import enrol_box
@@ -35,6 +38,7 @@ from provisioning.identity import Identity, write_identity
 from sync.box_session import BoxSession
 from sync.down_messages import PART_BYTES
 from sync.gateway_session import GatewaySession, Message
+from sync.pseudonym import pseudonym
 from sync.stick import StickError, answers_file
 from sync.topics import topic
 from tests.edge.test_backup import slide
@@ -362,3 +366,25 @@ async def test_what_the_school_gives_its_boxes_comes_on_the_stick_too(site: Site
     assert size < 2_000, "what it was told does not come again"
     async with site.store.reading() as connection:
         assert (await how_far(connection))[site.school.school, BOX] == (0, 0)
+
+
+async def test_an_erasure_reaches_a_box_that_was_away_and_what_it_sends_from_before_is_not_kept(site: Site) -> None:
+    """D9, on a stick: some sheets were at the school, some still on the box when the pupil was erased there."""
+    pictures = Pictures(site.data / "pictures")
+    shelf = shelf_of(Documents(site.data), site.ledger, site.school.school_key, pictures)
+    site.slide(1, 2)
+    exchange(site.ledger, site.identity, site.stick, shelf)
+    await site.at_gateway()
+    alias = pseudonym(site.school.school_key, "S002")
+    async with site.store.writing() as connection:
+        gone = await forget(connection, site.store.vault, site.school.school, alias, now_ms=1)
+    assert gone.pages == 1
+    await site.at_gateway()
+    exchange(site.ledger, site.identity, site.stick, shelf)
+    assert len(list(pictures.paths())) == 1
+    await site.at_gateway()
+    exchange(site.ledger, site.identity, site.stick, shelf)
+    assert site.waiting() == 0
+    assert (await site.school.check()).faults == ()
+    async with site.store.reading() as connection:
+        assert await not_told(connection, site.school.school, alias.hex()) == []

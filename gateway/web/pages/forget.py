@@ -15,7 +15,7 @@ from gateway.store.erased import erased_at
 from gateway.store.schools import pupils_named, school_key
 from gateway.web.asking import person_of
 from gateway.web.found import pupil_address
-from gateway.web.office import render_office
+from gateway.web.office import office_address, render_office
 from gateway.web.rooms import Rooms, thing_of_address
 from homework.errors import ClassboxError, UsageError
 from ui.language import translator
@@ -86,7 +86,7 @@ class _Forgetting:
             "pupil_forget.html",
             status=200 if refused is None else 400,
             address=forget_address(school, alias),
-            back=pupil_address(school, alias),
+            back=pupil_address(school, alias) if pupil is not None else office_address(school, "rosters"),
             pupil=pupil,
             typed=f"{pupil.class_name}#{pupil.seat}" if pupil is not None else alias.hex(),
             erased=when.strftime("%Y-%m-%d %H:%M") if when is not None and pupil is None else "",
