@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import NamedTuple
 
 import msgspec
@@ -11,6 +10,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import seat_key
+from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.store.corrections import Told, corrections_of, field_names, keep_corrections, look_again
 from gateway.store.dialect import lock_school
@@ -116,7 +116,7 @@ async def correct(
     record = correction_record(
         correction, capture=capture, revision=found.row.booked.revision, who=who.name, clock=clock, school_key=key
     )
-    (kept,) = await keep_corrections(connection, school, [Told(record, "", time.time_ns() // 1_000_000, who.person_id)])
+    (kept,) = await keep_corrections(connection, school, [Told(record, "", unix_ms(), who.person_id)])
     await look_again(connection, school, [capture])
     await append(connection, school, "correction", record.id.hex(), encode_record(kept.record))
     return Done(kept.record, before, (await _found(connection, school, field)).item)

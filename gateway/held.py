@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.arrivals import Arrived
 from gateway.booking import RowName
+from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in
 from gateway.poison import REFUSED, refuses
 from gateway.store.dialect import lock_school
@@ -60,10 +60,6 @@ class _Readable(NamedTuple):
 
     def arrived(self) -> Arrived:
         return Arrived(_name(self.held), self.record, self.payload, self.held.received_ms)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 async def held(connection: AsyncConnection, *, everything: bool = False) -> list[Held]:
@@ -108,7 +104,7 @@ async def held_counts(connection: AsyncConnection, school: str) -> dict[str, Hel
 
 
 async def look_again(
-    store: Store, *, software: str = version("classbox"), now_ms: Callable[[], int] = _now_ms
+    store: Store, *, software: str = version("classbox"), now_ms: Callable[[], int] = unix_ms
 ) -> tuple[int, int]:
     """Take in what this version can read of what an older one held. Each version looks at each record once.
 
@@ -132,7 +128,7 @@ async def look_again(
 
 
 async def accept(
-    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = _now_ms
+    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = unix_ms
 ) -> list[Held]:
     """Take in the records (of one school, or any) whose digests begin so (hexadecimal), all or none, and return them.
 
@@ -158,7 +154,7 @@ async def accept(
 
 
 async def refuse(
-    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = _now_ms
+    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = unix_ms
 ) -> list[Held]:
     """Say that the records whose digests begin so count nowhere, and return them. Their bytes stay here.
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.arrivals import Arrived
 from gateway.booking import RowName
+from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in_all
 from gateway.poison import REFUSED, refuses
 from gateway.store.boots import note_boots
@@ -77,7 +78,7 @@ class StoreIngest:
         store: Store,
         *,
         on_change: Callable[[frozenset[Changed]], None] = lambda _: None,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = unix_ms,
     ) -> None:
         self._store = store
         self._on_change = on_change

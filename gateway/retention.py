@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.archiving import archive_month, finish, first_kept, months_before
 from gateway.clean_archives import clean_archives
+from gateway.clock import unix_ms
 from gateway.config import RetentionConfig
 from gateway.store.archive_file import ArchiveError
 from gateway.store.leases import give_lease_back, take_lease
@@ -47,7 +47,7 @@ class Retention:
         store: Store,
         config: RetentionConfig,
         *,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        now_ms: Callable[[], int] = unix_ms,
     ) -> None:
         self._store, self._config, self._now_ms = store, config, now_ms
 

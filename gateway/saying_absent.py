@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.store.absences import ToldAbsence, keep_absences, words_on
 from gateway.store.dialect import lock_school
@@ -66,7 +66,7 @@ async def say_absent(
     record = absence_record(
         word, assignment=whose.assignment, pseudonym=whose.pupil, who=who, clock=clock, school_key=key
     )
-    told = ToldAbsence(record, "", time.time_ns() // 1_000_000)
+    told = ToldAbsence(record, "", unix_ms())
     taken = await keep_absences(connection, school, [told])
     if taken.beyond:
         raise ClassboxError("Too much was said of this pupil's absence.", remedy="Nothing more is taken in of it.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from gateway.access.passwords import Passwords
 from gateway.access.people import Account, account, account_called, rehash
 from gateway.access.sessions import Lasting, Sessions
 from gateway.access.tries import Tries
+from gateway.clock import unix_ms
 from gateway.store.store import Store
 from gateway.store.tables.people import sessions as sessions_table
 from homework.errors import ClassboxError
@@ -32,11 +32,6 @@ DEVICE_LASTS_S = 365 * 24 * 3600
 
 class WrongError(ClassboxError):
     """Not the right name and password."""
-
-
-def unix_ms() -> int:
-    """Now, in Unix milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 class Access:

@@ -21,8 +21,8 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 from sqlalchemy import delete, select, update
 
-from gateway.access.access import unix_ms
 from gateway.api.hooks import secret_purpose, told_body
+from gateway.clock import unix_ms
 from gateway.config import HooksConfig
 from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.store import Store

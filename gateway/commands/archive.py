@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 
 import click
 
 from gateway.archiving import Archived, archive_month, finish
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
 from gateway.retention import Retention
@@ -49,7 +49,7 @@ def archive_command(school: str | None, every: bool, month: int, to: Path, confi
                 await school_key(connection, store.vault, name)  # there is such a school
         done, refused = [], []
         for name in names:
-            now_ms = time.time_ns() // 1_000_000
+            now_ms = unix_ms()
             try:
                 one = await archive_month(store, name, month, folder, now_ms=now_ms)
             except ArchiveError as error:
@@ -59,7 +59,7 @@ def archive_command(school: str | None, every: bool, month: int, to: Path, confi
                 continue
             if one is not None:
                 done.append(one)
-        await finish(store, now_ms=time.time_ns() // 1_000_000)
+        await finish(store, now_ms=unix_ms())
         return done, refused
 
     done, refused = with_store(config_path, work)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import click
 
 from gateway.clean_archives import clean_archives
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.forgetting import Forgotten, forget, pupil_called, readmit
 from gateway.store.store import Store
@@ -41,7 +41,7 @@ def forget_command(school: str, pupil: str, yes: bool, config_path: Path | None)
                     pseudonym=alias.hex(),
                     school=school,
                 )
-            gone = await forget(connection, store.vault, school, alias, now_ms=time.time_ns() // 1_000_000)
+            gone = await forget(connection, store.vault, school, alias, now_ms=unix_ms())
             places = [(school, assignment, class_name) for assignment, class_name in gone.touched]
             await store.tell_others(connection, places)
         return gone, await clean_archives(store, school)
@@ -82,7 +82,7 @@ def readmit_command(school: str, pseudonym: str, config_path: Path | None) -> No
 
     async def work(store: Store) -> None:
         async with store.writing() as connection:
-            await readmit(connection, school, alias, now_ms=time.time_ns() // 1_000_000)
+            await readmit(connection, school, alias, now_ms=unix_ms())
 
     with_store(config_path, work)
     print(_("Bring the class list in again: the pupil is taken into it now."))

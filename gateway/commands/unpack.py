@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.forgetting import pupil_called
 from gateway.pupil_export import pupil_file
@@ -110,7 +110,7 @@ def export_pupil_command(school: str, pupil: str, to: Path, config_path: Path | 
         async with store.writing() as connection:  # the line of the audit is there, or the file is not
             alias = await pupil_called(connection, store.vault, school, pupil)
             body = await pupil_file(connection, store.vault, school, alias)
-            thing, at_ms = f"pupil={alias.hex()}", time.time_ns() // 1_000_000
+            thing, at_ms = f"pupil={alias.hex()}", unix_ms()
             await write_line(connection, school, deed="export", thing=thing, detail="all of one pupil", at_ms=at_ms)
             return body
 

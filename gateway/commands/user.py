@@ -9,7 +9,6 @@ from typing import NamedTuple
 import click
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.access import unix_ms
 from gateway.access.audit import Audit
 from gateway.access.deeds import Deed, Thing
 from gateway.access.doors import address_of
@@ -22,6 +21,7 @@ from gateway.access.rules import is_sound
 from gateway.access.ties import Identity
 from gateway.access.ties import tie as tie_to
 from gateway.access.ties import untie as untie_from
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.config import SsoConfig, load_config
 from gateway.store.schools import school_key

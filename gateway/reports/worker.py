@@ -22,6 +22,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.clock import unix_ms
 from gateway.ingest import Changed
 from gateway.reports.aggregates import Touched, aggregate, freshness
 from gateway.reports.periods import day_at, day_number
@@ -74,10 +75,6 @@ async def _nothing(connection: AsyncConnection, finished: Sequence[Finished]) ->
     """Nobody wants to know."""
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class SummaryWorker:
     """Told what has changed (`tell`), works it off in `run`. `quiet_s` is how long a class has to be quiet before.
 
@@ -95,7 +92,7 @@ class SummaryWorker:
         longest_s: float = 60.0,
         look_s: float = 60.0,
         sweep_s: float = 600.0,
-        now_ms: Callable[[], int] = _now_ms,
+        now_ms: Callable[[], int] = unix_ms,
     ) -> None:
         """Nothing happens before `run` or `catch_up`."""
         self._store = store

@@ -5,12 +5,12 @@ The caller holds the school's lock.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.store.corrections import captures_judged_by, look_again
 from gateway.store.down_log import New, append, append_all
@@ -70,7 +70,7 @@ async def _document(
 ) -> int:
     """For the boxes, and for the gateway's own reports: what corrections say is judged by it too."""
     record = DocumentRecord(document=document, id=name, digest=content_of(body), body=body)
-    await add_documents(connection, school, [(record, time.time_ns() // 1_000_000)])
+    await add_documents(connection, school, [(record, unix_ms())])
     await look_again(connection, school, await captures_judged_by(connection, school, [record]))
     return await _add(connection, school, document, name, body)
 

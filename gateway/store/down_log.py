@@ -6,7 +6,6 @@ places have no gaps and the chain can be compared; the bytes of what does not st
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.clock import unix_ms
 from gateway.store.dialect import add_or_replace, batched
 from gateway.store.tables.schools import boxes, down_heads, down_log
 from homework.errors import ClassboxError
@@ -101,7 +101,7 @@ async def append_all(connection: AsyncConnection, school: str, entries: Sequence
             "size": len(frame),
             "packed": frame,
             "origin": entry.origin,
-            "added_ms": time.time_ns() // 1_000_000,
+            "added_ms": unix_ms(),
         }
         standing[name] = _Standing(place, content)
         places.append(place)

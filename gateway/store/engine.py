@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from sqlalchemy import URL, Connection, Engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DatabaseError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from gateway.clock import unix_ms
 from gateway.store.asking import FROM_HEX
 from gateway.store.partitions import try_to_make_months
 from gateway.store.trouble import in_trouble, trouble_of
@@ -66,7 +66,7 @@ async def open_engine(url: str, *, connections: int = 10) -> AsyncEngine:
             await _bring_up_to_date(patient)
             await patient.dispose()
             engine = _server(parsed, connections=connections, patience_s=_PATIENCE_S)
-            await try_to_make_months(engine, time.time_ns() // 1_000_000)
+            await try_to_make_months(engine, unix_ms())
         case _:
             raise _no_address(url)
     return engine

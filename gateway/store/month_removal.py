@@ -6,13 +6,13 @@ Killed in between, the next run finishes it. A month that may still get sheets s
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from gateway.clock import unix_ms
 from gateway.store.archived import has_rows
 from gateway.store.partitions import month_at, table_of
 
@@ -22,7 +22,7 @@ _DETACHED = text("SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = to_r
 
 async def drop_empty_months(engine: AsyncEngine, months: Collection[int]) -> None:
     """Drop those of these months' tables that are empty and over. What cannot be done now is done another day."""
-    now = month_at(time.time_ns() // 1_000_000)
+    now = month_at(unix_ms())
     for month in sorted(months):
         if not 0 < month < now:
             continue

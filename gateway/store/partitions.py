@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from datetime import UTC, datetime
 from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from gateway.clock import unix_ms
 
 _log = logging.getLogger(__name__)
 _MAKING: Final = 0x6D6F6E7468
@@ -107,7 +108,7 @@ async def keep_months(engine: AsyncEngine) -> None:
     """Make months ahead, once a day, until cancelled."""
     while True:
         await asyncio.sleep(_DAY_S)
-        await try_to_make_months(engine, time.time_ns() // 1_000_000)
+        await try_to_make_months(engine, unix_ms())
 
 
 async def try_to_make_months(engine: AsyncEngine, now_ms: int) -> None:

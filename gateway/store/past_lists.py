@@ -5,7 +5,6 @@ Sealed under the school's key, as names are everywhere. The oldest go; who is fo
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
@@ -14,6 +13,7 @@ import msgspec
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.store.schools import school_key
 from gateway.store.tables.schools import past_lists
@@ -40,7 +40,7 @@ async def remember(connection: AsyncConnection, vault: Vault, school: str, befor
     row = {
         "school_id": school,
         "list_no": number,
-        "changed_ms": time.time_ns() // 1_000_000,
+        "changed_ms": unix_ms(),
         "person_id": person,
         "sealed": _sealed(await _names(connection, vault, school), number, before),
     }

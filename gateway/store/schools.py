@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from sqlalchemy import bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.store.dialect import add_or_replace, batched
 from gateway.store.erased import not_erased
@@ -57,7 +57,7 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str, *, 
             {
                 "school_id": checked_id(school),
                 "key_sealed": vault.seal(new_school_key(), purpose=f"school {school}"),
-                "added_ms": _now_ms(),
+                "added_ms": unix_ms(),
                 "title": title,
             },
         )
@@ -129,7 +129,7 @@ async def enrol_box(connection: AsyncConnection, vault: Vault, school: str, box:
         "school_id": school,
         "box_id": checked_id(box),
         "key_sealed": vault.seal(key, purpose=f"box {school}/{box}"),
-        "added_ms": _now_ms(),
+        "added_ms": unix_ms(),
     }
     await connection.execute(add_or_replace(connection, boxes, only=("key_sealed",)), row)
     return key
@@ -269,7 +269,3 @@ def opened_pupils(key: bytes, rows: Sequence[object]) -> tuple[KnownPupil, ...]:
         return KnownPupil(alias, Pupil(row.class_name, row.seat, name, pupil_id))  # type: ignore[attr-defined]
 
     return tuple(opened(row) for row in rows)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from aiohttp import web
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person
 from gateway.access.rules import may
+from gateway.clock import unix_ms
 
 
 def person_of(request: web.Request) -> Person:
@@ -20,4 +19,4 @@ def person_of(request: web.Request) -> Person:
 
 def may_here(request: web.Request, deed: Deed, thing: Thing) -> bool:
     """Whether who asks may do that to that, now."""
-    return may(person_of(request), deed, thing, time.time_ns() // 1_000_000)
+    return may(person_of(request), deed, thing, unix_ms())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date
 from typing import NamedTuple
 from urllib.parse import quote
@@ -10,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.access.person import Person
+from gateway.clock import unix_ms
 from gateway.reports.cache import ReportCache
 from gateway.reports.class_report import AnswerKey, SchoolReport
 from gateway.reports.periods import Term, day_at, term_named, term_of
@@ -119,7 +119,7 @@ def day_asked(request: web.Request, name: str) -> date | None:
 
 def today() -> date:
     """The day in this machine's zone."""
-    return day_at(now_ms())
+    return day_at(unix_ms())
 
 
 def person_of(request: web.Request) -> Person:
@@ -127,8 +127,3 @@ def person_of(request: web.Request) -> Person:
     person = request["person"]
     assert isinstance(person, Person)
     return person
-
-
-def now_ms() -> int:
-    """Now, in Unix milliseconds."""
-    return time.time_ns() // 1_000_000

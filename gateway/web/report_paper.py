@@ -14,6 +14,10 @@ _WRONG = 3
 """So many wrong answers stand beside an item."""
 
 
+_APART = "\N{EM SPACE}"
+"""Between an item's number and a question that may begin with a number: “3 31 × 2” is read as a sum of its own."""
+
+
 def report_paper(report: SchoolReport, view: ReportView, language: str) -> ReportSheet:
     """What is printed of a report."""
     _ = translator(language).gettext
@@ -60,11 +64,11 @@ def _lists(view: ReportView, _: Translate) -> list[ReportList]:
     return [
         ReportList(
             heading=_("To teach again"),
-            lines=tuple((f"{item.label} {item.prompt}", item.right) for item in view.reteach),
+            lines=tuple((f"{item.label}{_APART}{item.prompt}", item.right) for item in view.reteach),
         ),
         ReportList(
             heading=_("Same mistake"),
-            lines=tuple((f"{group.label} {group.prompt} ✗ {group.text}", group.names) for group in view.groups),
+            lines=tuple((f"{group.label}{_APART}{group.prompt} ✗ {group.text}", group.names) for group in view.groups),
         ),
         ReportList(
             heading=f"{_('Not handed in')} {len(view.missing)}",

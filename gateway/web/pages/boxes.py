@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 from aiohttp import web
@@ -10,6 +9,7 @@ from aiohttp import web
 from gateway.access.deeds import Deed
 from gateway.boxes import boxes_of
 from gateway.broker import lock_out, locked_out
+from gateway.clock import unix_ms
 from gateway.store.schools import box_key, enrol_box, school_key, void_box
 from gateway.web.box_view import box_views
 from gateway.web.office import office_address, render_office
@@ -89,7 +89,7 @@ class _Boxes:
             request,
             "boxes.html",
             status=200 if refused is None else 400,
-            boxes=box_views(found, time.time_ns() // 1_000_000, words),
+            boxes=box_views(found, unix_ms(), words),
             address=office_address(school, "boxes"),
             held=office_address(school, "held"),
             refused=refused.said(words) if refused is not None else None,

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.rules import may, names_for, visible_subjects
+from gateway.clock import unix_ms
 from gateway.reports.class_lines import class_lines
 from gateway.reports.week import WeekLine
 from gateway.store.schools import class_pupils, is_here
-from gateway.web.found import class_address, now_ms, person_of, place_in, pupil_address, school_address, term_asked
+from gateway.web.found import class_address, person_of, place_in, pupil_address, school_address, term_asked
 from gateway.web.rooms import Rooms, report_address, some_subject
 from gateway.web.week_view import class_view
 from ui.pages import language_of, render
@@ -33,7 +34,7 @@ class _Classes:
     async def page(self, request: web.Request) -> web.Response:
         """A class's homework in a term, and its pupils."""
         school, class_name = place_in(request)
-        person, at_ms, language = person_of(request), now_ms(), language_of(request)
+        person, at_ms, language = person_of(request), unix_ms(), language_of(request)
         store = self._rooms.store
         async with store.reading() as connection:
             if not await is_here(connection, school):
@@ -62,6 +63,6 @@ class _Classes:
         self, connection: AsyncConnection, request: web.Request, school: str, class_name: str
     ) -> Sequence[WeekLine]:
         """The homework of the class that the reader may see, the latest first."""
-        subjects = visible_subjects(person_of(request), school, class_name, now_ms())
+        subjects = visible_subjects(person_of(request), school, class_name, unix_ms())
         lines = await class_lines(connection, school, class_name, term_asked(request))
         return [line for line in lines if subjects is None or line.subject in subjects]

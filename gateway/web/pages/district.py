@@ -6,8 +6,9 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.rules import may
+from gateway.clock import unix_ms
 from gateway.web.figure_view import district_page
-from gateway.web.found import REPORTS, day_asked, now_ms, person_of, school_address, term_asked, today
+from gateway.web.found import REPORTS, day_asked, person_of, school_address, term_asked, today
 from gateway.web.pages.keys import DISTRICT_KEYS
 from gateway.web.rooms import Rooms
 from homework.errors import UsageError
@@ -24,7 +25,7 @@ def add_district(rooms: Rooms) -> None:
 
 def _page_of(rooms: Rooms, part: str) -> Handler:
     async def page(request: web.Request) -> web.Response:
-        person, at_ms = person_of(request), now_ms()
+        person, at_ms = person_of(request), unix_ms()
         async with rooms.store.reading() as connection:
             figures = await request.app[REPORTS].district_report(
                 connection,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 
 from aiohttp import web
 
 from gateway.access.deeds import Deed
 from gateway.access.rules import names_for
+from gateway.clock import unix_ms
 from gateway.forgetting import forget, pupil_called
 from gateway.store.boxes_told import not_told
 from gateway.store.erased import erased_at
@@ -58,7 +58,7 @@ class _Forgetting:
                 if "".join(typed.split()) != "".join(expected.split()):
                     raise UsageError("That is not what was to be typed. Nothing was erased.", remedy="Type it exactly.")
                 person = person_of(request).id
-                now_ms = time.time_ns() // 1_000_000
+                now_ms = unix_ms()
                 gone = await forget(connection, self._store.vault, school, alias, now_ms=now_ms, person=person)
                 places = [(school, assignment, class_name) for assignment, class_name in gone.touched]
                 await self._store.tell_others(connection, places)
@@ -78,7 +78,7 @@ class _Forgetting:
             waiting = await not_told(connection, school, alias.hex()) if erased is not None else []
             if erased is None and not listed:
                 await pupil_called(connection, self._store.vault, school, alias.hex())
-        shown = names_for(person_of(request), school, time.time_ns() // 1_000_000).open(listed)
+        shown = names_for(person_of(request), school, unix_ms()).open(listed)
         pupil = shown[0].pupil if shown else None
         when = None if erased is None else datetime.fromtimestamp(erased.erased_ms / 1000).astimezone()
         return render_office(

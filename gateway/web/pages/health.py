@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hmac
 import ipaddress
-import time
 
 from aiohttp import web
 
 from gateway.access.deeds import Deed
+from gateway.clock import unix_ms
 from gateway.figures import CONTENT_TYPE
 from gateway.store.schools import school_ids
 from gateway.store.stock import stock
@@ -65,7 +65,7 @@ class _Health:
         status = self._rooms.status()
         try:
             async with asyncio.timeout(_PATIENCE_S), self._rooms.store.reading() as connection:
-                counted = await stock(connection, now_ms=time.time_ns() // 1_000_000)
+                counted = await stock(connection, now_ms=unix_ms())
         except (StoreTrouble, TimeoutError):
             counted = None
         self._rooms.figures.store(up=counted is not None)

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.deeds import SOME, Deed, Thing
 from gateway.access.person import Person
 from gateway.access.rules import may, names_for, visible_subjects
+from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.reports.comments import keep_comment
 from gateway.reports.periods import Term
 from gateway.reports.pupil_report import PupilReport, PupilSheet, Sees, pupil_report
 from gateway.reports.settings import report_settings
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
-from gateway.web.found import attachment, class_address, now_ms, person_of, place_in, pupil_address, term_asked
+from gateway.web.found import attachment, class_address, person_of, place_in, pupil_address, term_asked
 from gateway.web.pupil_view import parents_slip, parents_words, pupil_page
 from gateway.web.rooms import Rooms, report_address, some_subject, thing_of_address
 from gateway.web.words import subject_text
@@ -59,7 +60,7 @@ class _Pupils:
         language = language_of(request)
         words = translator(language).gettext
         address = pupil_address(report.school, report.pupil)
-        person, at_ms = person_of(request), now_ms()
+        person, at_ms = person_of(request), unix_ms()
         of_class = Thing(school=report.school, class_name=report.class_name, subject=SOME)
         async with self._rooms.store.reading() as connection:
             settings = await report_settings(connection, report.school)
@@ -124,7 +125,7 @@ class _Pupils:
                 term=report.term,
                 text=text,
                 person_id=person_of(request).id,
-                at_ms=now_ms(),
+                at_ms=unix_ms(),
             )
         raise web.HTTPSeeOther(f"{pupil_address(report.school, report.pupil)}{_query(request)}#comment")
 
@@ -148,7 +149,7 @@ class _Pupils:
             pupil,
             term=term_asked(request),
             subject=request.query.get("subject") or None,
-            at_ms=now_ms(),
+            at_ms=unix_ms(),
             on_paper=on_paper,
         )
 

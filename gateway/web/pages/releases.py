@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed
 from gateway.access.people import account
+from gateway.clock import unix_ms
 from gateway.reports.class_report import SchoolReport
 from gateway.store.dialect import lock_school
 from gateway.store.releases import hold_back, release, release_of
 from gateway.store.store import Store
 from gateway.web.asking import may_here, person_of
-from gateway.web.found import now_ms
 from gateway.web.people_words import time_words
 from gateway.web.rooms import REPORT, Rooms, place_of, report_address
 
@@ -34,7 +34,7 @@ def add_releases(rooms: Rooms) -> None:
     async def let_out(connection: AsyncConnection, request: web.Request) -> None:
         school, class_name, assignment = place_of(request)
         who = person_of(request).id
-        await release(connection, school, class_name, assignment, person_id=who, at_ms=now_ms())
+        await release(connection, school, class_name, assignment, person_id=who, at_ms=unix_ms())
 
     async def take_back(connection: AsyncConnection, request: web.Request) -> None:
         school, class_name, assignment = place_of(request)

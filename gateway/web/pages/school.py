@@ -6,13 +6,13 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.rules import may, visible_classes
+from gateway.clock import unix_ms
 from gateway.store.schools import class_sizes
 from gateway.web.figure_view import school_page
 from gateway.web.found import (
     REPORTS,
     class_address,
     day_asked,
-    now_ms,
     person_of,
     school_address,
     term_asked,
@@ -39,7 +39,7 @@ class _Schools:
     def page_of(self, part: str) -> Handler:
         async def page(request: web.Request) -> web.Response:
             school = request.match_info["school"]
-            person, at_ms = person_of(request), now_ms()
+            person, at_ms = person_of(request), unix_ms()
             visible = visible_classes(person, school, at_ms)
             async with self._rooms.store.reading() as connection:
                 figures = await request.app[REPORTS].school_report(

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, Role
 from gateway.access.rules import may, names_for, visible_classes, visible_subjects
+from gateway.clock import unix_ms
 from gateway.store.reading import Cursor, assignments_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_titles
 from gateway.store.stock import how_far
-from gateway.web.found import class_address, now_ms, person_of, pupil_address, school_address
+from gateway.web.found import class_address, person_of, pupil_address, school_address
 from gateway.web.office import doors_of_schools
 from gateway.web.rooms import Rooms, report_address
 from gateway.web.start_view import Door, SchoolLines, StartView, cursor_asked, earlier_address, line_view, next_steps
@@ -48,7 +49,7 @@ class _Start:
         self._rooms = rooms
 
     async def page(self, request: web.Request) -> web.Response:
-        seen = _Seen(person_of(request), now_ms())
+        seen = _Seen(person_of(request), unix_ms())
         _ = translator(language_of(request)).gettext
         wanted, cursor = request.query.get("school"), cursor_asked(request.query)
         async with self._rooms.store.reading() as connection:

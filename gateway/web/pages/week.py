@@ -8,9 +8,10 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, Role
+from gateway.clock import unix_ms
 from gateway.reports.week import WeekClass, week
 from gateway.store.schools import school_ids
-from gateway.web.found import now_ms, person_of, today
+from gateway.web.found import person_of, today
 from gateway.web.rooms import Rooms, report_address
 from gateway.web.week_view import monday_asked, week_view
 from ui.pages import language_of, render
@@ -43,7 +44,7 @@ def _own(request: web.Request) -> Thing:
 
 def _classes(person: Person, schools: Sequence[str]) -> list[WeekClass]:
     """Whose homework belongs into the week of that person: a teacher's classes, all of a head's schools."""
-    at_ms = now_ms()
+    at_ms = unix_ms()
     return [
         WeekClass(school, grant.class_name, grant.subject)
         for grant in person.grants

@@ -21,10 +21,10 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS
 from schemathesis.schemas import APIOperation
 
-from gateway.access.access import unix_ms
 from gateway.access.person import anybody_here
 from gateway.access.program_keys import GOOD_FOR, GOOD_FOR_DISTRICT, make_key
 from gateway.api.interface import INTERFACE, document_of
+from gateway.clock import unix_ms
 from gateway.config import load_config
 from gateway.simulated_school import make_school
 from gateway.store.store import open_store
