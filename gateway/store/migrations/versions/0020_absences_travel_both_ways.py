@@ -1,7 +1,7 @@
 """What people say of pupils' absence, on boxes and at the school, has a place of its own.
 
 Revision ID: 0020
-Revises: 0022
+Revises: 0019
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0020"
-down_revision: str | None = "0022"
+down_revision: str | None = "0019"
 branch_labels: None = None
 depends_on: None = None
 rolling: bool = True

@@ -1,6 +1,6 @@
 """The results of a test are shown to families once its teacher has released them, class by class.
 
-Revision ID: 0022
+Revision ID: 0019
 Revises: 0018
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0022"
+revision: str = "0019"
 down_revision: str | None = "0018"
 branch_labels: None = None
 depends_on: None = None

@@ -1,7 +1,7 @@
 """A correction made at the school says whose word it is by account: two people may have one name.
 
-Revision ID: 0026
-Revises: 0021
+Revision ID: 0023
+Revises: 0022
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0026"
-down_revision: str | None = "0021"
+revision: str = "0023"
+down_revision: str | None = "0022"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 
 def upgrade() -> None:

@@ -1,6 +1,6 @@
 """What worksheets say is kept beside their text, ready to be read (`gateway.store.parsed`).
 
-Revision ID: 0019
+Revision ID: 0021
 Revises: 0020
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0019"
+revision: str = "0021"
 down_revision: str | None = "0020"
 branch_labels: None = None
 depends_on: None = None

@@ -1,7 +1,7 @@
 """Keys of programs that read the district's figures: of no one school.
 
-Revision ID: 0027
-Revises: 0026
+Revision ID: 0024
+Revises: 0023
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0027"
-down_revision: str | None = "0026"
+revision: str = "0024"
+down_revision: str | None = "0023"
 branch_labels: None = None
 depends_on: None = None
+rolling: bool = True
 
 
 def upgrade() -> None:
