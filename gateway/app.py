@@ -28,8 +28,8 @@ from gateway.figures import Figures
 from gateway.garbage import calm_collector
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
+from gateway.keeping.retention import Retention
 from gateway.reports.worker import SummaryWorker
-from gateway.retention import Retention
 from gateway.stick import StickWatch
 from gateway.store.news import Place
 from gateway.store.store import Store, open_store

@@ -20,12 +20,12 @@ from gateway.arrivals import Arrived
 from gateway.booking import RowName
 from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in
+from gateway.keeping.stragglers import archived_pages
 from gateway.poison import REFUSED, refuses
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
 from gateway.store.store import Store
 from gateway.store.tables.sheets import held_records
-from gateway.stragglers import archived_pages
 from homework.errors import ClassboxError
 from sync.errors import FutureVersion, MalformedRecord, WireError
 from sync.lanes import EPOCH_BYTES, Lane

@@ -18,6 +18,7 @@ from gateway.arrivals import Arrived
 from gateway.booking import RowName
 from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in_all
+from gateway.keeping.stragglers import archived_pages
 from gateway.poison import REFUSED, refuses
 from gateway.store.boots import note_boots
 from gateway.store.dialect import lock_school, lock_schools
@@ -35,7 +36,6 @@ from gateway.store.rollups import touch_school
 from gateway.store.schools import box_keys
 from gateway.store.store import Store
 from gateway.store.trouble import in_trouble
-from gateway.stragglers import archived_pages
 from sync.envelope import Envelope, Erased, digest_of
 from sync.errors import FutureVersion, MalformedRecord, StoreTrouble
 from sync.lanes import Lane

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from gateway.archiving import Archived, archive_month, finish
 from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
-from gateway.retention import Retention
+from gateway.keeping.archiving import Archived, archive_month, finish
+from gateway.keeping.retention import Retention
 from gateway.store.archive_file import ArchiveError
 from gateway.store.archived import ArchivedMonth, archived
 from gateway.store.schools import school_ids, school_key

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from gateway.clean_archives import clean_archives
 from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
-from gateway.forgetting import Forgotten, forget, pupil_called, readmit
+from gateway.keeping.clean_archives import clean_archives
+from gateway.keeping.forgetting import Forgotten, forget, pupil_called, readmit
 from gateway.store.store import Store
 from homework.errors import UsageError
 from ui.language import terminal_language, translator

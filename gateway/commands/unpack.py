@@ -13,13 +13,13 @@ import click
 
 from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
-from gateway.forgetting import pupil_called
-from gateway.pupil_export import pupil_file
+from gateway.keeping.forgetting import pupil_called
+from gateway.keeping.pupil_export import pupil_file
+from gateway.keeping.unpacking import COLUMNS, Row, page_items
 from gateway.store.archive_file import arrow
 from gateway.store.audit_lines import write_line
 from gateway.store.schools import school_key
 from gateway.store.store import Store
-from gateway.unpacking import COLUMNS, Row, page_items
 from homework.errors import BadFileError
 from homework.tables import safe_text
 from sync.whole_files import write_whole

@@ -315,11 +315,15 @@ def _is_over(summary: Summary, now_ms: int) -> bool:
 
 
 def _with_its_own_roster(summary: Summary, old: Any, today: date) -> Summary:
-    """Of old homework the class list of its own time stays: today's says who sits there now."""
+    """Of old homework the class list of its own time stays: today's says who sits there now. It says of which it is."""
     if summary.roster_version == old.roster_version or summary.day >= day_number(today - ROSTER_COUNTS_FOR):
         return summary
     return msgspec.structs.replace(
-        summary, size=old.size, expected=max(old.expected, summary.handed_in), excused=old.excused
+        summary,
+        roster_version=old.roster_version,
+        size=old.size,
+        expected=max(old.expected, summary.handed_in),
+        excused=old.excused,
     )
 
 

@@ -40,7 +40,7 @@ async def check(connection: AsyncConnection) -> CheckResult:
         linked = await _linked(connection, school)
         corrected = {one.record.capture for one in await all_corrections(connection, school)}
         months = select(page_records.c.month).where(page_records.c.school_id == school).distinct()
-        gone = await going(connection, school)  # counts nowhere by now: `gateway.archiving` takes it away
+        gone = await going(connection, school)  # counts nowhere by now: `gateway.keeping.archiving` takes it away
         for month in sorted(set((await connection.execute(months)).scalars()) - gone):
             looked = await _look_at_month(connection, school, month, linked=linked, corrected=corrected, totals=totals)
             pages += looked.pages

@@ -185,7 +185,7 @@ def not_enrolled(school: str, box: str) -> ClassboxError:
 async def import_roster(connection: AsyncConnection, vault: Vault, school: str, roster: Roster) -> None:
     """Make the classes of a roster what it says; classes that it does not name stay as they are.
 
-    Who was erased at the school is left out (`gateway.forgetting.readmit`).
+    Who was erased at the school is left out (`gateway.keeping.forgetting.readmit`).
     """
     key = await school_key(connection, vault, school)
     names = Vault(key)

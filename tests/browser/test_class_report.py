@@ -167,7 +167,7 @@ async def test_text_that_would_be_markup_is_shown_as_text(evil_site: Site, page:
     await expect(page.locator(".item-prompt").first).to_have_text(EVIL)
     await expect(page.locator(".chips li").first).to_have_text(f"01 {EVIL[:31]}")
     await page.goto(evil_site.url)
-    await expect(page.locator(".line-title")).to_have_text(EVIL)
+    await expect(page.locator(".line-title")).to_contain_text(EVIL)
     assert await page.locator("main img, main script").count() == 0
     assert "hacked" not in await page.title()
 

@@ -10,15 +10,15 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway import archiving
-from gateway.archiving import ArchiveError, archive_month, finish, first_kept, months_before
-from gateway.clean_archives import clean_archives
 from gateway.config import GatewayConfig, RetentionConfig
-from gateway.forgetting import forget
 from gateway.held import accept
+from gateway.keeping import archiving
+from gateway.keeping.archiving import ArchiveError, archive_month, finish, first_kept, months_before
+from gateway.keeping.clean_archives import clean_archives
+from gateway.keeping.forgetting import forget
+from gateway.keeping.retention import Retention
 from gateway.reports.cache import ReportCache
 from gateway.reports.summaries import Place
-from gateway.retention import Retention
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.archive_file import RowDigest, read_digest, read_rows

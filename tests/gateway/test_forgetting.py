@@ -18,8 +18,8 @@ from gateway.access.person import Grant, Role
 from gateway.cli import main
 from gateway.config import GatewayConfig
 from gateway.correcting import Field, Sayer, correct
-from gateway.forgetting import Forgotten, forget, pupil_called, readmit
 from gateway.ingest import StoreIngest
+from gateway.keeping.forgetting import Forgotten, forget, pupil_called, readmit
 from gateway.reports.comments import keep_comment
 from gateway.reports.periods import term_of
 from gateway.simulated_class import SimulatedBox

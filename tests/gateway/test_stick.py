@@ -22,7 +22,7 @@ from edge.pictures import Pictures
 from edge.stick_exchange import Exchanged, StickWatch, exchange, put_out, take_answers
 from edge.web.summary import REPORT_SETTING
 from gateway.config import load_config
-from gateway.forgetting import forget
+from gateway.keeping.forgetting import forget
 from gateway.simulated_school import BOX, SimulatedSchool, make_school
 from gateway.stick import register_stick, schools_of, take_stick
 from gateway.store.boxes_told import not_told

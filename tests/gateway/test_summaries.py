@@ -178,6 +178,9 @@ async def test_a_new_class_list_says_nothing_of_homework_of_last_year(scene: Sce
     assert await scene.worker.catch_up() == 1
     row = await scene.row()
     assert (row["size"], row["expected"], row["handed_in"]) == (12, 12, 3)
+    assert await scene.worker.catch_up() == 0
+    checked = await scene.check()
+    assert (checked.faults, checked.waiting) == ((), 1)  # made of another list than today's, and meant to be
 
 
 @pytest.mark.parametrize("size", [1, 60])

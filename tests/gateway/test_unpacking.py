@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from gateway.cli import main
-from gateway.pupil_export import pupil_file
+from gateway.keeping.pupil_export import pupil_file
+from gateway.keeping.unpacking import COLUMNS, page_items
 from gateway.simulated_school import SimulatedSchool
-from gateway.unpacking import COLUMNS, page_items
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from sync.records import CropRecord, crop_place

@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.access.deeds import Deed
 from gateway.access.rules import names_for
 from gateway.clock import unix_ms
-from gateway.forgetting import forget, pupil_called
+from gateway.keeping.forgetting import forget, pupil_called
 from gateway.store.boxes_told import not_told
 from gateway.store.erased import erased_at
 from gateway.store.schools import pupils_named, school_key

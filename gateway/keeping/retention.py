@@ -15,10 +15,10 @@ from typing import Final
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.archiving import archive_month, finish, first_kept, months_before
-from gateway.clean_archives import clean_archives
 from gateway.clock import unix_ms
 from gateway.config import RetentionConfig
+from gateway.keeping.archiving import archive_month, finish, first_kept, months_before
+from gateway.keeping.clean_archives import clean_archives
 from gateway.store.archive_file import ArchiveError
 from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.schools import school_ids
