@@ -72,12 +72,16 @@ class GatewayLink:
         software: str = "",
         down_log: DownLog | None = None,
         batch: int = 64,
+        gather_s: float = 0.1,
         longest_pause_s: float = 15.0,
         group: str | None = None,
         turn: Turn | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         """Set up a link; nothing happens before `run`. At most `batch` messages share a transaction.
+
+        After one that was smaller what comes within `gather_s` of its beginning goes into the next: a transaction costs
+        many times what another message in it does. The first message after a silence waits for nobody.
 
         Several gateways on one store have the same `group`, a secret, under which a broker that can shares the
         envelopes among them. All else is heard by the one whose `turn` it is, and so are the envelopes where the
@@ -94,7 +98,8 @@ class GatewayLink:
         self._attempt = 0
         self._unshared_until_s = 0.0
         self._shares = self._listens = False
-        self._batch, self._longest_pause_s, self._on_change = batch, longest_pause_s, on_change
+        self._batch, self._gather_s = batch, gather_s
+        self._longest_pause_s, self._on_change = longest_pause_s, on_change
         self._connected = asyncio.Event()
         self._trouble: ClassboxError | None = None
         self._worth_a_line = Seldom()
@@ -158,7 +163,10 @@ class GatewayLink:
                     tasks.create_task(self._take_turns(connection, self._turn), name="turn")
                 while True:
                     arrived = await connection.arrived(self._batch)
+                    began_s = time.monotonic()
                     self._queue(await self._session.handle([Message(*message) for message in arrived]))
+                    if len(arrived) < self._batch:
+                        await asyncio.sleep(began_s + self._gather_s - time.monotonic())
 
     def _queue(self, answers: Sequence[Message]) -> None:
         for answer in answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from sync.box_link import BoxLink
 from sync.box_session import Pace
 from sync.broker_address import BrokerAddress
 from sync.connection import connected
-from sync.envelope import Envelope, decode_envelope
+from sync.envelope import Envelope, decode_envelope, encode_envelope
 from sync.gateway_link import GatewayLink
-from sync.lanes import Lane
+from sync.lanes import Lane, first_link
 from sync.line import THIN_LINEAR_TIMEOUTS
 from sync.outbox_file import OutboxFile
+from sync.receipts import Receipt
 from sync.signed import MessageKind
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.state import BoxState, encode_box_state
@@ -134,6 +136,47 @@ async def test_receipts_do_not_wait_for_one_anothers_acknowledgement_and_keep_th
             await until(lambda: len(_receipts(broker)) == len(names))
             assert [where.split("/")[3] for where in _receipts(broker)] == names
             broker.release()
+
+
+async def test_what_comes_soon_after_one_another_shares_a_transaction_and_the_first_waits_for_nobody():
+    """A district's boxes send single sheets at any moment: a transaction for each would cost many times the sheets."""
+    names = [f"box-{n}" for n in range(30)]
+    batches: list[int] = []
+
+    class Counting(MemoryIngest):
+        async def box_key(self, school: str, box: str) -> bytes:
+            return KEY
+
+        async def take(self, some: Sequence[Envelope]) -> Sequence[Receipt]:
+            batches.append(len(some))
+            return await super().take(some)
+
+    def sheet(box: str) -> bytes:
+        epoch = random.randbytes(8)
+        return encode_envelope(
+            Envelope(
+                school=SCHOOL,
+                box=box,
+                epoch=epoch,
+                lane=Lane.RESULTS,
+                first_seq=1,
+                before=first_link(epoch, Lane.RESULTS),
+                challenge=bytes(8),
+                entries=(page_record(random.randbytes(16), 1),),
+            ),
+            KEY,
+        )
+
+    async with answering() as broker:
+        link = GatewayLink(ingest=Counting(random.Random(1)), broker=BrokerAddress(url=broker.url), gather_s=0.5)
+        async with running(link):
+            await until(lambda: link.connected)
+            for name in names:
+                broker.send(topic(SCHOOL, name, "up"), sheet(name))
+                await asyncio.sleep(0.01)
+            await until(lambda: sum(batches) == 30)
+    assert batches[0] == 1
+    assert len(batches) <= 4
 
 
 async def test_a_line_that_loses_packets_is_asked_again_soon_and_a_dead_one_is_given_up() -> None:
