@@ -79,7 +79,8 @@ class SummaryWorker:
     """Told what has changed (`tell`), works it off in `run`. `quiet_s` is how long a class has to be quiet before.
 
     A class that never is, is looked at `longest_s` after its first change. Every `sweep_s` all is compared, every
-    `look_s` it is looked for homework that was due. `zone` is where the schools are (None: where this machine is).
+    `look_s` it is looked for homework that was due, and no sooner again through a school that has something new. `zone`
+    is where the schools are (None: where this machine is).
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class SummaryWorker:
         self._waiting: dict[Place, _Waiting] = {}
         self._schools: set[str] = set()
         self._known: dict[str, Versions] = {}
+        self._school_looked_s: dict[str, float] = {}
         self._looked_s = self._swept_s = float("-inf")
         self._news = asyncio.Event()
         self._hurries = False
@@ -174,10 +176,15 @@ class SummaryWorker:
     async def _rest(self) -> None:
         """Until there may be something to do."""
         now_s = time.monotonic()
-        next_s = min(self._looked_s + self._look_s, self._swept_s + self._sweep_s, *map(self._ripe_s, self._waiting))
+        next_s = min(
+            self._looked_s + self._look_s,
+            self._swept_s + self._sweep_s,
+            *map(self._ripe_s, self._waiting),
+            *map(self._due_s, self._schools),
+        )
         self._news.clear()
         if self._waiting or self._schools:  # what comes meanwhile is not ripe before
-            await asyncio.sleep(min(self._quiet_s, max(0.0, next_s - now_s)) if self._waiting else 0)
+            await asyncio.sleep(min(self._quiet_s, max(0.0, next_s - now_s)))
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, next_s - now_s)):
@@ -187,11 +194,20 @@ class SummaryWorker:
         waiting = self._waiting[place]
         return min(waiting.last_s + self._quiet_s, waiting.first_s + self._longest_s)
 
+    def _due_s(self, school: str) -> float:
+        """When a school of which something has changed may be looked through again.
+
+        In the hour before lessons worksheets come all the time, and with them the sheets, of which is told class by
+        class: a look through the term's summaries for each would be all that a gateway does.
+        """
+        return self._school_looked_s.get(school, float("-inf")) + self._look_s
+
     def _forget(self) -> None:
         """Whoever does it next compares everything, so nothing has to be remembered."""
         self._waiting.clear()
         self._schools.clear()
         self._known.clear()
+        self._school_looked_s.clear()
         self._looked_s = self._swept_s = float("-inf")
 
     async def _look(self) -> None:
@@ -201,7 +217,8 @@ class SummaryWorker:
             async with self._store.reading() as connection:
                 self._at_once(await overdue(connection, self._now_ms() - CLOSED_AFTER_MS))
             self._looked_s = now_s
-        schools, self._schools = self._schools, set()
+        schools = {school for school in self._schools if self._due_s(school) <= now_s}
+        self._schools -= schools
         if now_s - self._swept_s >= self._sweep_s:
             async with self._store.reading() as connection:
                 schools |= await changed_schools(connection, self._known)
@@ -212,6 +229,7 @@ class SummaryWorker:
             self._at_once(found)
             if versions is not None:
                 self._known[school] = versions
+            self._school_looked_s[school] = now_s
             await self._pack(school)
 
     async def _pack(self, school: str) -> None:

@@ -13,6 +13,7 @@ from gateway.reports.check import SummaryCheck, check_summaries
 from gateway.reports.periods import day_number, day_numbered, term_of
 from gateway.reports.shelf import Shelf, Work
 from gateway.reports.summaries import Place, grade_of_class, plain, points_of, summarise
+from gateway.reports.sweep import out_of_date
 from gateway.reports.worker import CLOSED_AFTER_MS, Finished, NotOurTurn, SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import SimulatedSchool, make_school
@@ -343,6 +344,25 @@ async def test_a_class_is_looked_at_when_it_has_been_quiet_and_at_last_when_it_n
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_worksheets_that_come_all_the_time_let_a_school_be_looked_through_once_in_a_while(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+
+    async def counted(connection: AsyncConnection, school: str, *more: object) -> object:
+        looks.append(school)
+        return await out_of_date(connection, school, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("gateway.reports.worker.out_of_date", counted)
+    worker = scene.another_worker(scene.school.store, look_s=0.4, quiet_s=0.01)
+    task = asyncio.create_task(worker.run())
+    for _ in range(50):
+        worker.tell([Changed(scene.school.school, None, None)])
+        await asyncio.sleep(0.02)
+    task.cancel()
+    assert 2 <= len(looks) <= 5
 
 
 async def test_of_two_gateways_one_works_and_the_other_takes_over(scene: Scene) -> None:
