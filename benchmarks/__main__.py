@@ -1,6 +1,7 @@
 """`make bench`: runs every benchmark and writes `docs/benchmarks.md`, with the conditions of the run.
 
-`python -m benchmarks crash wear` runs those alone and leaves the other parts of the report as they stand.
+`python -m benchmarks crash wear` runs those alone and leaves the other parts of the report as they stand;
+`python -m benchmarks term --figures FILE` writes what `benchmarks.term --json` has printed into FILE.
 Each module here answers one question, prints figures, and prints one JSON object with `--json`. Those that need the
 handwriting run when `--data DIR` says where it is; without, what they printed before stays in the report.
 """
@@ -22,6 +23,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 REPORT = HERE.parent / "docs" / "benchmarks.md"
 LIMIT_S = 1800
+IN_PART = frozenset({"term"})
+"""Of the whole a tenth is run here; what the hours of the whole gave is written with `--figures`."""
 NEED_DATA = frozenset({"hands", "peers_ocr"})
 MAY_USE_DATA = frozenset({"reading"})
 
@@ -73,7 +76,7 @@ def rows_table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def remarks() -> dict[str, list[str]]:
-    """What people wrote beside the figures, by benchmark: quoted lines (`> `) outlive the next run."""
+    """What people wrote beside the figures, by benchmark ("": above all): quoted lines (`> `) outlive the next run."""
     found: dict[str, list[str]] = {}
     name = ""
     for line in REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []:
@@ -121,13 +124,22 @@ def kept(name: str) -> list[str]:
     return lines[start:end]
 
 
+def last_object(printed: str) -> dict[str, Any]:
+    """The JSON object in the last line of what a benchmark printed."""
+    found: dict[str, Any] = json.loads(printed.strip().splitlines()[-1])
+    return found
+
+
 def main() -> int:
     """Run them; exit 1 when one fails, after the others have run."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", choices=[*names(), []], help="these alone")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--data", type=Path, help="folder with the handwriting")
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="what NAME --json printed before; nothing is run")
     options = parser.parse_args()
+    if options.figures is not None and len(options.names) != 1:
+        parser.error("--figures are of one benchmark: name it")
     data = ["--data", str(options.data)] if options.data is not None else []
     parts: list[str] = []
     said = remarks()
@@ -138,7 +150,11 @@ def main() -> int:
             parts += kept(name)
             continue
         print(f"{name}: {question(name)}", flush=True)
-        extra = [*(["--quick"] if options.quick else []), *(data if name in NEED_DATA | MAY_USE_DATA else [])]
+        if options.figures is not None:
+            parts += section(name, last_object(options.figures.read_text(encoding="utf-8")), said.get(name, []))
+            continue
+        quick = options.quick or name in IN_PART
+        extra = [*(["--quick"] if quick else []), *(data if name in NEED_DATA | MAY_USE_DATA else [])]
         done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{name}", "--json", *extra],
             capture_output=True,
@@ -152,14 +168,15 @@ def main() -> int:
             parts += kept(name)
             print(f"  failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}", file=sys.stderr)
             continue
-        parts += section(name, json.loads(done.stdout.strip().splitlines()[-1]), said.get(name, []))
+        parts += section(name, last_object(done.stdout), said.get(name, []))
     head = [
         "# Benchmarks",
         "",
         "`make bench` runs them all, each alone is `python -m benchmarks.NAME --json`. One run each: compare ratios.",
         "",
     ]
-    REPORT.write_text("\n".join([*head, *(f"- {line}" for line in conditions()), "", *parts]), encoding="utf-8")
+    head += [*(f"- {line}" for line in conditions()), "", *(said[""] + [""] if "" in said else [])]
+    REPORT.write_text("\n".join([*head, *parts]), encoding="utf-8")
     print(f"wrote {REPORT.name}")
     return 1 if failed else 0
 
