@@ -7,7 +7,6 @@ what survives a power cut. The same envelope twice has nothing new and changes n
 from __future__ import annotations
 
 import logging
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -16,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.arrivals import Arrived
 from gateway.booking import RowName
+from gateway.box_keys import BoxKeys
 from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in_all
 from gateway.keeping.stragglers import archived_pages
@@ -33,7 +33,6 @@ from gateway.store.lanes import (
     save_lanes,
 )
 from gateway.store.rollups import touch_school
-from gateway.store.schools import box_keys
 from gateway.store.store import Store
 from gateway.store.trouble import in_trouble
 from sync.envelope import Envelope, Erased, digest_of
@@ -45,8 +44,6 @@ from sync.records import DocumentRecord, HealthRecord, PageResult, Record
 from sync.state import BoxState
 
 _log = logging.getLogger(__name__)
-KEY_LASTS_S = 5.0
-"""How long a box's key is remembered, so that a revoked box is refused soon and a busy one costs no query."""
 _OFTEN = 3
 """How often an envelope fails alone before its records are tried one by one: what was a passing fault is over then."""
 _FAILURES_KEPT = 1000
@@ -83,7 +80,7 @@ class StoreIngest:
         self._store = store
         self._on_change = on_change
         self._now_ms = now_ms
-        self._keys: dict[tuple[str, str], tuple[float, bytes]] = {}
+        self._keys = BoxKeys(store)
         self._failures: Counter[tuple[str, str, bytes, Lane, int]] = Counter()
         self.counts: Counter[str] = Counter()
 
@@ -96,19 +93,7 @@ class StoreIngest:
 
         The others are counted.
         """
-        now_s = time.monotonic()
-        unknown: dict[str, set[str]] = defaultdict(set)
-        for school, box in names:
-            if (school, box) not in self._keys or now_s - self._keys[school, box][0] >= KEY_LASTS_S:
-                unknown[school].add(box)
-        if unknown:
-            async with self._store.reading() as connection:
-                for school, mine in unknown.items():
-                    found = await box_keys(connection, self._store.vault, school, mine)
-                    for box in mine:
-                        self._keys.pop((school, box), None)
-                    self._keys |= {(school, box): (now_s, key) for box, key in found.items()}
-        keys = {name: self._keys[name][1] for name in names if name in self._keys}
+        keys = await self._keys.of(names)
         self.counts["unknown box"] += len(names) - len(keys)
         return keys
 

@@ -23,7 +23,9 @@ EACH_COUNTS: Collection[str] = ("correction", "absence")
 MAX_BODY_BYTES = 16 << 20
 """What a body may unpack to. Pictures of empty pages are the largest: one of A4 has some 100 KB to 1 MiB."""
 MAX_WINDOW_BYTES = 8 << 20
-_LEVEL = 19
+_LEVEL = 12
+"""zstd's: a worksheet of 3.3 KB becomes 1,029 bytes in 0.17 ms; level 19 takes 0.95 ms for 24 bytes less, and a
+district gives 300,000 worksheets a term."""
 _DIGEST_BYTES = 16
 FIRST_CHAIN = bytes(_DIGEST_BYTES)
 """The chain before place 1."""

@@ -80,8 +80,9 @@ class GatewayLink:
     ) -> None:
         """Set up a link; nothing happens before `run`. At most `batch` messages share a transaction.
 
-        After one that was smaller what comes within `gather_s` of its beginning goes into the next: a transaction costs
-        many times what another message in it does. The first message after a silence waits for nobody.
+        After one that was smaller what comes within `gather_s` of its beginning goes into the next, because a
+        transaction costs more than another message in it: of 500 single sheets a second a gateway has a quarter less
+        to do so, and receipts come 0.05 s later. The first message after a silence waits for nobody.
 
         Several gateways on one store have the same `group`, a secret, under which a broker that can shares the
         envelopes among them. All else is heard by the one whose `turn` it is, and so are the envelopes where the

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import Select, bindparam, delete, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.clock import unix_ms
 from gateway.keys import Vault
+from gateway.store.asking import Asked
 from gateway.store.dialect import add_or_replace, batched
 from gateway.store.erased import not_erased
 from gateway.store.rollups import touch_school
@@ -20,6 +22,8 @@ from homework.roster import Pupil, Roster
 from provisioning.keys import new_box_key, new_school_key
 from sync.pseudonym import pseudonym
 from sync.topics import checked_id
+
+_BOXES = Asked("boxes_named", school_id="TEXT", box_id="TEXT")
 
 LONGEST_TITLE = 128
 
@@ -144,15 +148,18 @@ async def box_key(connection: AsyncConnection, vault: Vault, school: str, box: s
     return None if sealed is None else vault.open(sealed, purpose=f"box {school}/{box}")
 
 
-async def box_keys(connection: AsyncConnection, vault: Vault, school: str, names: Collection[str]) -> dict[str, bytes]:
-    """The keys of those of a school's boxes that are enrolled."""
-    keys: dict[str, bytes] = {}
-    for some in batched(sorted(names)):
-        found = await connection.execute(
-            select(boxes.c.box_id, boxes.c.key_sealed).where(boxes.c.school_id == school, boxes.c.box_id.in_(some))
-        )
-        keys |= {box: vault.open(sealed, purpose=f"box {school}/{box}") for box, sealed in found}
-    return keys
+async def sealed_box_keys(
+    connection: AsyncConnection, names: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], bytes]:
+    """The keys of those boxes (school, box) that are enrolled, as they lie in the store."""
+    dialect = connection.dialect.name
+    found = await connection.execute(_boxes_named(dialect), _BOXES.values(dialect, sorted(names)))
+    return {(row.school_id, row.box_id): bytes(row.key_sealed) for row in found}
+
+
+@cache
+def _boxes_named(dialect: str) -> Select[Any]:
+    return _BOXES.matching(dialect, boxes)
 
 
 async def void_box(connection: AsyncConnection, vault: Vault, school: str, box: str) -> None:

@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from gateway.box_keys import LASTS_S
 from gateway.cli import main
 from gateway.config import load_config
-from gateway.ingest import KEY_LASTS_S, StoreIngest
+from gateway.ingest import StoreIngest
 from gateway.store.schools import add_school, enrol_box
 from gateway.store.store import Store, open_store
 from gateway.store.tables.sheets import page_records
@@ -123,7 +124,7 @@ async def test_a_stolen_box_is_locked_out_while_it_is_connected_and_a_new_card_b
             assert "The broker has been told, and refuses it." in said
             # Promised is a minute. The broker reads its files when it comes to it, and the gateway knows a key for a
             # few seconds: what is sent in them may be taken still.
-            await asyncio.sleep(KEY_LASTS_S + 1)
+            await asyncio.sleep(LASTS_S + 1)
             stolen.capture()
             other.capture()
             link.wake()
