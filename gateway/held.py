@@ -20,7 +20,7 @@ from gateway.arrivals import Arrived
 from gateway.booking import RowName
 from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in
-from gateway.keeping.stragglers import archived_pages
+from gateway.keeping.stragglers import stragglers
 from gateway.poison import REFUSED, refuses
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
@@ -30,7 +30,7 @@ from homework.errors import ClassboxError
 from sync.errors import FutureVersion, MalformedRecord, WireError
 from sync.lanes import EPOCH_BYTES, Lane
 from sync.receipts import LaneState, with_held
-from sync.records import PageResult, Record
+from sync.records import Record
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 32
@@ -239,10 +239,9 @@ async def _read(connection: AsyncConnection, one: Held) -> _Readable | WireError
     payload = (await connection.execute(select(held_records.c.payload).where(_is(one)))).scalar_one()
     try:
         record = read_record(payload, one.lane.lane)
-        if isinstance(record, PageResult):
-            reasons = await archived_pages(connection, {one.lane.school: [record]})
-            if reasons:
-                return MalformedRecord(next(iter(reasons.values())))
+        reasons = await stragglers(connection, {one.lane.school: [record]})
+        if reasons:
+            return MalformedRecord(next(iter(reasons.values())))
         return _Readable(one, record, payload)
     except (FutureVersion, MalformedRecord) as error:
         return error

@@ -18,7 +18,7 @@ from gateway.booking import RowName
 from gateway.box_keys import BoxKeys
 from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in_all
-from gateway.keeping.stragglers import archived_pages
+from gateway.keeping.stragglers import Straggler, straggler, stragglers
 from gateway.poison import REFUSED, refuses
 from gateway.store.boots import note_boots
 from gateway.store.dialect import lock_school, lock_schools
@@ -258,21 +258,17 @@ def _clocks(states: Sequence[BoxState], heard_ms: int) -> dict[str, dict[str, li
 
 
 async def _without_archived(connection: AsyncConnection, batch: Sequence[_Opened]) -> Sequence[_Opened]:
-    """The envelopes with those pages held whose month is no longer here."""
-    pages: dict[str, list[PageResult]] = defaultdict(list)
+    """The envelopes with that held whose month is no longer here."""
+    records: dict[str, list[Record]] = defaultdict(list)
     for one in batch:
-        pages[one.envelope.school] += (page for page in one.records.values() if isinstance(page, PageResult))
-    reasons = await archived_pages(connection, pages)
+        records[one.envelope.school] += one.records.values()
+    reasons = await stragglers(connection, records)
     return [_held_back(one, reasons) for one in batch] if reasons else batch
 
 
-def _held_back(one: _Opened, reasons: Mapping[tuple[str, bytes], str]) -> _Opened:
-    school = one.envelope.school
-    held = {
-        seq: reasons[school, page.capture]
-        for seq, page in one.records.items()
-        if isinstance(page, PageResult) and (school, page.capture) in reasons
-    }
+def _held_back(one: _Opened, reasons: Mapping[Straggler, str]) -> _Opened:
+    places = {seq: straggler(one.envelope.school, record) for seq, record in one.records.items()}
+    held = {seq: reasons[place] for seq, place in places.items() if place is not None and place in reasons}
     rest = {seq: record for seq, record in one.records.items() if seq not in held}
     return _Opened(one.envelope, rest, {**one.held, **held}) if held else one
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gateway.boxes import BoxFacts
 from gateway.held import Held
+from gateway.keeping.stragglers import month_of_reason
 from gateway.poison import REFUSED
 from gateway.store.lanes import ANOTHER_HISTORY
 from gateway.web.roster_view import moment
@@ -111,6 +112,11 @@ def _reason(reason: str, _: Translate) -> tuple[str, str]:
         return (
             _("It is another than what is here under its number."),
             _("The box sends it again by itself. Take it in only when the box is gone for good."),
+        )
+    if (month := month_of_reason(reason)) is not None:
+        return (
+            _("It belongs to the archive of {month}.").format(month=month),
+            _("It counts nowhere any more. When you have seen it, refuse it: the box keeps it until then."),
         )
     what = reason.removeprefix("The record cannot be read: ")
     return _("It cannot be read: {reason}").format(reason=what), _("Take it in after an update, or refuse it.")

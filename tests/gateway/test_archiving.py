@@ -1,19 +1,15 @@
 """Months that are over go into a file and from here; nothing is lost, and nothing counts twice."""
 
-import secrets
-import time
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
 from gateway.config import GatewayConfig, RetentionConfig
-from gateway.held import accept
 from gateway.keeping import archiving
-from gateway.keeping.archiving import ArchiveError, archive_month, finish, first_kept, months_before
+from gateway.keeping.archiving import ArchiveError, archive_month, finish, first_kept
 from gateway.keeping.clean_archives import clean_archives
 from gateway.keeping.forgetting import forget
 from gateway.keeping.retention import Retention
@@ -26,18 +22,15 @@ from gateway.store.archived import archived
 from gateway.store.audit_lines import write_line
 from gateway.store.leases import take_lease
 from gateway.store.pages import COLUMNS
-from gateway.store.partitions import make_months, month_after, month_at
+from gateway.store.partitions import month_at
 from gateway.store.store import open_store
 from gateway.store.tables.people import audit
-from gateway.store.tables.sheets import assignment_months, class_rollups, crops, held_records, page_records
-from homework.errors import ClassboxError
-from sync.clock import ClockQuality
+from gateway.store.tables.sheets import class_rollups, crops, page_records
 from sync.errors import StoreTrouble
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
-from sync.records import CropRecord, PageResult
-from sync.sealing import seal
 from tests.gateway.judged import judged
+from tests.gateway.old_month import a_month, later_ms, now_ms
 
 ON_BOTH = True
 
@@ -45,9 +38,9 @@ ON_BOTH = True
 async def test_a_month_goes_into_a_file_that_has_every_row_and_from_here(
     school: SimulatedSchool, tmp_path: Path
 ) -> None:
-    month = await _a_month(school)
+    month = await a_month(school)
     before = {tuple(row) for row in await _rows(school)}
-    done = await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+    done = await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
     assert done is not None
     assert done.file is not None
     assert {tuple(row) for rows in read_rows(done.file) for row in rows} == before
@@ -62,54 +55,24 @@ async def test_a_month_goes_into_a_file_that_has_every_row_and_from_here(
             )
     assert (known.rows, known.removed) == (12, True)
     assert (await school.check()).faults == ()
-    assert await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms()) is None
-
-
-async def test_a_straggler_of_an_archived_month_is_held_and_cannot_be_counted_anew(
-    school: SimulatedSchool, tmp_path: Path
-) -> None:
-    month = await _a_month(school)
-    old = [bytes(row.capture) for row in await _rows(school)]
-    await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
-    again = SimulatedBox("no-1", "box-1")
-    first, second, third = school.pupils.roster.pupils[:3]
-    sent = [
-        judged(school.pupils.result(first, capture=old[0])),
-        judged(school.pupils.result(second, duplicate_of=old[1])),
-        judged(school.pupils.result(third)),
-    ]
-    (receipt,) = await school.ingest.take([again.envelope(Lane.RESULTS, sent)])
-    assert (receipt.mark, receipt.held) == (3, ((1, 3),))
-    async with school.store.reading() as connection:
-        held = (await connection.execute(select(held_records))).all()
-    assert {row.reason for row in held} == {
-        f"it is in the archive of {month}",
-        f"its worksheet was archived with {month}",
-    }
-    with pytest.raises(ClassboxError, match="archive"):
-        await accept(school.store, [bytes(held[0].digest).hex()])
-    later = msgspec.structs.replace(sent[2].clock, wall_ms=_later_ms() + 1, quality=ClockQuality.SYNCED)
-    anew = msgspec.structs.replace(sent[2], capture=secrets.token_bytes(16), clock=later)
-    await school.ingest.take([again.envelope(Lane.RESULTS, [anew])])
-    assert (await school.report()).figures.handed_in == 1, "a worksheet that is used again"
-    assert (await school.check()).faults == ()
+    assert await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms()) is None
 
 
 async def test_what_waits_for_a_person_keeps_its_month_here(school: SimulatedSchool, tmp_path: Path) -> None:
-    month = await _a_month(school, waiting=True)
+    month = await a_month(school, waiting=True)
     with pytest.raises(ArchiveError, match="wait"):
-        await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+        await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
     assert len(await _rows(school)) == 12
     assert _in_files(tmp_path) == 0
     with pytest.raises(ArchiveError, match="not over"):
-        await archive_month(school.store, "no-1", month_at(_now_ms()), tmp_path, now_ms=_later_ms())
+        await archive_month(school.store, "no-1", month_at(now_ms()), tmp_path, now_ms=later_ms())
 
 
 @pytest.mark.parametrize("step", ["write_rows", "read_digest", "_switch", "_remove"])
 async def test_killed_at_any_step_the_next_run_goes_on(
     school: SimulatedSchool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    month = await _a_month(school)
+    month = await a_month(school)
 
     def killed(*_: object, **__: object) -> Any:
         raise KeyboardInterrupt
@@ -117,12 +80,12 @@ async def test_killed_at_any_step_the_next_run_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(archiving, step, killed)
         with pytest.raises(KeyboardInterrupt):
-            await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+            await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
     assert (await school.check()).faults == ()
     if step != "_remove":
         assert (await school.report()).figures.handed_in == 12
-        assert await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms()) is not None
-    await finish(school.store, now_ms=_later_ms())
+        assert await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms()) is not None
+    await finish(school.store, now_ms=later_ms())
     assert await _rows(school) == []
     assert _in_files(tmp_path) == 12
     assert (await school.check()).faults == ()
@@ -131,17 +94,17 @@ async def test_killed_at_any_step_the_next_run_goes_on(
 async def test_a_file_that_reads_back_otherwise_costs_nothing(
     school: SimulatedSchool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    month = await _a_month(school)
+    month = await a_month(school)
     monkeypatch.setattr(archiving, "read_digest", lambda _: RowDigest())
     with pytest.raises(ArchiveError, match="not what is in the database"):
-        await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+        await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
     assert (await school.report()).figures.handed_in == 12
 
 
 async def test_without_a_folder_a_month_is_let_go_of_and_is_known_all_the_same(school: SimulatedSchool) -> None:
-    month = await _a_month(school)
+    month = await a_month(school)
     old = bytes((await _rows(school))[0].capture)
-    await archive_month(school.store, "no-1", month, None, now_ms=_later_ms())
+    await archive_month(school.store, "no-1", month, None, now_ms=later_ms())
     assert await _rows(school) == []
     again = SimulatedBox("no-1", "box-1")
     page = judged(school.pupils.result(school.pupils.roster.pupils[0], capture=old))
@@ -150,8 +113,8 @@ async def test_without_a_folder_a_month_is_let_go_of_and_is_known_all_the_same(s
 
 
 async def test_the_place_of_an_empty_month_goes_too(school: SimulatedSchool, tmp_path: Path) -> None:
-    month = await _a_month(school)
-    await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+    month = await a_month(school)
+    await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
     await school.store.drop_empty_months({month})
     if school.store.on_a_server:
         async with school.store.reading() as connection:
@@ -160,13 +123,13 @@ async def test_the_place_of_an_empty_month_goes_too(school: SimulatedSchool, tmp
 
 
 async def test_who_is_erased_later_goes_from_the_archive_too(school: SimulatedSchool, tmp_path: Path) -> None:
-    month = await _a_month(school)
-    await archive_month(school.store, "no-1", month, tmp_path, now_ms=_later_ms())
+    month = await a_month(school)
+    await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
     alias = pseudonym(school.school_key, school.pupils.roster.pupils[6].pupil_id)
     assert await clean_archives(school.store) == []
     assert _in_files(tmp_path) == 12, "nobody was erased"
     async with school.store.writing() as connection:
-        await forget(connection, school.store.vault, "no-1", alias, now_ms=_later_ms())
+        await forget(connection, school.store.vault, "no-1", alias, now_ms=later_ms())
     assert await clean_archives(school.store) == []
     (file,) = _files(tmp_path)
     assert alias not in file.read_bytes()
@@ -184,11 +147,12 @@ async def test_who_is_erased_later_goes_from_the_archive_too(school: SimulatedSc
 async def test_what_is_old_goes_by_itself_and_only_one_gateway_does_it(
     school: SimulatedSchool, tmp_path: Path, config: GatewayConfig
 ) -> None:
-    month = await _a_month(school)
+    month = await a_month(school)
     settings = RetentionConfig(months=1, archive=str(tmp_path), audit_months=6)
-    old_ms, now_ms = _now_ms() - 400 * 86_400_000, _now_ms()
+    today_ms = now_ms()
+    old_ms = today_ms - 400 * 86_400_000
     async with school.store.writing() as connection:
-        for at_ms in (old_ms, now_ms):
+        for at_ms in (old_ms, today_ms):
             await write_line(connection, "no-1", deed="see-class", at_ms=at_ms)
     async with open_store(config) as other, other.writing() as connection:
         assert await take_lease(connection, "retention", other.name, lasts_ms=60_000)
@@ -199,13 +163,13 @@ async def test_what_is_old_goes_by_itself_and_only_one_gateway_does_it(
     async with school.store.reading() as connection:
         assert [one.month for one in await archived(connection)] == [month]
         lines = (await connection.execute(select(audit.c.at_ms).where(audit.c.deed == "see-class"))).scalars().all()
-    assert list(lines) == [now_ms]
+    assert list(lines) == [today_ms]
     assert _in_files(tmp_path) == 12
 
 
 async def test_young_lines_of_the_audit_are_kept_by_the_database_itself(school: SimulatedSchool) -> None:
     async with school.store.writing() as connection:
-        await write_line(connection, "no-1", deed="see-class", at_ms=_now_ms())
+        await write_line(connection, "no-1", deed="see-class", at_ms=now_ms())
     with pytest.raises((DBAPIError, StoreTrouble), match="only added to"):
         await _drop_all_lines(school)
 
@@ -217,28 +181,6 @@ def test_which_months_stay() -> None:
 
 
 # --- what is there ------------------------------------------------------------------------------------------------
-
-
-async def _a_month(school: SimulatedSchool, *, waiting: bool = False) -> int:
-    """The class's sheets, with a crop, as if they had come two months ago; which month that is."""
-    month = first_kept(_now_ms(), 2)
-    store = school.store
-    if store.on_a_server:
-        await make_months(store._engine, month)
-    await school.ingest.take([school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())])
-    async with store.writing() as connection:
-        row = {"school_id": "no-1", "assignment": school.pupils.assignment.id, "month": month}
-        await connection.execute(assignment_months.insert(), row)
-    pages: list[PageResult] = [judged(school.pupils.result(one)) for one in school.pupils.roster.pupils]
-    if waiting:
-        pages[0] = msgspec.structs.replace(pages[0], pending=1)
-    crop = CropRecord(
-        capture=pages[0].capture, item="q1", blank=1, revision=1, sealed=seal(school.school_key, b"p", b"x")
-    )
-    await school.ingest.take([school.box.envelope(Lane.RESULTS, pages), school.box.envelope(Lane.CROPS, [crop])])
-    async with store.reading() as connection:
-        assert await months_before(connection, "no-1", month_after(month)) == [month]
-    return month
 
 
 async def _rows(school: SimulatedSchool) -> list[Any]:
@@ -257,11 +199,3 @@ def _files(folder: Path) -> list[Path]:
 
 def _in_files(folder: Path) -> int:
     return sum(len(rows) for file in _files(folder) for rows in read_rows(file))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _later_ms() -> int:
-    return _now_ms() + 1000
