@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,7 +17,7 @@ from gateway.store.reading import Cursor, assignments_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_titles
 from gateway.store.stock import how_far
 from gateway.web.found import class_address, person_of, pupil_address, school_address
-from gateway.web.office import doors_of_schools
+from gateway.web.office import doors_of_schools, office_doors
 from gateway.web.rooms import Rooms, report_address
 from gateway.web.start_view import Door, SchoolLines, StartView, cursor_asked, earlier_address, line_view, next_steps
 from homework.load import subject_of
@@ -63,18 +64,24 @@ class _Start:
                 (await _lines(connection, one, seen, cursor if wanted else None, _))._replace(title=titles[one])
                 for one in shown
             ]
-            doors = await self._doors(connection, titles, open_to, seen, _)
+            asked = {one: title for one, title in titles.items() if wanted in (None, one)}
+            doors = await self._doors(connection, asked, open_to, seen, _)
             is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
             begun = await how_far(connection) if is_admin else None
-        office = [one for one in schools if wanted in (None, one)]
-        if len(office) <= _MOST_SCHOOLS:
-            named = {one: titles[one] for one in office}
-            doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, named, _)]
+        own = {grant.school for grant in seen.person.grants}
+        near = asked if None in own else {one: title for one, title in asked.items() if one in own}
+        offices = {one: title for one, title in near.items() if office_doors(request, one, _)}
+        if len(offices) <= _MOST_SCHOOLS:
+            doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, offices, _)]
+        else:
+            through = {school_address(one) for one in offices}
+            doors = [door for door in doors if door.address not in through]
+            doors += [Door(title, f"/?{urlencode({'school': one})}", main=False) for one, title in offices.items()]
         steps = next_steps(begun, _) if begun is not None else ()
         lines = tuple(group for group in groups if group.lines)
         if len(doors) == 1 and doors[0].main and not lines and not steps:  # a family with one child
             raise web.HTTPSeeOther(doors[0].address)
-        heading = _("Classes and worksheets") if lines else _("Home")
+        heading = _("Classes and worksheets") if lines else offices.get(str(wanted), _("Home"))
         view = StartView(heading, tuple(doors), lines, steps)
         return render(request, "start.html", view=view, live="/live")
 

@@ -8,6 +8,7 @@ from gateway.access.access import Access
 from gateway.rosters import Wish
 from gateway.store.class_lists import keep_classes, whole_roster
 from gateway.store.dialect import lock_school
+from gateway.store.schools import add_school
 from gateway.store.store import Store
 from gateway.store.tables.people import audit
 from homework.roster import Pupil, Roster
@@ -55,6 +56,21 @@ async def test_the_start_page_leads_to_what_each_may(store: Store, access: Acces
             found = [name for name in ("rosters", "homework", "boxes", "held") if f"/schools/{OWN}/{name}" in page]
             assert found == list(pages), who
         assert "no-2" not in (await text(there, "head", "/"))[1]
+
+
+async def test_in_a_district_everybody_still_finds_the_own_school(store: Store, access: Access) -> None:
+    async with town(store, access) as there:
+        async with store.writing() as connection:
+            for number in range(3, 9):
+                await add_school(connection, store.vault, f"no-{number}")
+        ways = {"head": ("rosters", "homework"), "maths": ("homework",), "strong": (), "parent": ()}
+        for who, pages in ways.items():
+            _status, page = await text(there, who, "/")
+            found = [name for name in ("rosters", "homework", "boxes", "held") if f"/schools/{OWN}/{name}" in page]
+            assert found == list(pages), who
+        assert f'href="/?school={OWN}"' in (await text(there, "strong", "/"))[1]
+        _status, page = await text(there, "strong", f"/?school={OWN}")
+        assert (f"/schools/{OWN}/boxes" in page, "no-3" in page) == (True, False)
 
 
 async def test_a_class_is_edited_and_taken_away_by_whoever_has_the_whole_of_it(store: Store, access: Access) -> None:
