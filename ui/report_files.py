@@ -11,8 +11,8 @@ from homework.results import points
 from homework.statistics import PupilFigures
 from homework.tables import safe_cell
 from homework.wording import STATUS_WORDS, Translate, called, details, headline, item_label, score_text, timing_text
+from ui.tables_out import Cell, Table, workbook
 
-Cell = str | int | float | None
 Rows = list[Sequence[Cell]]
 
 
@@ -130,39 +130,14 @@ def summary_xlsx(
 
     Who wrote what is left out where the columns do not name the pupils.
     """
-    from openpyxl import Workbook  # noqa: PLC0415 - 6 MB that a program keeps from then on
-    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE  # noqa: PLC0415
-    from openpyxl.styles import Font  # noqa: PLC0415
-    from openpyxl.utils import get_column_letter  # noqa: PLC0415
-
-    book = Workbook(write_only=True)
     words: Rows = [[f"{report.class_name} · {report.title}"], [headline(report, _)], *([d] for d in details(report, _))]
-    for title, rows in (
+    sheets = (
         (_("Class summary"), words),
         (_("Pupil by pupil"), pupil_rows(report, _, columns=columns, signs=signs)),
         (_("Item by item"), item_rows(report, _)),
         (_("Wrong answers"), mistake_rows(report, _, named="name" in columns)),
-    ):
-        sheet = book.create_sheet(title)
-        for column, width in enumerate(_widths(rows), start=1):
-            sheet.column_dimensions[get_column_letter(column)].width = width
-        if rows is not words:
-            sheet.freeze_panes = "A2"
-        for number, row in enumerate(rows):
-            cells = []
-            for value in row:
-                printable = ILLEGAL_CHARACTERS_RE.sub("", value) if isinstance(value, str) else value
-                cell = WriteOnlyCell(sheet, printable)
-                if isinstance(value, str):
-                    cell.data_type = "s"  # else openpyxl writes what begins with = as a formula
-                if number == 0:
-                    cell.font = Font(bold=True)
-                cells.append(cell)
-            sheet.append(cells)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+    )
+    return workbook([Table(title, rows, _widths(rows), frozen=rows is not words) for title, rows in sheets])
 
 
 def _widths(rows: Iterable[Sequence[Cell]]) -> list[float]:
@@ -171,7 +146,7 @@ def _widths(rows: Iterable[Sequence[Cell]]) -> list[float]:
     for row in rows:
         for place, value in enumerate(row):
             text = "" if value is None else str(value)
-            need = min(48.0, 2.0 + sum(2 if ord(char) > 0x2E80 else 1 for char in text))
+            need = min(48.0, 2.0 + (len(text) if text.isascii() else sum([1 + (char > "\u2e80") for char in text])))
             if place == len(widths):
                 widths.append(8.0)
             widths[place] = max(widths[place], need)

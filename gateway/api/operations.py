@@ -15,6 +15,7 @@ from multidict import MultiMapping
 from gateway.access.deeds import Deed
 from gateway.api.problems import NotAcceptedError
 from gateway.web.rooms import Rooms, ThingOf, thing_of_address
+from ui.pages import packed
 
 Q = TypeVar("Q", bound=msgspec.Struct)
 ROOT: Final = "/api/1"
@@ -127,9 +128,8 @@ def json_answer(
     following = getattr(value, "next", None)
     if following is not None:
         headers["Link"] = f'<{request.rel_url.update_query(after=following)}>; rel="next"'
-    response = web.Response(body=body, content_type=JSON, headers=headers)
-    response.enable_compression()
-    return response
+    body, packing = packed(request, body)
+    return web.Response(body=body, content_type=JSON, headers=headers | packing)
 
 
 def conditional_headers(tag: str) -> dict[str, str]:
