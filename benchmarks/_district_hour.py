@@ -2,9 +2,9 @@
 
 What the boxes will say is made beforehand (`make_hour`), so that the machine that is measured has little to do with it.
 `python -m benchmarks._district_hour FILE` then is all of them, over a real broker and at a fixed pace. Each does as the
-real link does (`sync.box_session`): after half a second it sends what it has; while that is on the way the next
-sheets gather; what gets no receipt is sent again. It prints one JSON object; times are a sheet's, from the moment when
-it was slid to the receipt for it.
+real link does (`sync.box_link`): half a second after a sheet it sends what it has, but not before 2.5 s after what it
+sent last, and not while that is on the way; a worksheet is not held back; what gets no receipt is sent again. It prints
+one JSON object; times are a sheet's, from the moment when it was slid to the receipt for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from benchmarks._district_load import Numbered
 from benchmarks._district_sheets import SchoolTerm
 from gateway.store.schools import enrol_box, school_key
 from gateway.store.store import Store
-from sync.box_session import Pace
+from sync.box_link import PACE
 from sync.broker_address import BrokerAddress
 from sync.connection import Connection, connected
 from sync.envelope import Envelope, encode_envelope
@@ -40,7 +40,6 @@ from sync.topics import topic
 _BOXES = 500
 """That slide at once: each takes about a second for a sheet."""
 _LINGER_S = 0.5
-_PACE = Pace()
 _PATIENCE_S = 60.0
 """How long receipts are waited for after the last sheet."""
 
@@ -131,8 +130,13 @@ class _Box:
 
     async def run(self) -> None:
         """Say everything at its time."""
+        gathered_s = 0.0
         while self._todo:
-            await asyncio.sleep(self._began_s + self._todo[-1].at_s + _LINGER_S - time.monotonic())
+            due_s = self._began_s + self._todo[-1].at_s + _LINGER_S
+            if self._todo[-1].lane is not Lane.DOCUMENTS:
+                due_s = max(due_s, gathered_s)
+            await asyncio.sleep(due_s - time.monotonic())
+            gathered_s = time.monotonic() + PACE.gather_ms / 1000
             sent = list(self._ready())
             for envelope in sent:
                 self.envelopes += 1
@@ -142,7 +146,7 @@ class _Box:
     def _ready(self) -> Iterator[Envelope]:
         """What the box has by now, as many records as go into an envelope of each lane."""
         now_s = time.monotonic() - self._began_s
-        ready = list(takewhile(lambda said: said.at_s <= now_s, reversed(self._todo)))[: _PACE.max_records]
+        ready = list(takewhile(lambda said: said.at_s <= now_s, reversed(self._todo)))[: PACE.max_records]
         del self._todo[len(self._todo) - len(ready) :]
         self._slid_s += [said.at_s for said in ready if said.lane is Lane.RESULTS]
         for lane in Lane:
@@ -154,7 +158,7 @@ class _Box:
         await self._line.publish(topic(envelope.school, envelope.box, "up"), encode_envelope(envelope, self._what.key))
 
     async def _receipted(self, sent: list[Envelope]) -> None:
-        pause_s = _PACE.resend_after_ms / 1000
+        pause_s = PACE.resend_after_ms / 1000
         while missing := [one for one in sent if self._marks[one.lane] < one.last_seq]:
             self._heard.clear()
             try:
@@ -164,7 +168,7 @@ class _Box:
                 for envelope in missing:
                     self.again += 1
                     await self._publish(envelope)
-                pause_s = min(2 * pause_s, _PACE.resend_at_most_ms / 1000)
+                pause_s = min(2 * pause_s, PACE.resend_at_most_ms / 1000)
 
     def hear(self, message: bytes) -> None:
         """What came on the box's topic."""

@@ -15,6 +15,7 @@ import random
 import secrets
 import statistics
 import sys
+from bisect import bisect_right
 
 import msgspec
 import zstandard
@@ -23,6 +24,7 @@ from benchmarks._class_pages import ITEMS, PUPILS, made_up_class
 from benchmarks._line import Counted, LineError, Way
 from benchmarks._line_ends import BoxAtTheLine, Took, school
 from homework.results import ItemResult, PageRecord
+from sync.box_link import PACE
 from sync.clock import ClockReading
 from sync.dictionaries import LEVEL, NEWEST_ID
 from sync.envelope import Envelope, encode_envelope
@@ -143,8 +145,20 @@ def _batches(classes: dict[float, list[Pages]], key: bytes, dictionary: int | No
         "bytes_per_sheet_worst": round(max(whole), 1),
         "bytes_per_sheet_unsure_reader": round(statistics.median(sheets(pages, PUPILS) for pages in classes[0.5]), 1),
         "bytes_per_sheet_batches_of_5": round(statistics.median(sheets(pages, 5) for pages in typical), 1),
+        "bytes_per_sheet_while_slid": round(statistics.median(_slid(pages, key, dictionary) for pages in typical), 1),
         "bytes_of_a_single_sheet": round(statistics.median(sheets(pages, 1) for pages in typical)),
     }
+
+
+def _slid(pages: Pages, key: bytes, dictionary: int | None) -> float:
+    """Bytes a sheet of a stack that is slid a sheet a second, as the box's link groups it."""
+    slid_ms = range(0, 1000 * len(pages), 1000)
+    size, at, sent_ms = 0, 0, 0
+    while at < len(pages):
+        there = bisect_right(slid_ms, sent_ms)
+        size += message_bytes(pages[at:there], key, dictionary)
+        at, sent_ms = there, sent_ms + PACE.gather_ms
+    return size / len(pages)
 
 
 def main() -> None:

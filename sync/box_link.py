@@ -51,6 +51,8 @@ _WRITE_DOWN_S, _WRITE_DOWN_BYTES = 300.0, 64 << 10
 _ON_THE_LINE_BYTES = 128 << 10
 """Beyond so many bytes without a PUBACK the next envelope waits: what is new and urgent must not queue for minutes
 behind them. 16 s of a line of 64 kbit/s; a line of 2 Mbit/s is kept full up to half a second of round trip."""
+PACE = Pace(gather_ms=2_500)
+"""A class report is there when the last sheet has left the camera, or 2.5 s later."""
 _TAKEN_AT_ONCE = 32
 """Messages from the school in a transaction; a sheet that is booked meanwhile waits for no more than these."""
 _AROUND_MESSAGE_BYTES = 128
@@ -76,7 +78,7 @@ class BoxLink:
         key: bytes,
         software: str,
         shelf: Shelf | None = None,
-        pace: Pace | None = None,
+        pace: Pace = PACE,
         clock: Clock | None = None,
         allowance: Allowance | None = None,
         linger_s: float = 0.5,
@@ -92,7 +94,8 @@ class BoxLink:
     ) -> None:
         """Set up a link; nothing happens before `run`.
 
-        After `wake` it waits `linger_s` for more records to share a frame; without it, it looks every `poll_s`.
+        After `wake` it waits `linger_s` for more records to share a frame, and while sheets keep coming as long as
+        `pace` says; without it, it looks every `poll_s`.
         `clock` is told with each hello. With an `allowance` its bytes are counted and kept to; `on_allowance` hears
         what a person should know of it. `hello_every_s` bounds how long a restored gateway goes unnoticed. `spread_s`
         is the time over which boxes that all lost the same broker come back to it. `on_progress` is called in the loop

@@ -54,6 +54,12 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """Of crops, which do not pack: what is urgent waits for no more than 2 s of a line of 64 kbit/s behind them."""
     window: int = 4
     """Envelopes of one lane on the way at once."""
+    gather_ms: int = 0
+    """After an envelope that was not full the next such one of its lane goes out so much later at the earliest. While a
+    stack is slid, a sheet a second, sheets so share an envelope: each one costs gateway, database, broker and line as
+    much as some sheets in it. What comes after a quiet time goes at once, and waits for nothing that may never come:
+    so a page at the school shows the first sheet soon, and no sheet later than this. Documents do not gather: without
+    them results have no names."""
     resend_after_ms: int = 5_000
     resend_at_most_ms: int = 120_000
 
@@ -162,6 +168,8 @@ class BoxSession:
         self._budget = Budget()
         self._tickets = 0
         self._gathered_ms: dict[Lane, float] = {}
+        """When an envelope that was not full went out last."""
+        self._gathers_until_ms = math.inf
         self.restraint = Restraint.NONE
         """What the line may still carry this month; set by whoever counts it."""
         self._answered = self._greeted = False
@@ -223,6 +231,7 @@ class BoxSession:
         It counts as on the way: it goes again when no receipt came for a while after `acknowledged`, when something
         that went out later has arrived without it, or after `reconnected`.
         """
+        self._gathers_until_ms = math.inf
         if now_ms < self._quiet_until_ms:
             return None
         streams = outbox.unproven()
@@ -278,13 +287,17 @@ class BoxSession:
         return None if want is None else encode_want(want, school=self._school, box=self._box, key=self._key)
 
     def wake_at_ms(self) -> float | None:
-        """When the next envelope on the way has to go again, None when none is or only the line has them."""
+        """When the next envelope has to go again, or goes because what `next_envelope` left has gathered long enough.
+
+        None when there is none, or only the line has them.
+        """
         lanes = {lane for lane in Lane if self._goes(lane)}
         if self.restraint >= Restraint.RESULTS_FIRST:
             lanes.discard(Lane.DOCUMENTS)  # one that is too large is due for the rest of the month
         due_ms = min(
             (s.due_ms for (_, lane), f in self._flights.items() if lane in lanes for s in f.sent), default=math.inf
         )
+        due_ms = min(due_ms, self._gathers_until_ms)
         return None if due_ms == math.inf else max(due_ms, self._quiet_until_ms)
 
     def receive(self, outbox: Outbox, message: bytes) -> Received:
@@ -374,9 +387,12 @@ class BoxSession:
 
     def _gathers(self, lane: Lane, now_ms: float) -> bool:
         """Whether what is not a whole envelope waits for more of its kind."""
-        if self.restraint < Restraint.SPARING:
-            return False
-        if now_ms < self._gathered_ms.get(lane, -math.inf) + _SPARING_EVERY_MS:
+        every_ms = 0 if lane is Lane.DOCUMENTS else self._pace.gather_ms
+        if self.restraint >= Restraint.SPARING:
+            every_ms = _SPARING_EVERY_MS
+        until_ms = self._gathered_ms.get(lane, -math.inf) + every_ms
+        if now_ms < until_ms:
+            self._gathers_until_ms = min(self._gathers_until_ms, until_ms)
             return True
         self._gathered_ms[lane] = now_ms
         return False
@@ -400,7 +416,10 @@ class BoxSession:
             max_records=sent.last_seq - first_seq + 1,
             max_bytes=min(most, max(1, self._largest_bytes - _AROUND_RECORDS_BYTES)),
         )
-        sent.last_seq = first_seq + len(entries) - 1  # fewer, when they are large; no fewer when it goes again
+        last_seq = first_seq + len(entries) - 1  # fewer, when they are large; no fewer when it goes again
+        if last_seq < sent.last_seq:
+            self._gathered_ms.pop(stream.lane, None)  # it is full, by its bytes: the rest need not gather
+        sent.last_seq = last_seq
         return Envelope(
             school=self._school,
             box=self._box,

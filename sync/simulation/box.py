@@ -68,7 +68,7 @@ class Box:
             box=BOX,
             key=KEY,
             software="0",
-            pace=Pace(max_records=7, window=3),
+            pace=Pace(max_records=7, window=3, gather_ms=2_500),
             chance=self._rng.random,
         )
         self.hello_at_ms = now_ms
