@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import day_number, term_of
@@ -58,49 +58,88 @@ async def out_of_date(
     if row is None:
         return [], None
     now = Versions(*row)
-    clocks_changed = known is None or known.documents != now.documents
-    digests = await document_digests(connection, school, None)
-    rollups = class_rollups.c
-    pages = await connection.execute(
-        select(rollups.class_name, rollups.assignment, func.sum(rollups.version))
-        .where(rollups.school_id == school, rollups.assignment != "")
-        .group_by(rollups.class_name, rollups.assignment)
-    )
-    kept = {
-        Place(school, one.class_name, one.assignment): one
-        for one in await connection.execute(_KEPT, {"school": school})
+    documents_changed = known is None or known.documents != now.documents
+    given = {
+        "school": school,
+        "roster": now.roster,
+        "roster_from": day_number(today - ROSTER_COUNTS_FOR),
+        "settings": now.settings,
+        "settings_from": day_number(term_of(today).first),
+        # Of clocks nothing is new while no version says so; then no day is late enough.
+        "clocks_from": day_number(today - CLOCKS_COUNT_FOR) if documents_changed else _NEVER,
     }
-    roster_from, clocks_from = day_number(today - ROSTER_COUNTS_FOR), day_number(today - CLOCKS_COUNT_FOR)
-    settings_from = day_number(term_of(today).first)
-    found = []
-    for class_name, assignment, version in pages:
-        place = Place(school, class_name, assignment)
-        one = kept.get(place)
-        if (
-            one is None
-            or one.rows_version != version
-            or (one.roster_version != now.roster and one.day >= roster_from)
-            or (one.settings_version != now.settings and one.day >= settings_from)
-            or (clocks_changed and one.time_unknown and one.day >= clocks_from)
-            or bytes(one.made_of) != made_of(assignment, one.sheets.split("\n") if one.sheets else [], digests)
-        ):
-            found.append(place)
-    return found, now
+    found = {Place(school, *one) for one in await connection.execute(_OLD, given)}
+    if documents_changed:
+        found |= await _made_of_others(connection, school)
+    return sorted(found), now
 
 
-_KEPT = select(
-    *(class_summaries.c[name] for name in ("class_name", "assignment", "day", "time_unknown", "made_of", "sheets")),
-    *(class_summaries.c[f"{what}_version"] for what in ("rows", "roster", "settings")),
-).where(class_summaries.c.school_id == bindparam("school"))
-"""What is compared, of the thousands of summaries that a school has after a term; the rest of each is a kilobyte."""
+async def _made_of_others(connection: AsyncConnection, school: str) -> set[Place]:
+    """The classes whose summary was made of other documents than there are now."""
+    digests = await document_digests(connection, school, None)
+    right: dict[tuple[str, str], bytes] = {}  # several classes have the same worksheet
+    found = set()
+    for class_name, assignment, sheets, kept in await connection.execute(_DOCUMENTS, {"school": school}):
+        key = (assignment, sheets)
+        if key not in right:
+            right[key] = made_of(assignment, sheets.split("\n") if sheets else [], digests)
+        if bytes(kept) != right[key]:
+            found.add(Place(school, class_name, assignment))
+    return found
 
 
-async def overdue(connection: AsyncConnection, due_before_ms: int) -> list[Place]:
-    """Homework that was due by then, and that nobody has called finished."""
+_NEVER = 99_999_999
+_PAGES = (
+    select(
+        class_rollups.c.school_id,
+        class_rollups.c.class_name,
+        class_rollups.c.assignment,
+        func.sum(class_rollups.c.version).label("version"),
+    )
+    .where(class_rollups.c.school_id == bindparam("school"), class_rollups.c.assignment != "")
+    .group_by(class_rollups.c.school_id, class_rollups.c.class_name, class_rollups.c.assignment)
+    .subquery("pages")
+)
+_KEPT = class_summaries.c
+_OLD = (
+    select(_PAGES.c.class_name, _PAGES.c.assignment)
+    .select_from(
+        _PAGES.outerjoin(
+            class_summaries,
+            (_KEPT.school_id == _PAGES.c.school_id)
+            & (_KEPT.assignment == _PAGES.c.assignment)
+            & (_KEPT.class_name == _PAGES.c.class_name),
+        )
+    )
+    .where(
+        _KEPT.rows_version.is_(None)
+        | (_KEPT.rows_version != _PAGES.c.version)
+        | ((_KEPT.roster_version != bindparam("roster")) & (_KEPT.day >= bindparam("roster_from")))
+        | ((_KEPT.settings_version != bindparam("settings")) & (_KEPT.day >= bindparam("settings_from")))
+        | ((_KEPT.time_unknown > 0) & (_KEPT.day >= bindparam("clocks_from")))
+    )
+)
+"""The database compares: of the thousands of summaries that a school has after a term hardly one is old."""
+_DOCUMENTS = select(_KEPT.class_name, _KEPT.assignment, _KEPT.sheets, _KEPT.made_of).where(
+    _KEPT.school_id == bindparam("school"),
+    # What has no pages any more (its month was archived) stays as it is.
+    exists().where(
+        class_rollups.c.school_id == _KEPT.school_id,
+        class_rollups.c.assignment == _KEPT.assignment,
+        class_rollups.c.class_name == _KEPT.class_name,
+        class_rollups.c.assignment != "",
+    ),
+)
+
+
+async def overdue(connection: AsyncConnection, due_before_ms: int, school: str | None = None) -> list[Place]:
+    """Homework (of one school) that was due by then, and that nobody has called finished."""
     columns = class_summaries.c
     query = select(columns.school_id, columns.class_name, columns.assignment).where(
         columns.due_ms <= due_before_ms, columns.finished_ms.is_(None), columns.handed_in > 0
     )
+    if school is not None:
+        query = query.where(columns.school_id == school)
     return [Place(*row) for row in await connection.execute(query)]
 
 

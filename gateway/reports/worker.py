@@ -1,9 +1,10 @@
 """Keeps the summaries of classes, and what schools and districts are told from them, up to date.
 
 What hangs on class lists, worksheets, settings and due times cannot be counted up as sheets arrive. So a class's
-summary is made anew from its pages, by the same function as its report, once it has been quiet for some seconds. Of
-several gateways on one database one does it at a time (a lease, taken anew in each transaction that writes). Nothing
-rests on being told: what was missed is found by comparing versions (`gateway.reports.sweep`).
+summary is made anew from its pages, by the same function as its report, once it has been quiet for some seconds.
+Several gateways on one database share the schools (`gateway.reports.shares`): one at a time works at a school, and
+whoever comes to a school after another looks first what is still to be done. Nothing rests on being told: what was
+missed is found by comparing versions (`gateway.reports.sweep`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, tzinfo
@@ -26,20 +26,19 @@ from gateway.clock import unix_ms
 from gateway.ingest import Changed
 from gateway.reports.aggregates import Touched, aggregate, freshness
 from gateway.reports.periods import day_at, day_number
+from gateway.reports.shares import LASTS_S, NotOurTurn, Shares
 from gateway.reports.shelf import Shelf
 from gateway.reports.summaries import Place, Summary, summarise
 from gateway.reports.sweep import ROSTER_COUNTS_FOR, Versions, changed_schools, out_of_date, overdue
 from gateway.store.dialect import add_or_replace, batched, lock_school
-from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.parsed import forms_of, keep_forms, texts_to_pack
 from gateway.store.store import Store
 from gateway.store.tables.summaries import class_summaries
 from sync.errors import StoreTrouble
 
 _log = logging.getLogger(__name__)
-_NAME = "summaries"
-_LASTS_S = 30.0
-"""How long the lease outlives a gateway that died with it."""
+_AGAIN_S = LASTS_S / 3
+"""How soon a school that is another's is tried again."""
 _AT_ONCE = 20
 """Classes in one transaction."""
 CLOSED_AFTER_MS = 3_600_000
@@ -65,10 +64,6 @@ class _Waiting(NamedTuple):
 
     first_s: float
     last_s: float
-
-
-class NotOurTurn(Exception):  # noqa: N818 - no error: another gateway does it
-    """Another gateway has the lease."""
 
 
 async def _nothing(connection: AsyncConnection, finished: Sequence[Finished]) -> None:
@@ -103,6 +98,8 @@ class SummaryWorker:
         self._now_ms = now_ms
         self._waiting: dict[Place, _Waiting] = {}
         self._schools: set[str] = set()
+        self._shares = Shares(store.name)
+        self._theirs_until_s: dict[str, float] = {}
         self._known: dict[str, Versions] = {}
         self._school_looked_s: dict[str, float] = {}
         self._looked_s = self._swept_s = float("-inf")
@@ -131,9 +128,6 @@ class SummaryWorker:
             while True:
                 try:
                     await self._turn()
-                except NotOurTurn:
-                    self._forget()
-                    await asyncio.sleep(_LASTS_S / 3)
                 except StoreTrouble as trouble:
                     _log.info("summaries have to wait: %s", trouble)
                     self._forget()
@@ -142,31 +136,57 @@ class SummaryWorker:
         finally:
             with suppress(StoreTrouble):
                 async with self._store.writing() as connection:
-                    await give_lease_back(connection, _NAME, self._store.name)
+                    await self._shares.give_back(connection)
 
     async def catch_up(self) -> int:
         """Compare everything and work it off, without waiting. Returns how many summaries were made.
 
-        Raises `NotOurTurn` while another gateway does it.
+        Schools at which another gateway is at work are left to it; `theirs` says which.
         """
         before = self.made
         self._forget()
         self._hurries = True
-        await self._look()
-        for school, some in _by_school(list(self._waiting)):
-            await self._keep(school, some)
+        await self._turn()
         self._hurries = False
         return self.made - before
+
+    @property
+    def theirs(self) -> frozenset[str]:
+        """The schools at which another gateway was at work when this one last came to them."""
+        return frozenset(self._theirs_until_s)
 
     async def _turn(self) -> None:
         """Do what there is to do now."""
         await self._look()
         now_s = time.monotonic()
-        ripe = [place for place in self._waiting if self._ripe_s(place) <= now_s]
-        for school, some in _by_school(ripe):
+        schools = {school for school in self._schools if self._due_s(school) <= now_s}
+        schools |= {place.school for place in self._waiting if self._ripe_s(place) <= now_s}
+        for school in self._shares.in_order(schools):
+            try:
+                await self._work_at(school)
+            except NotOurTurn:
+                self._leave(school)
+
+    async def _work_at(self, school: str) -> None:
+        """Do what there is to do at one school. Raises `NotOurTurn` when another gateway works there."""
+        async with self._store.writing() as connection:
+            was_anothers = await self._shares.take(connection, school)
+        self._theirs_until_s.pop(school, None)
+        now_s = time.monotonic()
+        if was_anothers or (school in self._schools and self._due_s(school) <= now_s):
+            await self._look_through(school, was_anothers=was_anothers)
+        ripe = sorted(place for place in self._waiting if place.school == school and self._ripe_s(place) <= now_s)
+        for start in range(0, len(ripe), _AT_ONCE):  # of a class one after another: they share its list
             began_s = time.monotonic()
-            await self._keep(school, some)
+            await self._keep(school, ripe[start : start + _AT_ONCE])
             await self._pause(began_s)
+
+    def _leave(self, school: str) -> None:
+        """Another gateway is there, and may die before it is done: this one comes back and looks."""
+        self._theirs_until_s[school] = time.monotonic() + _AGAIN_S
+        self._schools.add(school)
+        self._known.pop(school, None)
+        self._school_looked_s.pop(school, None)
 
     async def _pause(self, began_s: float) -> None:
         """After an update there may be a whole term to do: pages and sheets come first."""
@@ -192,7 +212,8 @@ class SummaryWorker:
 
     def _ripe_s(self, place: Place) -> float:
         waiting = self._waiting[place]
-        return min(waiting.last_s + self._quiet_s, waiting.first_s + self._longest_s)
+        ripe_s = min(waiting.last_s + self._quiet_s, waiting.first_s + self._longest_s)
+        return max(ripe_s, self._theirs_until_s.get(place.school, float("-inf")))
 
     def _due_s(self, school: str) -> float:
         """When a school of which something has changed may be looked through again.
@@ -200,37 +221,52 @@ class SummaryWorker:
         In the hour before lessons worksheets come all the time, and with them the sheets, of which is told class by
         class: a look through the term's summaries for each would be all that a gateway does.
         """
-        return self._school_looked_s.get(school, float("-inf")) + self._look_s
+        due_s = self._school_looked_s.get(school, float("-inf")) + self._look_s
+        return max(due_s, self._theirs_until_s.get(school, float("-inf")))
 
     def _forget(self) -> None:
-        """Whoever does it next compares everything, so nothing has to be remembered."""
+        """All is compared next, so that nothing has to be remembered."""
         self._waiting.clear()
         self._schools.clear()
+        self._theirs_until_s.clear()
         self._known.clear()
         self._school_looked_s.clear()
         self._looked_s = self._swept_s = float("-inf")
 
     async def _look(self) -> None:
-        """Find what nobody said: homework that is over, and summaries that are older than what they are of."""
+        """Find what nobody said: homework that is over, and schools of which something has changed."""
         now_s = time.monotonic()
         if now_s - self._looked_s >= self._look_s:
             async with self._store.reading() as connection:
                 self._at_once(await overdue(connection, self._now_ms() - CLOSED_AFTER_MS))
             self._looked_s = now_s
-        schools = {school for school in self._schools if self._due_s(school) <= now_s}
-        self._schools -= schools
         if now_s - self._swept_s >= self._sweep_s:
             async with self._store.reading() as connection:
-                schools |= await changed_schools(connection, self._known)
+                found = await changed_schools(connection, self._known)
+            self._schools |= found
+            for school in found:
+                self._school_looked_s.pop(school, None)
             self._swept_s = now_s
-        for school in sorted(schools):
-            async with self._store.reading() as connection:
-                found, versions = await out_of_date(connection, school, self._today(), self._known.get(school))
-            self._at_once(found)
-            if versions is not None:
-                self._known[school] = versions
-            self._school_looked_s[school] = now_s
-            await self._pack(school)
+
+    async def _look_through(self, school: str, *, was_anothers: bool) -> None:
+        """Find a school's summaries that are older than what they are of. What another has done meanwhile is done."""
+        now_s = time.monotonic()
+        self._schools.discard(school)
+        before = {place: waiting for place, waiting in self._waiting.items() if place.school == school}
+        known = None if was_anothers else self._known.get(school)
+        async with self._store.reading() as connection:
+            found, versions = await out_of_date(connection, school, self._today(), known)
+            if was_anothers:
+                found += await overdue(connection, self._now_ms() - CLOSED_AFTER_MS, school)
+        if was_anothers:
+            for place in before.keys() - found:
+                if self._waiting.get(place) == before[place]:  # else something has changed since the look
+                    del self._waiting[place]
+        self._at_once(found)
+        if versions is not None:
+            self._known[school] = versions
+        self._school_looked_s[school] = now_s
+        await self._pack(school)
 
     async def _pack(self, school: str) -> None:
         """Make the worksheets ready to be read that are not: those that came since, or after an update all."""
@@ -242,7 +278,7 @@ class SummaryWorker:
             began_s = time.monotonic()
             forms = await forms_of(texts)
             async with self._store.writing() as connection:
-                await self._take_turn(connection)
+                await self._shares.keep(connection, school)
                 await lock_school(connection, school)
                 await keep_forms(connection, school, forms)
             await self._pause(began_s)
@@ -256,25 +292,18 @@ class SummaryWorker:
 
     async def _keep(self, school: str, places: Sequence[Place]) -> None:
         """Make the summaries of some classes of a school anew, and bring the sums over them up to date."""
-        # Asked first, so that a gateway whose turn it is not does not work for nothing.
-        async with self._store.writing() as connection:
-            await self._take_turn(connection)
         seen = {place: self._waiting.get(place) for place in places}
         async with self._store.reading() as connection:
             shelf = Shelf(connection, self._store.vault, school)
             await shelf.fetch([place.work for place in places])
             made = {place: summary for place in places if (summary := await self._summary(shelf, place))}
         async with self._store.writing() as connection:
-            await self._take_turn(connection)
+            await self._shares.keep(connection, school)
             await self._write(connection, school, made)
         self.made += len(made)
         for place, waiting in seen.items():
             if self._waiting.get(place) == waiting:  # else it has changed meanwhile
                 self._waiting.pop(place, None)
-
-    async def _take_turn(self, connection: AsyncConnection) -> None:
-        if not await take_lease(connection, _NAME, self._store.name, lasts_ms=round(_LASTS_S * 1000)):
-            raise NotOurTurn
 
     async def _summary(self, shelf: Shelf, place: Place) -> Summary | None:
         try:
@@ -310,20 +339,6 @@ class SummaryWorker:
             await freshness(connection, school, today)
         if finished:
             await self._on_finished(connection, finished)
-
-
-def _by_school(places: Sequence[Place]) -> list[tuple[str, list[Place]]]:
-    """Pieces of one school each, as many as go into one transaction."""
-    by_school: dict[str, list[Place]] = defaultdict(list)
-    for place in places:
-        by_school[place.school].append(place)
-    for some in by_school.values():
-        some.sort()  # of a class one after another: they share its list
-    return [
-        (school, some[start : start + _AT_ONCE])
-        for school, some in sorted(by_school.items())
-        for start in range(0, len(some), _AT_ONCE)
-    ]
 
 
 def _is_over(summary: Summary, now_ms: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ColumnElement, literal_column, or_, update
+from sqlalchemy import BigInteger, ColumnElement, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import insert_into
@@ -29,6 +29,18 @@ async def give_lease_back(connection: AsyncConnection, name: str, holder: str) -
     """Let another take it at once; nothing for who does not hold it."""
     mine = (leases.c.name == name, leases.c.holder == holder)
     await connection.execute(update(leases).where(*mine).values(until_ms=0))
+
+
+async def give_leases_back(connection: AsyncConnection, prefix: str, holder: str) -> None:
+    """The same of all leases whose names begin so."""
+    mine = (leases.c.name.startswith(prefix, autoescape=True), leases.c.holder == holder)
+    await connection.execute(update(leases).where(*mine).values(until_ms=0))
+
+
+async def holder_of(connection: AsyncConnection, name: str) -> str | None:
+    """Who took a lease last, whether it still lasts or not; None where nobody ever did."""
+    holder: str | None = await connection.scalar(select(leases.c.holder).where(leases.c.name == name))
+    return holder
 
 
 def _now_ms(connection: AsyncConnection) -> ColumnElement[int]:

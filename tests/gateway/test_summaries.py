@@ -14,12 +14,11 @@ from gateway.reports.periods import day_number, day_numbered, term_of
 from gateway.reports.shelf import Shelf, Work
 from gateway.reports.summaries import Place, grade_of_class, plain, points_of, summarise
 from gateway.reports.sweep import out_of_date
-from gateway.reports.worker import CLOSED_AFTER_MS, Finished, NotOurTurn, SummaryWorker
+from gateway.reports.worker import CLOSED_AFTER_MS, Finished, SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish_settings
-from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.rosters import bring_in
 from gateway.store.store import Store
 from gateway.store.tables.summaries import (
@@ -363,36 +362,6 @@ async def test_worksheets_that_come_all_the_time_let_a_school_be_looked_through_
         await asyncio.sleep(0.02)
     task.cancel()
     assert 2 <= len(looks) <= 5
-
-
-async def test_of_two_gateways_one_works_and_the_other_takes_over(scene: Scene) -> None:
-    async with scene.school.store.writing() as connection:
-        assert await take_lease(connection, "summaries", "another", lasts_ms=60_000)
-    await scene.come(*scene.sheets(1))
-    with pytest.raises(NotOurTurn):
-        await scene.worker.catch_up()
-    assert await scene.rows() == []
-    async with scene.school.store.writing() as connection:
-        await take_lease(connection, "summaries", "another", lasts_ms=-1)
-    assert await scene.worker.catch_up() == 1
-
-
-async def test_a_turn_that_is_lost_while_a_summary_is_made_writes_nothing(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other gateway may have a newer one already."""
-    await scene.come(*scene.sheets(1))
-
-    async def slowly(shelf: Shelf, work: Work, **rest: object) -> object:
-        async with scene.school.store.writing() as other:
-            await give_lease_back(other, "summaries", scene.school.store.name)
-            assert await take_lease(other, "summaries", "another", lasts_ms=60_000)
-        return await summarise(shelf, work, **rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("gateway.reports.worker.summarise", slowly)
-    with pytest.raises(NotOurTurn):
-        await scene.worker.catch_up()
-    assert await scene.rows() == []
 
 
 async def test_a_day_that_homework_leaves_is_empty_again(scene: Scene) -> None:
