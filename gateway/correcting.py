@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.booking import seat_key
 from gateway.clock import unix_ms
 from gateway.keys import Vault
+from gateway.store.archived import refuse_archived
 from gateway.store.corrections import Told, corrections_of, field_names, keep_corrections, look_again
 from gateway.store.dialect import lock_school
 from gateway.store.down_log import append
@@ -153,6 +154,7 @@ async def _found(connection: AsyncConnection, school: str, field: Field | SeenPa
     )
     rows = [row for row, _ in await pages_where(connection, query)]
     if not rows:
+        await refuse_archived(connection, school, field.assignment)
         raise ClassboxError(
             "No sheet of seat {seat} in class {class_name} counts for {assignment} here.",
             remedy="classgate report shows whose sheets have come.",

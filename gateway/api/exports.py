@@ -19,7 +19,8 @@ from gateway.api.operations import Answers, Api, Body, asked
 from gateway.api.problems import NotAcceptedError
 from gateway.exports.files import Sheets, csv_file, oneroster_zip, parquet_file, xapi_lines
 from gateway.exports.rows import ANSWER_COLUMNS, NAMES, RESULT_COLUMNS, Cell, Column, answer_rows, result_rows
-from gateway.exports.sheets import ClassSheets, Taker, Wish, class_sheets
+from gateway.exports.sheets import ClassSheets, Taker, Wish, archived_of, class_sheets
+from gateway.store.archived import InArchiveError
 from gateway.store.schools import school_ids
 from gateway.web.found import attachment
 from gateway.web.rooms import some_class
@@ -30,6 +31,9 @@ CSV: Final = "text/csv"
 PARQUET: Final = "application/vnd.apache.parquet"
 ZIP: Final = "application/zip"
 LINES: Final = "application/jsonl"
+ARCHIVED_MONTHS: Final = "Archived-Months"
+"""The header of a file that has not all that was asked for: some of it went into the archive of these months."""
+_ARCHIVED: Final = web.RequestKey("archived", str)
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,13 +162,25 @@ class _Exports:
             )
 
     async def _sheets(self, request: web.Request, span: Span) -> tuple[str, Sheets]:
-        """The school, and what is to be taken out of it. Raises `HTTPNotFound`."""
+        """The school, and what is to be taken out of it. Raises `HTTPNotFound`, and `InArchiveError` for an empty file.
+
+        A file that would have more if nothing of it were archived says so in a header, which `_sent` takes along.
+        """
         school = request.match_info["school"]
+        wish = Wish(class_name=span.class_name, first=span.first, last=span.last)
         async with self._store.reading() as connection:
             if school not in await school_ids(connection):
                 raise web.HTTPNotFound
+            archived, all_of_it = await archived_of(connection, school, wish)
+        if all_of_it:
+            raise InArchiveError(
+                "All of it went into the archive: {months}.",
+                remedy="Ask whoever keeps the archive for the months' files, or name later days.",
+                months=", ".join(map(str, archived)),
+            )
+        if archived:
+            request[_ARCHIVED] = " ".join(map(str, archived))
         taker = Taker(self._rooms.person(request), self._rooms.access.now_ms())
-        wish = Wish(class_name=span.class_name, first=span.first, last=span.last)
         return school, partial(class_sheets, self._store, taker, school, wish)
 
 
@@ -177,6 +193,8 @@ async def _sent(
     response = web.StreamResponse(
         headers={**SECURITY_HEADERS, "Content-Type": media, "Content-Disposition": attachment(stem, ending)}
     )
+    if _ARCHIVED in request:
+        response.headers[ARCHIVED_MONTHS] = request[_ARCHIVED]
     if compress:
         response.enable_compression()
     await response.prepare(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -9,10 +10,12 @@ from aiohttp import web
 from msgspec import Meta
 
 from gateway.access.deeds import Deed
+from gateway.api.listing import ArchivedMonths
 from gateway.api.operations import Api, asked
 from gateway.reports.figures import DistrictFigures, SchoolFigures
 from gateway.reports.periods import Term, day_at, term_named, term_of
 from gateway.reports.pupil_report import Punctuality, PupilPoint, PupilReport, PupilSheet
+from gateway.store.archived import archived_months_of
 from gateway.web.found import REPORTS
 from gateway.web.pages.pupil import pupil_as_seen
 from gateway.web.rooms import some_subject, thing_of_address
@@ -59,6 +62,7 @@ class PupilAnswer(msgspec.Struct, frozen=True, kw_only=True):
     punctuality: Punctuality
     trend: Trend | None
     as_of_ms: int | None
+    archived: ArchivedMonths
 
 
 def add_figures(api: Api) -> None:
@@ -118,9 +122,12 @@ class _Figures:
                 subject=wish.subject or None,
                 at_ms=now_ms,
             )
-        if found is None:
-            raise web.HTTPNotFound
-        return _answer(found)
+            if found is None:
+                raise web.HTTPNotFound
+            months = (await archived_months_of(connection, [thing.school])).get(thing.school, [])
+        return _answer(
+            found, [month for month in months if _month(found.term.first) <= month <= _month(found.term.last)]
+        )
 
     async def school(self, request: web.Request) -> SchoolFigures:
         now_ms, school = self._rooms.access.now_ms(), request.match_info["school"]
@@ -144,6 +151,11 @@ def _term(wish: OfTerm, now_ms: int) -> Term:
     return term_named(wish.term) if wish.term is not None else term_of(day_at(now_ms))
 
 
-def _answer(report: PupilReport) -> PupilAnswer:
-    shared = {name: getattr(report, name) for name in PupilAnswer.__struct_fields__ if name != "pupil"}
-    return PupilAnswer(**shared, pupil=report.pupil.hex())
+def _month(day: date) -> int:
+    return day.year * 100 + day.month
+
+
+def _answer(report: PupilReport, archived: list[int]) -> PupilAnswer:
+    others = ("pupil", "archived")
+    shared = {name: getattr(report, name) for name in PupilAnswer.__struct_fields__ if name not in others}
+    return PupilAnswer(**shared, pupil=report.pupil.hex(), archived=archived)

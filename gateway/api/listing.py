@@ -17,6 +17,14 @@ from gateway.store.reading import Cursor, ReportLine, assignments_named, report_
 from homework.assignment import Assignment
 from homework.load import subject_of
 
+ArchivedMonths = Annotated[
+    list[int],
+    Meta(
+        description="Months (as 202609) of which homework went into the archive. It is not listed any more; figures of "
+        "the term still have it. For single sheets ask whoever keeps the archive."
+    ),
+]
+
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A report that there is. `title` is null until the homework itself has come; `report` is its address."""

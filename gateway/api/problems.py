@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from msgspec import Meta
 
+from gateway.store.archived import InArchiveError
 from homework.errors import ClassboxError, UsageError
 from sync.errors import StoreTrouble
 from ui.language import translator
@@ -76,6 +77,8 @@ def problems() -> Middleware:
             return _problem(request, 503, *_said(request, trouble))
         except NotAcceptedError as error:
             return _problem(request, error.status, *_said(request, error))
+        except InArchiveError as error:
+            return _problem(request, 410, *_said(request, error))
         except ClassboxError as error:
             return _problem(request, 400, *_said(request, error))
         except Exception:  # noqa: BLE001 - whatever it is, a program is to read it as it reads any other error

@@ -15,12 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.access.deeds import Deed
 from gateway.access.person import Grant, Person
 from gateway.access.rules import names_for, visible_classes
-from gateway.api.listing import Line, Viewer, cursor_at, lines_of
+from gateway.api.listing import ArchivedMonths, Line, Viewer, cursor_at, lines_of
 from gateway.api.operations import Api, asked, conditional_headers, is_known, json_answer
 from gateway.api.paging import Part, cursor_of, place_of_cursor
 from gateway.api.report_answer import ReportAnswer
 from gateway.reports.export import report_to_json
 from gateway.reports.summaries import Place
+from gateway.store.archived import archived_months_of
 from gateway.store.reading import Cursor, ReportVersion, class_version
 from gateway.store.schools import class_pupils, class_sizes, school_ids
 from gateway.store.tables.schools import schools
@@ -55,6 +56,7 @@ class School(msgspec.Struct, frozen=True):
 
     school: str
     title: str
+    archived: ArchivedMonths
 
 
 class SchoolList(msgspec.Struct, frozen=True):
@@ -72,6 +74,7 @@ class OneSchool(msgspec.Struct, frozen=True):
     title: str
     classes: int
     pupils: int
+    archived: ArchivedMonths
 
 
 class ClassLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +113,7 @@ class LineList(msgspec.Struct, frozen=True):
 
     lines: list[Line]
     next: str | None
+    archived: ArchivedMonths
 
 
 class _InSchools(msgspec.Struct, frozen=True):
@@ -229,7 +233,7 @@ class _Reading:
             mine = visible_classes(who.person, one.school, who.now_ms)
             sizes = await class_sizes(connection, one.school)
         seen = [size for name, size in sizes.items() if mine is None or name in mine]
-        return OneSchool(one.school, one.title, len(seen), sum(seen))
+        return OneSchool(one.school, one.title, len(seen), sum(seen), one.archived)
 
     async def classes(self, request: web.Request) -> ClassList:
         part, who = asked(request, Part), self._viewer(request)
@@ -267,7 +271,8 @@ class _Reading:
             one = await _school(connection, request)
             found = await lines_of(connection, who, one.school, classes=(name,), before=before, limit=part.limit + 1)
         lines = found[: part.limit]
-        return LineList(lines, cursor_of(cursor_at(lines[-1])) if len(found) > part.limit else None)
+        following = cursor_of(cursor_at(lines[-1])) if len(found) > part.limit else None
+        return LineList(lines, following, one.archived)
 
     async def report(self, request: web.Request) -> web.Response:
         """The report; when nothing of it has changed since the ETag that is sent along, only that."""
@@ -308,7 +313,9 @@ def _class_name(request: web.Request) -> str:
 async def _schools_of(connection: AsyncConnection, who: Viewer) -> list[School]:
     """The schools where the viewer is anything."""
     found = await connection.execute(select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id))
-    return [School(*row) for row in found if _is_anything(who.person, row.school_id, who.now_ms)]
+    mine = [row for row in found if _is_anything(who.person, row.school_id, who.now_ms)]
+    months = await archived_months_of(connection, [row.school_id for row in mine])
+    return [School(row.school_id, row.title, months.get(row.school_id, [])) for row in mine]
 
 
 def _is_anything(person: Person, school: str, now_ms: int) -> bool:
@@ -321,4 +328,5 @@ async def _school(connection: AsyncConnection, request: web.Request) -> School:
     if name not in await school_ids(connection):
         raise web.HTTPNotFound
     title = await connection.scalar(select(schools.c.title).where(schools.c.school_id == name))
-    return School(name, title or "")
+    months = await archived_months_of(connection, [name])
+    return School(name, title or "", months.get(name, []))

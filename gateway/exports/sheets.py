@@ -9,22 +9,25 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Column, ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person
 from gateway.access.rules import may, names_for
 from gateway.reports.graded import graded
 from gateway.reports.periods import day_at, start_ms
+from gateway.store.archived import archived_months_of
 from gateway.store.pages import PageRow
 from gateway.store.reading import assignments_named, class_pages, layouts_named
 from gateway.store.schools import KnownPupil, pupils_named
 from gateway.store.store import Store
 from gateway.store.tables.sheets import RowState, class_rollups
+from gateway.store.tables.summaries import class_summaries
 from homework.assignment import Assignment
 from homework.class_report import missing_pages
 from homework.layout import SheetLayout
@@ -108,24 +111,45 @@ async def class_sheets(store: Store, taker: Taker, school: str, wish: Wish) -> A
         after = places[-1]
 
 
+async def archived_of(connection: AsyncConnection, school: str, wish: Wish) -> tuple[list[int], bool]:
+    """The archived months of a school if some of what is wished for is in them (else none), and whether all of it is.
+
+    What was there is known from the summaries of classes, which stay.
+    """
+    months = (await archived_months_of(connection, [school])).get(school, [])
+    if not months:
+        return [], False
+    columns = class_summaries.c
+    gone = select(columns.assignment).where(columns.school_id == school, columns.rows_version == 0, *_in(columns, wish))
+    if (await connection.execute(gone.limit(1))).first() is None:
+        return [], False
+    return months, not await _places(connection, school, wish, None)
+
+
 async def _places(connection: AsyncConnection, school: str, wish: Wish, after: _Place | None) -> list[_Place]:
     """The next classes in the order of the key, which no sheet that comes meanwhile changes."""
     columns = class_rollups.c
     place = (columns.assignment, columns.class_name)
-    query = select(*place).where(columns.school_id == school, columns.pages > 0).distinct()
+    query = select(*place).where(columns.school_id == school, columns.pages > 0, *_in(columns, wish)).distinct()
     if after is not None:
         later = or_(
             columns.assignment > after.assignment,
             and_(columns.assignment == after.assignment, columns.class_name > after.class_name),
         )
         query = query.where(later)
-    if wish.class_name is not None:
-        query = query.where(columns.class_name == wish.class_name)
-    if wish.first is not None and wish.first > _FIRST:  # beyond these days nothing came, and moments cannot be told
-        query = query.where(columns.last_ms >= start_ms(wish.first))
-    if wish.last is not None and wish.last < _LAST:
-        query = query.where(columns.last_ms < start_ms(max(wish.last, _FIRST) + timedelta(days=1)))
     return [_Place(*row) for row in await connection.execute(query.order_by(*place).limit(_PLACES_AT_ONCE))]
+
+
+def _in(columns: ReadOnlyColumnCollection[str, Column[Any]], wish: Wish) -> list[ColumnElement[bool]]:
+    """Whether a class's homework is wished for."""
+    found: list[ColumnElement[bool]] = []
+    if wish.class_name is not None:
+        found.append(columns.class_name == wish.class_name)
+    if wish.first is not None and wish.first > _FIRST:  # beyond these days nothing came, and moments cannot be told
+        found.append(columns.last_ms >= start_ms(wish.first))
+    if wish.last is not None and wish.last < _LAST:
+        found.append(columns.last_ms < start_ms(max(wish.last, _FIRST) + timedelta(days=1)))
+    return found
 
 
 async def _sheets(

@@ -22,8 +22,7 @@ from gateway.reports.figures import DistrictFigures, SchoolFigures
 from gateway.reports.periods import Term
 from gateway.reports.school_report import school_report
 from gateway.reports.summaries import Place
-from gateway.store.archive_file import ArchiveError
-from gateway.store.archived import archived_work
+from gateway.store.archived import refuse_archived
 from gateway.store.reading import class_version
 
 K = TypeVar("K", bound=Hashable)
@@ -83,11 +82,11 @@ class ReportCache:
             kept.forget()
 
     async def class_report(self, connection: AsyncConnection, place: Place) -> SchoolReport:
-        """The report of a class. Raises `ClassboxError` when there is no such school, or its month was archived."""
+        """The report of a class. Raises `ClassboxError` when there is no such school, `InArchiveError`."""
         # Read before the report, in the same snapshot: it is never called newer than it is.
         version = await class_version(connection, place.school, place.class_name, place.assignment)
         if version.rows == 0:
-            await _refuse_archived(connection, place)
+            await refuse_archived(connection, place.school, place.assignment)  # or a whole class would be missing
         return await self._classes.of(
             place,
             version,
@@ -110,15 +109,4 @@ class ReportCache:
             (term, subject, grade),
             None,
             lambda: district_report(connection, term, subject=subject, grade=grade, now_ms=now_ms),
-        )
-
-
-async def _refuse_archived(connection: AsyncConnection, place: Place) -> None:
-    """An empty report would call a whole class missing."""
-    month = (await archived_work(connection, place.school, [place.assignment])).get(place.assignment)
-    if month is not None:
-        raise ArchiveError(
-            "The sheets of this homework went into the archive of {month}.",
-            remedy="What was told of the class stays in its list; for single sheets ask whoever keeps the archive.",
-            month=month,
         )

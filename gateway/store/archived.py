@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.archive_file import ArchiveError
 from gateway.store.dialect import batched
 from gateway.store.tables.past import archived_captures, archived_months
 from gateway.store.tables.sheets import assignment_months, page_records
@@ -43,6 +44,32 @@ async def archived(connection: AsyncConnection, school: str | None = None) -> li
         ArchivedMonth(r.school_id, r.month, r.rows, bytes(r.digest), r.file, r.archived_ms, r.removed_ms is not None)
         for r in await connection.execute(query)
     ]
+
+
+class InArchiveError(ArchiveError):
+    """What is asked for went into an archive: there was something, and it is not here any more."""
+
+
+async def archived_months_of(connection: AsyncConnection, schools: Collection[str]) -> dict[str, list[int]]:
+    """The months of these schools of which homework was archived, the oldest first; schools without are left out."""
+    found: dict[str, list[int]] = defaultdict(list)
+    columns = archived_months.c
+    for some in batched(sorted(schools)):
+        query = select(columns.school_id, columns.month).where(columns.school_id.in_(some)).distinct()
+        for row in await connection.execute(query.order_by(columns.school_id, columns.month)):
+            found[row.school_id].append(row.month)
+    return dict(found)
+
+
+async def refuse_archived(connection: AsyncConnection, school: str, assignment: str) -> None:
+    """Raise `InArchiveError` where the sheets of a worksheet of which none is here went into an archive."""
+    month = (await archived_work(connection, school, [assignment])).get(assignment)
+    if month is not None:
+        raise InArchiveError(
+            "The sheets of this homework went into the archive of {month}.",
+            remedy="What was told of the class stays in its list; for single sheets ask whoever keeps the archive.",
+            month=month,
+        )
 
 
 async def going(connection: AsyncConnection, school: str) -> frozenset[int]:
