@@ -144,3 +144,13 @@ async def test_who_is_signed_in_is_not_told_to_sign_in(site: LivedIn, browser: B
     await expect(page.locator("main")).to_contain_text("您没有权限看这一页")
     await expect(page.locator("main")).not_to_contain_text("登录")
     await page.context.close()
+
+
+async def test_what_was_written_stands_on_the_printed_page_too(site: LivedIn, browser: Browser) -> None:
+    page = await browse(browser, site, "teacher")
+    await page.goto(site.url + site.addresses["item"][1])
+    await page.emulate_media(media="print")
+    marks = page.locator(".answers .mark")
+    assert await marks.count() > 0
+    await expect(marks.first).to_be_visible()
+    await page.context.close()

@@ -60,6 +60,7 @@ class Machine:
             assert here in text or here == "$$", f"{here} does not stand in the file any more"
             text = text.replace(here, there)
         text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: found[1].lower().replace("_", "-") + ".example.cn", text)
+        text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text)
         return yaml.safe_load(text)["services"][name], port
 
     def start(self, name: str) -> tuple[subprocess.Popen[str], int]:
@@ -138,6 +139,12 @@ def test_what_compose_starts_becomes_healthy_and_both_gateways_reach_the_broker_
     )
     with urllib.request.urlopen(said, timeout=5) as answer:
         assert answer.status == 200
+
+
+def test_days_begin_when_those_of_the_schools_do():
+    services = yaml.safe_load((FOLDER / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    gateways = [one for one in services.values() if one.get("command", [])[:2] == ["classgate", "run"]]
+    assert {one["environment"]["TZ"] for one in gateways} == {"${TZ:-Asia/Shanghai}"}
 
 
 def test_the_image_is_built_from_what_is_there_and_nothing_secret_goes_in():
