@@ -53,6 +53,9 @@ _MOST_OF_AN_ADDRESS = 400
 """A school behind one router. Behind a proxy of ours all come from it, and it is the proxy that counts."""
 _FIRST_REQUEST_S = 10.0
 """How long a connection may take to bring its first whole request: whoever trickles one has no more than that."""
+_BEHIND_PAGES = 5
+"""How much nicer a program that only takes in what boxes send is to others on its machine. Sheets wait safely in their
+box and nobody sees it; who has asked for a page sits before it."""
 _PATIENCE_S = 3.0
 """How long the broker may take before a line says that it is not there."""
 
@@ -63,6 +66,8 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
     Raises `ClassboxError` when the store cannot be opened, the port is taken or the broker's address is none.
     A broker that is not there is waited for.
     """
+    if parts is Parts.BOXES:
+        os.nice(_BEHIND_PAGES)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import signal
@@ -118,6 +119,16 @@ def test_a_process_for_the_pages_alone_shows_what_another_wrote(config: Path) ->
             asyncio.run(add())
             assert any(b"changed" in stream.readline() for _ in range(6))
         assert json.loads(pages.ask("/health")[1])["schools"] == 1
+
+
+def test_who_waits_for_a_page_goes_before_sheets_that_wait_in_their_box(config: Path) -> None:
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+    with running(config, "--parts", "boxes") as boxes:
+        assert boxes.ask("/health")[0] == 200
+        assert os.getpriority(os.PRIO_PROCESS, boxes.process.pid) > mine
+        with running(config, "--parts", "pages") as pages:
+            assert pages.ask("/health")[0] == 200
+            assert os.getpriority(os.PRIO_PROCESS, pages.process.pid) == mine
 
 
 def test_two_processes_share_a_port_and_one_that_ends_costs_no_page(config: Path) -> None:
