@@ -55,6 +55,14 @@ def command(
 def _chosen(lines: Sequence[ReportLine], class_name: str, assignment: str | None) -> ReportLine:
     """The newest line that fits. Raises `ClassboxError` when there is none, `UsageError` when schools differ."""
     fitting = [line for line in lines if assignment in (None, line.assignment)]
+    if lines and not fitting:
+        raise ClassboxError(
+            "No sheet of {assignment} has come from class {name} yet.",
+            remedy="Check the name of the worksheet; that of the last one is {last}.",
+            assignment=assignment,
+            name=class_name,
+            last=lines[0].assignment,
+        )
     if not fitting:
         raise ClassboxError(
             "No sheet of class {name} has come yet.",

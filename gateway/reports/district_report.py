@@ -51,11 +51,9 @@ async def district_report(
     )
     points, left_out = await _points(connection, term, subject, grade)
     states = Counter(line.freshness.state for line in lines)
-    lagging = [
-        line.freshness.as_of_ms
-        for line in lines
-        if line.freshness.state in (State.COMPLETE, State.BEHIND) and line.freshness.as_of_ms is not None
-    ]
+    told = [(line.freshness.state, at) for line in lines if (at := line.freshness.as_of_ms) is not None]
+    lagging = [at for state, at in told if state in (State.COMPLETE, State.BEHIND)]
+    last_ms = max((at for _, at in told), default=None)  # holidays: nobody is heard, and something was
     return DistrictFigures(
         term=term,
         subject=subject,
@@ -66,7 +64,7 @@ async def district_report(
         load=await _load(connection, term, grade),
         activity=await activity_of(connection, term),
         left_out=left_out,
-        as_of_ms=min(lagging, default=None),
+        as_of_ms=min(lagging, default=last_ms),
         complete=states[State.COMPLETE],
         behind=states[State.BEHIND],
         silent=states[State.SILENT],

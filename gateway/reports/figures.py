@@ -166,8 +166,8 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     `points` have a part for each school where subject and grade are given; a school with too few pupils for a point is
     in no total (`left_out` counts those), so that no total gives it away. `activity` is of all subjects and grades.
-    `as_of_ms` is that of the school that lags most among those that are heard; `complete`, `behind`, `silent` and
-    `nothing` count the schools in each state.
+    `as_of_ms` is that of the school that lags most among those that are heard; where none is, the last time that one
+    was. `complete`, `behind`, `silent` and `nothing` count the schools in each state.
     """
 
     term: Term

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from homework.errors import UsageError
 
+FIRST_YEAR, LAST_YEAR = 1970, 2999
+"""Of days and terms that somebody may ask for: before and after them no zone has a midnight for every machine."""
+
 
 class Term(NamedTuple):
     """A school term: `2026-autumn` from 1 August 2026 to 31 January 2027, `2027-spring` from then to 31 July."""
@@ -27,7 +30,8 @@ def term_of(day: date) -> Term:
 def term_named(name: str) -> Term:
     """The term of that name. Raises `UsageError` for a name that is none."""
     year, _, season = name.partition("-")
-    if len(year) == 4 and year.isascii() and year.isdigit() and year > "0000" and season in ("autumn", "spring"):
+    is_year = len(year) == 4 and year.isascii() and year.isdigit() and FIRST_YEAR <= int(year) <= LAST_YEAR
+    if is_year and season in ("autumn", "spring"):
         return term_of(date(int(year), 9 if season == "autumn" else 3, 1))
     raise UsageError("“{name}” is no term.", remedy="Write it as 2026-autumn or 2027-spring.", name=name[:20])
 

@@ -12,7 +12,7 @@ from gateway.access.person import Person
 from gateway.clock import unix_ms
 from gateway.reports.cache import ReportCache
 from gateway.reports.class_report import AnswerKey, SchoolReport
-from gateway.reports.periods import Term, day_at, term_named, term_of
+from gateway.reports.periods import FIRST_YEAR, LAST_YEAR, Term, day_at, term_named, term_of
 from gateway.reports.summaries import Place
 from gateway.store.crops import CropName
 from gateway.store.schools import is_here
@@ -110,11 +110,12 @@ def term_asked(request: web.Request) -> Term:
 
 
 def day_asked(request: web.Request, name: str) -> date | None:
-    """The day that a query names; None where there is none, or what is there is no day."""
+    """The day that a query names; None where there is none, or what is there is no day that could be meant."""
     try:
-        return date.fromisoformat(request.query.get(name, ""))
+        day = date.fromisoformat(request.query.get(name, ""))
     except ValueError:
         return None
+    return day if FIRST_YEAR < day.year < LAST_YEAR else None
 
 
 def today() -> date:

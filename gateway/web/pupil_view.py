@@ -202,9 +202,10 @@ def _headline(report: PupilReport, _: Translate) -> str:
     parts = [counted(_, len(report.sheets), "{n} piece of homework", "{n} pieces of homework")]
     if report.trend is not None:
         parts.append(_(TREND_WORDS[report.trend]))
-    parts.append(
-        counted(_, len(report.weak), "{n} weak point", "{n} weak points") if report.weak else _("no weak point")
-    )
+    if report.weak:
+        parts.append(counted(_, len(report.weak), "{n} weak point", "{n} weak points"))
+    elif report.points:
+        parts.append(_("no weak point"))
     return _(", ").join(parts)
 
 

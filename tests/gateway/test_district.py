@@ -205,6 +205,8 @@ async def test_how_fresh_data_is_hangs_on_when_boxes_were_heard_and_what_is_unde
     assert states == {"no-1": State.COMPLETE, "no-2": State.SILENT, "new": State.NOTHING}
     assert (figures.complete, figures.behind, figures.silent, figures.nothing) == (1, 0, 1, 1)
     assert figures.as_of_ms == NOW_MS - DAY
+    await heard("no-1", NOW_MS - 6 * DAY)
+    assert (await district.district()).as_of_ms == NOW_MS - 5 * DAY, "holidays: what is here is not nothing"
     here = district.schools["no-1"]
     rest = dict.fromkeys(("corrections", "twice", "asked", "not_graded", "withdrawn"), 0)
     tally = Tally(

@@ -25,7 +25,7 @@ def test_january_belongs_to_the_term_that_began_in_autumn() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "2026", "2026-winter", "26-autumn", "２０２６-autumn", "0000-autumn", "-1-spring"]
+    "name", ["", "2026", "2026-winter", "26-autumn", "２０２６-autumn", "0000-autumn", "-1-spring", "9999-autumn"]
 )
 def test_what_is_no_term_is_refused_in_words(name: str) -> None:
     with pytest.raises(UsageError, match="no term"):

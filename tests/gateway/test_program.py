@@ -194,6 +194,8 @@ async def test_two_sheets_reach_the_report_over_a_real_broker_and_sigterm_ends_i
     shown = await asyncio.to_thread(classgate, "report", "3-1", "--json", "--config", config)
     report = json.loads(shown.stdout)
     assert (report["sheets"], report["missing"]) == (2, [])
+    other = await asyncio.to_thread(classgate, "report", "3-1", "--assignment", "other", "--config", config)
+    assert "No sheet of other has come from class 3-1 yet." in other.stderr
 
 
 def test_the_commands_lead_from_nothing_to_an_enrolled_box(tmp_path: Path, dead_url: str):

@@ -115,6 +115,16 @@ async def test_nobody_is_compared_with_anybody(served: Served) -> None:
         assert words not in page
 
 
+async def test_of_a_pupil_who_handed_in_nothing_it_is_not_said_that_no_point_is_weak(served: Served) -> None:
+    page = await served.get(served.address(SIZE))
+    assert "没有薄弱点" not in page
+    assert "没有明显的薄弱点" not in page
+    pdf = await (await served.client.get(f"{served.address(SIZE)}/slip.pdf", params={"language": "zh-CN"})).read()
+    with opened(pdf) as document:
+        (said,) = words_of(document)
+    assert "薄弱" not in said
+
+
 async def test_a_comment_is_proposed_kept_and_shown_on_the_slip(served: Served) -> None:
     address = served.address(2)
     assert "这是建议，还没有保存" in await served.get(address)

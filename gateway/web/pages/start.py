@@ -77,6 +77,8 @@ class _Start:
             through = {school_address(one) for one in offices}
             doors = [door for door in doors if door.address not in through]
             doors += [Door(title, f"/?{urlencode({'school': one})}", main=False) for one, title in offices.items()]
+        if is_admin and not seen.person.strong:  # nothing is open to administrators before it
+            doors.append(Door(_("Second step at sign-in"), "/me?second", main=True))
         steps = next_steps(begun, _) if begun is not None else ()
         lines = tuple(group for group in groups if group.lines)
         if len(doors) == 1 and doors[0].main and not lines and not steps:  # a family with one child

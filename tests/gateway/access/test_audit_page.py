@@ -88,6 +88,8 @@ async def test_what_one_person_did_or_what_was_done_on_a_day_is_found(there: Tow
         "person=head'; --": set(),
         f"person={'9' * 40}": set(),
         "day=2026-02-31": both,
+        "day=0001-01-01": both,
+        "day=9999-12-31": both,
         "person=&day=": both,
     }.items():
         page = await text_of(there, "head", f"/audit?{query}")

@@ -42,6 +42,8 @@ async def test_an_admin_without_a_second_factor_is_led_to_set_one_up(there: Town
         assert led.headers["Location"] == "/me?second"
         assert await there.status("admin", place) == 403
         assert await there.status("strong", place) == 200
+    home = await there.ask("admin", "/", headers=VISIT)
+    assert home.headers.get("Location") == "/me?second" or "/me?second" in await home.text()
 
 
 async def test_a_substitute_is_let_in_by_a_teacher_teaches_the_day_and_is_out_at_midnight(
