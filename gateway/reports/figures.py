@@ -1,7 +1,7 @@
 """What a school and a district are shown: values only, made from what the worker keeps (`gateway.reports.worker`).
 
 No name of a pupil stands in any of them. Where a figure is None it is of fewer than ten pupils, or would give such a
-figure away (`homework.suppression`): pages say "too few to show", never 0. Nothing is grouped by teacher, and nothing
+figure away (`homework.suppression`): pages say "not shown", never 0. Nothing is grouped by teacher, and nothing
 says which class or school is the best: lines go by name, or by what is weak.
 """
 

@@ -279,8 +279,8 @@ def _hidden(n: int, _: Translate) -> str:
     return counted(
         _,
         n,
-        "{n} figure of fewer than ten pupils is not shown.",
-        "{n} figures of fewer than ten pupils are not shown.",
+        "{n} figure is not shown: of fewer than ten pupils, or one that would give such a figure away.",
+        "{n} figures are not shown: of fewer than ten pupils, or such that would give one away.",
     )
 
 
@@ -312,7 +312,7 @@ def _counts(name: str, one: Adoption | SchoolLine, _: Translate) -> GradeLine:
         name=name,
         classes=f"{one.active}/{one.classes}" if one.classes else "–",
         homework=str(one.assignments),
-        sheets=_("too few to show") if hidden else f"{one.handed_in}/{one.expected}" if one.expected else "–",
+        sheets=_("not shown") if hidden else f"{one.handed_in}/{one.expected}" if one.expected else "–",
         percent=percent(one.active, one.classes),
     )
 
@@ -348,7 +348,7 @@ def _points(line: PointLine, titles: Mapping[str, str], go: Go, elsewhere: str |
 
 def _cell_text(cell: PointCell, _: Translate) -> str:
     if cell.correct is None or cell.n is None:
-        return _("too few to show")
+        return _("not shown")
     return _("{correct}/{n} right answers").format(correct=cell.correct, n=cell.n)
 
 
@@ -439,7 +439,7 @@ def _activity_rows(days: Sequence[Activity], _: Translate) -> tuple[tuple[str, s
         (
             day_text(day.day),
             str(day.classes),
-            _("too few to show") if day.handed_in is None else str(day.handed_in),
+            _("not shown") if day.handed_in is None else str(day.handed_in),
         )
         for day in sorted(days, key=lambda one: one.day, reverse=True)
     )

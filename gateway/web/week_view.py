@@ -123,7 +123,7 @@ def _waits(line: WeekLine, _: Translate) -> list[tuple[str, str]]:
     if line.reteach:
         waits.append(("wrong", counted(_, line.reteach, "{n} item to teach again", "{n} items to teach again")))
     if line.again_owes:
-        waits.append(("ask", f"{_('not corrected yet')} {line.again_owes}"))
+        waits.append(("ask", f"{_('to put right')} {line.again_owes}"))
     return waits
 
 

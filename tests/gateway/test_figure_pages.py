@@ -105,8 +105,8 @@ async def test_figures_of_five_pupils_are_said_to_be_too_few_and_nowhere_told(se
     row = page.partition(f"<b>{KNOWLEDGE}</b>")[2].partition("</details>")[0]
     cells = re.findall(r'<th scope="row"><a href="[^"]*">(3-\d)</a></th>.*?<td class="number[^"]*">([^<]*)<', row)
     told = dict(cells)
-    assert told["3-2"] == "人数太少，不显示"
-    assert "不足十人的数字不显示" in page
+    assert told["3-2"] == "不显示"
+    assert "个数字不显示：不足十人，或能让人推算出不足十人的数字" in page
 
 
 async def test_the_schools_of_a_point_are_one_click_from_the_district(served: Served) -> None:
@@ -180,6 +180,6 @@ async def test_a_figure_that_is_hidden_is_in_no_sentence_and_no_order() -> None:
     page = district_page(made_up(3), "zh-CN", today=date(2026, 11, 30), go=lambda _: "")
     assert page.points == ()
     assert page.points_say == "数据还太少，说不出什么。"
-    assert {row.counts.sheets for row in page.schools} == {"人数太少，不显示"}
+    assert {row.counts.sheets for row in page.schools} == {"不显示"}
     assert [row.name for row in page.schools] == sorted(row.name for row in page.schools)
-    assert page.hidden == "有 7 个不足十人的数字不显示。"
+    assert page.hidden == "有 7 个数字不显示：不足十人，或能让人推算出不足十人的数字。"
