@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -127,11 +128,22 @@ def _state(records: Sequence[PageRecord], opened: frozenset[int]) -> AgainState:
     newest = records[-1]
     now = opened if len(records) == 1 else open_places(newest)
     kinds = {newest.items[place].verdict.kind for place in now}
+    if len(records) == 1:
+        return state_at_first(kinds)
     if not kinds.isdisjoint(WRONG):
-        return AgainState.OWES if len(records) == 1 else AgainState.STILL_WRONG
+        return AgainState.STILL_WRONG
     if VerdictKind.REVIEW in kinds:
         return AgainState.REVIEW
     return AgainState.NOTHING if not opened else AgainState.DONE
+
+
+def state_at_first(kinds: AbstractSet[VerdictKind]) -> AgainState:
+    """Of a sheet that came once, from what was said of the places that are open on it (`open_places`)."""
+    if not kinds.isdisjoint(WRONG):
+        return AgainState.OWES
+    if VerdictKind.REVIEW in kinds:
+        return AgainState.REVIEW
+    return AgainState.DONE if kinds else AgainState.NOTHING
 
 
 def _items(chain: Sequence[Attempt[P]], opened: frozenset[int]) -> list[ItemAgain[P]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 SITTING = timedelta(hours=2)
@@ -36,6 +37,7 @@ class Span(NamedTuple):
     latest_ms: int
 
 
+@lru_cache(maxsize=4096)
 def due_ms(due: str | None) -> int | None:
     """The moment of an assignment's `due` (ISO 8601 with offset), in Unix milliseconds."""
     return round(datetime.fromisoformat(due).timestamp() * 1000) if due is not None else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -270,12 +271,17 @@ def item_state(results: Sequence[ItemResult]) -> VerdictKind | None:
     if len(results) == 1:
         kind = results[0].verdict.kind
         return None if kind is VerdictKind.READ or is_unattempted(results[0]) else kind
-    kinds = {result.verdict.kind for result in results if not is_unattempted(result)}
+    return state_of({result.verdict.kind for result in results if not is_unattempted(result)})
+
+
+def state_of(kinds: AbstractSet[VerdictKind]) -> VerdictKind | None:
+    """The state of an item of whose blanks, but for those that were left alone, this was said (`item_state`)."""
     if not kinds or VerdictKind.READ in kinds:
         return None
     if VerdictKind.REVIEW in kinds:
         return VerdictKind.REVIEW
-    return kinds.pop() if len(kinds) == 1 else VerdictKind.WRONG
+    (first, *others) = kinds
+    return VerdictKind.WRONG if others else first
 
 
 def item_states(results: Iterable[ItemResult]) -> dict[str, VerdictKind | None]:

@@ -14,7 +14,6 @@ from gateway.reports.periods import day_at, day_number
 from gateway.reports.shelf import Digests, Shelf, Work
 from gateway.store.reading import ReportVersion
 from homework.again import AgainState
-from homework.assignment import Assignment
 from homework.knowledge import Count, of_class
 from homework.lateness import due_ms
 from homework.load import minutes, subject_of
@@ -106,7 +105,9 @@ def summary_of(report: SchoolReport, version: ReportVersion, digest: bytes, *, z
         title=plain(report.title, 200),
         subject=plain(subject_of(document.subject), 40) if document is not None else "",
         grade=document.grade if document is not None and document.grade else grade_of_class(report.class_name),
-        day=day_number(homework_day(document, report.first_ms or told_ms or 0, zone)),
+        day=day_number(
+            homework_day(document.due if document is not None else None, report.first_ms or told_ms or 0, zone)
+        ),
         due_ms=due_ms(document.due) if document is not None else None,
         limit_ms=report.limit_ms,
         minutes=length.value if length else 0,
@@ -142,13 +143,13 @@ def points_of(knowledge: bytes) -> dict[str, Count]:
     return _points.decode(knowledge)
 
 
-def homework_day(document: Assignment | None, first_ms: int, zone: tzinfo | None = None) -> date:
+def homework_day(due: str | None, first_ms: int, zone: tzinfo | None = None) -> date:
     """The day on which homework is counted: the one on which it is due, where it is due; else that of its first sheet.
 
     A due time has its own offset, so that the day is the school's wherever this machine stands.
     """
-    if document is not None and document.due is not None:
-        return datetime.fromisoformat(document.due).date()
+    if due is not None:
+        return datetime.fromisoformat(due).date()
     return day_at(first_ms, zone)
 
 

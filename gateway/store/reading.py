@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from functools import cache, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy import BindParameter, Select, bindparam, func, literal, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,12 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.store.dialect import among, batched
 from gateway.store.months import known_months
 from gateway.store.pages import PageRow, pages_where
-from gateway.store.parsed import BODY, IS_PACKED, assignment_in
+from gateway.store.parsed import BODY, IS_PACKED, Heading, Outline, assignment_in, heading_in, outline_in
 from gateway.store.tables.schools import documents, schools
 from gateway.store.tables.sheets import RowState, assignment_months, class_rollups, page_records
 from homework.assignment import Assignment
 from homework.errors import BadFileError
 from homework.layout import SheetLayout, layout_from_json
+
+Read_co = TypeVar("Read_co", covariant=True)
 
 
 class ReportVersion(NamedTuple):
@@ -177,23 +179,43 @@ _PUPIL_PAGES = (
 
 async def assignments_named(connection: AsyncConnection, school: str, names: Collection[str]) -> dict[str, Assignment]:
     """The assignments that have come, in their latest version; unreadable ones are left out."""
-    found: dict[str, Assignment] = {}
+    return await _worksheets(connection, school, names, assignment_in)
+
+
+async def outlines_named(connection: AsyncConnection, school: str, names: Collection[str]) -> dict[str, Outline]:
+    """The same in short, for reports over many."""
+    return await _worksheets(connection, school, names, outline_in)
+
+
+async def headings_named(connection: AsyncConnection, school: str, names: Collection[str]) -> dict[str, Heading]:
+    """What the assignments that have come are called, and their subjects."""
+    return await _worksheets(connection, school, names, heading_in)
+
+
+class _Reads(Protocol[Read_co]):
+    def __call__(self, body: bytes, *, is_packed: bool) -> Read_co | None: ...
+
+
+async def _worksheets(
+    connection: AsyncConnection, school: str, names: Collection[str], read: _Reads[Read_co]
+) -> dict[str, Read_co]:
+    found: dict[str, Read_co] = {}
     damaged: set[str] = set()
     dialect = connection.dialect.name
     for some in batched(sorted(names)):
         given = {"school": school, "kind": "assignment", "names": some}
-        for row in await connection.execute(_versions(dialect, packed=True), given):
-            parsed = assignment_in(bytes(row.body), is_packed=bool(row.is_packed))
+        for name, body, is_packed in await connection.execute(_versions(dialect, packed=True), given):
+            parsed = read(bytes(body), is_packed=bool(is_packed))
             if parsed is not None:
-                found[row.document_id] = parsed
-            elif row.is_packed:
-                damaged.add(row.document_id)
+                found[name] = parsed
+            elif is_packed:
+                damaged.add(name)
     if damaged:
         given = {"school": school, "kind": "assignment", "names": sorted(damaged)}
-        for row in await connection.execute(_versions(dialect, packed=False), given):
-            parsed = assignment_in(bytes(row.body), is_packed=False)
+        for name, body in await connection.execute(_versions(dialect, packed=False), given):
+            parsed = read(bytes(body), is_packed=False)
             if parsed is not None:
-                found[row.document_id] = parsed
+                found[name] = parsed
     return found
 
 
@@ -202,10 +224,10 @@ async def layouts_named(connection: AsyncConnection, school: str, sheets: Collec
     found: dict[str, SheetLayout] = {}
     for some in batched(sorted(sheets)):
         given = {"school": school, "kind": "layout", "names": some}
-        for row in await connection.execute(_versions(connection.dialect.name, packed=False), given):
-            parsed = _layout(bytes(row.body))
+        for name, body in await connection.execute(_versions(connection.dialect.name, packed=False), given):
+            parsed = _layout(bytes(body))
             if parsed is not None:
-                found[row.document_id] = parsed
+                found[name] = parsed
     return found
 
 

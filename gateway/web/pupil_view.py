@@ -22,7 +22,7 @@ from homework.sheets.parents_slip import ParentsSlip, ParentsWords, TrendPoint, 
 from homework.wording import STATUS_WORDS, VERDICT_SIGNS, Translate, counted, percent, points_text
 from ui.language import translator
 
-_OPENED = 6
+OPENED = 6
 """So many sheets have all their items on the page; of older ones they are a click away."""
 _ON_SLIP = 5
 """More knowledge points on a slip are read by nobody."""
@@ -108,8 +108,9 @@ def pupil_page(
     sheet_address: Callable[[PupilSheet], str],
     opened: str | None = None,
 ) -> PupilPage:
-    """The page. `sheet_address` leads to a sheet's class report ("" for who may not see it); `opened` is the
-    assignment of which all items are asked for.
+    """The page, of a report that tells the items of the `OPENED` latest sheets and of the assignment that is `opened`.
+
+    `sheet_address` leads to a sheet's class report ("" for who may not see it).
     """
     _ = translator(language).gettext
     keys = {sheet.assignment: f"sheet-{place}" for place, sheet in enumerate(report.sheets, 1)}
@@ -129,13 +130,14 @@ def pupil_page(
         sheets=tuple(
             _sheet(
                 sheet,
+                report.states.get(sheet.assignment, ()),
                 keys[sheet.assignment],
                 settings,
-                sheet_address(sheet),
                 _,
-                whole=place < _OPENED or sheet.assignment == opened,
-            )._replace(shown=sheet.assignment == opened)
-            for place, sheet in enumerate(report.sheets)
+                address=sheet_address(sheet),
+                shown=sheet.assignment == opened,
+            )
+            for sheet in report.sheets
         ),
         weak=tuple(
             view for view, point in zip(points, report.points, strict=True) if point.mastery.level is Level.WEAK
@@ -261,7 +263,14 @@ def _right(point: PupilPoint, _: Translate) -> str:
 
 
 def _sheet(
-    sheet: PupilSheet, key: str, settings: ReportSettings, address: str, _: Translate, *, whole: bool
+    sheet: PupilSheet,
+    states: Sequence[VerdictKind | None],
+    key: str,
+    settings: ReportSettings,
+    _: Translate,
+    *,
+    address: str,
+    shown: bool,
 ) -> PupilSheetView:
     state, style = _state(sheet, _)
     closed = sheet.test and not sheet.released and sheet.status in ("handed-in", "late")
@@ -277,11 +286,11 @@ def _sheet(
         again=_(STATE_WORDS[again]) if again is not None else "",
         again_style=_AGAIN_STYLES.get(again, "ask") if again is not None else "",
         test=_("Test, not released") if closed else "",
-        held_back=closed and not sheet.items,
-        signs=_signs([item.state for item in sheet.items]),
-        items=tuple(_item(item, _) for item in sheet.items) if whole else (),
-        opener="" if whole or not sheet.items else sheet.assignment,
-        shown=False,
+        held_back=closed and not states,
+        signs=_signs(states),
+        items=tuple([_item(item, _) for item in sheet.items]),
+        opener=sheet.assignment if states and not sheet.items else "",
+        shown=shown,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -15,13 +16,14 @@ from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.reports.comments import keep_comment
 from gateway.reports.periods import Term
-from gateway.reports.pupil_report import PupilReport, PupilSheet, Sees, pupil_report
+from gateway.reports.pupil_report import Opened, PupilReport, PupilSheet, Sees, pupil_report
 from gateway.reports.settings import report_settings
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
 from gateway.web.found import attachment, class_address, person_of, place_in, pupil_address, term_asked
-from gateway.web.pupil_view import parents_slip, parents_words, pupil_page
+from gateway.web.pupil_view import OPENED, parents_slip, parents_words, pupil_page
 from gateway.web.rooms import Rooms, report_address, some_subject, thing_of_address
 from gateway.web.words import subject_text
+from homework.report_settings import ReportSettings
 from homework.sheets.parents_slip import make_parents_slips
 from homework.sheets.printing import font_folders
 from homework.wording import Translate
@@ -32,6 +34,8 @@ from ui.pages import language_of, render
 from ui.strangers import refuse_strangers
 
 PUPIL = "/schools/{school}/pupils/{pupil}"
+NOT_OPENED = Opened(0)
+"""No sheet's items: a slip has none."""
 LONGEST_COMMENT = 400
 """Characters that the page offers room for: what an A5 slip holds beside the rest."""
 
@@ -56,18 +60,21 @@ class _Pupils:
         self._rooms = rooms
 
     async def page(self, request: web.Request) -> web.Response:
-        report = await self._found(request)
+        opened = request.query.get("sheet")
+        report, settings = await self._found(request, opened=Opened(OPENED, opened))
         language = language_of(request)
         words = translator(language).gettext
         address = pupil_address(report.school, report.pupil)
         person, at_ms = person_of(request), unix_ms()
         of_class = Thing(school=report.school, class_name=report.class_name, subject=SOME)
-        async with self._rooms.store.reading() as connection:
-            settings = await report_settings(connection, report.school)
+
+        @cache
+        def leads(class_name: str, subject: str) -> bool:
+            thing = Thing(school=report.school, class_name=class_name, subject=subject)
+            return may(person, Deed.SEE_CLASS, thing, at_ms)
 
         def class_report(sheet: PupilSheet) -> str:
-            thing = Thing(school=report.school, class_name=sheet.class_name, subject=sheet.subject)
-            if not may(person, Deed.SEE_CLASS, thing, at_ms):
+            if not leads(sheet.class_name, sheet.subject):
                 return ""
             return report_address(report.school, sheet.class_name, sheet.assignment)
 
@@ -79,7 +86,7 @@ class _Pupils:
                 settings,
                 language,
                 sheet_address=class_report,
-                opened=request.query.get("sheet"),
+                opened=opened,
             ),
             address=address,
             query=_query(request),
@@ -95,7 +102,7 @@ class _Pupils:
         )
 
     async def slip(self, request: web.Request) -> web.Response:
-        report = await self._found(request, on_paper=True)
+        report, _ = await self._found(request, on_paper=True)
         return await self._slips(request, [report], report.name)
 
     async def class_slips(self, request: web.Request) -> web.Response:
@@ -113,7 +120,7 @@ class _Pupils:
     async def comment(self, request: web.Request) -> web.Response:
         """Keep what the teacher wrote; an empty comment lets the proposal stand again."""
         refuse_strangers(request)
-        report = await self._found(request)
+        report, _ = await self._found(request)
         text = (await small_form(request)).get("comment", "")
         store = self._rooms.store
         async with store.writing() as connection:
@@ -139,7 +146,14 @@ class _Pupils:
         return web.Response(body=body, headers={"Content-Type": "application/pdf", "Content-Disposition": disposition})
 
     async def _report(
-        self, connection: AsyncConnection, request: web.Request, school: str, pupil: bytes, *, on_paper: bool = False
+        self,
+        connection: AsyncConnection,
+        request: web.Request,
+        school: str,
+        pupil: bytes,
+        *,
+        on_paper: bool = False,
+        opened: Opened = NOT_OPENED,
     ) -> PupilReport | None:
         return await pupil_as_seen(
             connection,
@@ -151,17 +165,22 @@ class _Pupils:
             subject=request.query.get("subject") or None,
             at_ms=unix_ms(),
             on_paper=on_paper,
+            opened=opened,
         )
 
-    async def _found(self, request: web.Request, *, on_paper: bool = False) -> PupilReport:
+    async def _found(
+        self, request: web.Request, *, on_paper: bool = False, opened: Opened = NOT_OPENED
+    ) -> tuple[PupilReport, ReportSettings]:
         thing = thing_of_address(request)
         assert isinstance(thing.school, str)
         assert thing.pupil is not None
         async with self._rooms.store.reading() as connection:
-            report = await self._report(connection, request, thing.school, thing.pupil, on_paper=on_paper)
-        if report is None:
-            raise web.HTTPNotFound
-        return report
+            report = await self._report(
+                connection, request, thing.school, thing.pupil, on_paper=on_paper, opened=opened
+            )
+            if report is None:
+                raise web.HTTPNotFound
+            return report, await report_settings(connection, thing.school)
 
 
 async def pupil_as_seen(
@@ -175,6 +194,7 @@ async def pupil_as_seen(
     subject: str | None,
     at_ms: int,
     on_paper: bool = False,
+    opened: Opened | None = None,
 ) -> PupilReport | None:
     """The pupil as the reader may see it: a teacher of the class in the own subjects, a family in all of them, who is
     both in all. Tests that were not released are for teachers alone, and never `on_paper` that goes to the parents.
@@ -187,7 +207,9 @@ async def pupil_as_seen(
         sees = sees._replace(unreleased=frozenset())
     if subject is None and sees.subjects is not None and len(sees.subjects) == 1:
         (subject,) = sees.subjects
-    return await pupil_report(connection, vault, school, pupil, term=term, subject=subject, sees=sees)
+    return await pupil_report(
+        connection, vault, school, pupil, term=term, subject=subject, sees=sees, opened=opened, known=known[0]
+    )
 
 
 def seen_of(person: Person, school: str, one: KnownPupil, at_ms: int) -> Sees:

@@ -13,7 +13,7 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, Role
 from gateway.access.rules import may, names_for, visible_classes, visible_subjects
 from gateway.clock import unix_ms
-from gateway.store.reading import Cursor, assignments_named, report_lines
+from gateway.store.reading import Cursor, headings_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_titles
 from gateway.store.stock import how_far
 from gateway.web.found import class_address, person_of, pupil_address, school_address
@@ -130,7 +130,7 @@ async def _lines(
     """The homework of a school that the person may see, the latest first."""
     classes = visible_classes(seen.person, school, seen.at_ms)
     found = await report_lines(connection, school, classes, before=cursor, limit=_LINES)
-    documents = await assignments_named(connection, school, {line.assignment for line in found})
+    documents = await headings_named(connection, school, {line.assignment for line in found})
     sizes = await class_sizes(connection, school)
     lines = []
     for line in found:
