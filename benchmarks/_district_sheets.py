@@ -204,6 +204,7 @@ class SchoolTerm:
         boxes.stack(given, outcome)
         return boxes.boxes[self.plan.box_of(given.class_no)]
 
+    @lru_cache(maxsize=256)  # noqa: B019 - a day's are asked for again on the next
     def _outcome(self, given: Given) -> _Outcome:
         rng = np.random.default_rng([*self._seed, 4, given.class_no, given.course_no, given.worksheet])
         able, surely = self._able(given.class_no)

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -292,7 +292,11 @@ def item_states(results: Iterable[ItemResult]) -> dict[str, VerdictKind | None]:
 def _by_item(results: Iterable[ItemResult]) -> dict[str, list[ItemResult]]:
     grouped: dict[str, list[ItemResult]] = {}
     for result in results:
-        grouped.setdefault(result.item, []).append(result)
+        own = grouped.get(result.item)
+        if own is None:
+            grouped[result.item] = [result]
+        else:
+            own.append(result)
     return grouped
 
 
@@ -354,12 +358,8 @@ def _bands(settled: Sequence[PupilFigures], edges: Sequence[int]) -> tuple[Band,
     return tuple(bands)
 
 
-class _Given(NamedTuple):
-    """What one pupil wrote of an item."""
-
-    pupil: str
-    blanks: list[ItemResult]
-    state: VerdictKind | None
+_Given = tuple[str, list[ItemResult], VerdictKind | None]
+"""What one pupil wrote of an item: the pupil, the blanks, their state. A plain tuple, for a class has a thousand."""
 
 
 def _all_items(
@@ -368,8 +368,13 @@ def _all_items(
     free_order = {item.id: item.rule.any_order for item in items}
     answers: dict[str, list[_Given]] = {item.id: [] for item in items}
     for one in answered:
+        pupil, states = one.result.pupil, one.states
         for item_id, blanks in one.blanks.items():
-            answers.setdefault(item_id, []).append(_Given(one.result.pupil, blanks, one.states[item_id]))
+            given = (pupil, blanks, states[item_id])
+            if item_id in answers:
+                answers[item_id].append(given)
+            else:
+                answers[item_id] = [given]
     return tuple(
         _item_figures(item_id, given, free_order.get(item_id, False), lines, common_wrong)
         for item_id, given in answers.items()
@@ -379,7 +384,7 @@ def _all_items(
 def _item_figures(
     item_id: str, given: Sequence[_Given], free_order: bool, lines: Thresholds, common_wrong: int
 ) -> ItemFigures:
-    states = Counter([one.state for one in given])
+    states = Counter([state for _, _, state in given])
     correct, wrong, blank = states[VerdictKind.CORRECT], states[VerdictKind.WRONG], states[VerdictKind.BLANK]
     n = correct + wrong + blank
     interval = wilson_interval(correct, n)
@@ -390,7 +395,7 @@ def _item_figures(
         wrong=wrong,
         blank=blank,
         review=states[VerdictKind.REVIEW],
-        unattempted=sum([all(map(is_unattempted, one.blanks)) for one in given if one.state is None]),
+        unattempted=sum([all(map(is_unattempted, blanks)) for _, blanks, state in given if state is None]),
         interval=interval,
         reteach=n > 0 and correct * 100 < lines.reteach * n,
         borderline=interval is not None and interval.low * 100 < lines.reteach < interval.high * 100,

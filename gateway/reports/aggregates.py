@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import Term, day_number, day_numbered, term_of
 from gateway.reports.summaries import grade_of_class, points_of
-from gateway.store.dialect import add_or_replace
+from gateway.store.dialect import add_or_replace, among
 from gateway.store.tables.summaries import (
     class_days,
     class_knowledge,
@@ -88,8 +89,8 @@ async def aggregate(
         for term in sorted({term_of(day) for day in days}):
             await _term(books, class_name, term)
         changed |= days | await _days(books, class_name, days)
-    for day in sorted(changed):
-        await _school_day(books, day)
+    if changed:
+        await _school_days(books, changed)
     return wrong
 
 
@@ -176,21 +177,19 @@ async def _days(books: _Books, class_name: str, days: Collection[date]) -> set[d
     return {day_numbered(row["day"]) for row in await books.make_so(class_days, where, rows)}
 
 
-async def _school_day(books: _Books, day: date) -> None:
-    """A school's day by grade: what was handed in, and how heavy it was."""
-    number = day_number(day)
-    given = {"school": books.school, "day": number}
-    summaries = await books.connection.execute(_OF_DAY, given)
-    loads = await books.connection.execute(_LOADS, given)
-    by_grade: dict[int, tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
-    for one in summaries:
-        by_grade[_grade(one.class_name, [one]) or 0][0].append(one)
-    for load in loads:
-        by_grade[load.grade or 0][1].append(load)
+async def _school_days(books: _Books, days: Collection[date]) -> None:
+    """A school's days by grade: what was handed in, and how heavy it was."""
+    dialect, numbers = books.connection.dialect.name, sorted(map(day_number, days))
+    given = {"school": books.school, "days": numbers}
+    by_grade: dict[tuple[int, int], tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
+    for one in await books.connection.execute(_of_days(dialect), given):
+        by_grade[one.day, one.grade or grade_of_class(one.class_name) or 0][0].append(one)
+    for load in await books.connection.execute(_loads(dialect), given):
+        by_grade[load.day, load.grade or 0][1].append(load)
     rows = []
-    for grade, (some, days) in by_grade.items():
+    for (number, grade), (some, loads) in by_grade.items():
         cap = CAPS_MIN.get(grade)
-        judged = [one for one in days if one.complete and cap is not None]
+        judged = [one for one in loads if one.complete and cap is not None]
         rows.append(
             {
                 "school_id": books.school,
@@ -200,14 +199,14 @@ async def _school_day(books: _Books, day: date) -> None:
                 "assignments": len({one.assignment for one in some}),
                 "handed_in": sum(one.handed_in for one in some),
                 "expected": sum(one.expected for one in some),
-                "load_classes": len(days),
-                "load_minutes": sum(one.minutes for one in days),
+                "load_classes": len(loads),
+                "load_minutes": sum(one.minutes for one in loads),
                 "load_judged": len(judged),
                 "load_over": sum(one.minutes > (cap or 0) for one in judged),
-                "load_estimated": sum(one.estimated for one in days),
+                "load_estimated": sum(one.estimated for one in loads),
             }
         )
-    await books.make_so(school_days, (school_days.c.day == number,), rows)
+    await books.make_so(school_days, (school_days.c.day.in_(numbers),), rows)
 
 
 async def _summaries(books: _Books, class_name: str, first: date, last: date) -> Sequence[Any]:
@@ -234,10 +233,21 @@ _OF_CLASS = (
     )
     .order_by(class_summaries.c.day, class_summaries.c.assignment)
 )
-_OF_DAY = _summaries_with("class_name", "assignment", "grade", "handed_in", "expected").where(
-    class_summaries.c.day == bindparam("day"), class_summaries.c.class_name != ""
-)
-_LOADS = select(class_days).where(class_days.c.school_id == bindparam("school"), class_days.c.day == bindparam("day"))
+
+
+@cache
+def _of_days(dialect: str) -> Select[Any]:
+    columns = class_summaries.c
+    query = _summaries_with("day", "class_name", "assignment", "grade", "handed_in", "expected")
+    return query.where(among(dialect, columns.day, "days", of="INTEGER"), columns.class_name != "")
+
+
+@cache
+def _loads(dialect: str) -> Select[Any]:
+    columns = class_days.c
+    return select(columns.day, columns.grade, columns.complete, columns.minutes, columns.estimated).where(
+        columns.school_id == bindparam("school"), among(dialect, columns.day, "days", of="INTEGER")
+    )
 
 
 def _grade(class_name: str, some: Sequence[Any]) -> int | None:
