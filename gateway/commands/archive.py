@@ -10,13 +10,12 @@ import click
 from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
-from gateway.keeping.archiving import Archived, archive_month, finish
+from gateway.keeping.archiving import Archived, archive_month
 from gateway.keeping.retention import Retention
-from gateway.store.archive_file import ArchiveError
 from gateway.store.archived import ArchivedMonth, archived
 from gateway.store.schools import school_ids, school_key
 from gateway.store.store import Store
-from homework.errors import UsageError
+from homework.errors import ClassboxError, UsageError
 from ui.language import terminal_language, translator
 
 
@@ -45,21 +44,20 @@ def archive_command(school: str | None, every: bool, month: int, to: Path, confi
     async def work(store: Store) -> tuple[list[Archived], list[str]]:
         async with store.reading() as connection:
             names = await school_ids(connection) if school is None else (school,)
-            for name in names:
-                await school_key(connection, store.vault, name)  # there is such a school
+            if school is not None:
+                await school_key(connection, store.vault, school)  # there is such a school
         done, refused = [], []
         for name in names:
             now_ms = unix_ms()
             try:
                 one = await archive_month(store, name, month, folder, now_ms=now_ms)
-            except ArchiveError as error:
+            except ClassboxError as error:  # what one school's disk or rows are like is no reason for the others
                 if not every:
                     raise
                 refused.append(f"{name}: {' '.join(error.said(_))}")
                 continue
             if one is not None:
                 done.append(one)
-        await finish(store, now_ms=unix_ms())
         return done, refused
 
     done, refused = with_store(config_path, work)

@@ -19,13 +19,13 @@ from gateway.clock import unix_ms
 from gateway.config import RetentionConfig
 from gateway.keeping.archiving import archive_month, finish, first_kept, months_before
 from gateway.keeping.clean_archives import clean_archives
-from gateway.store.archive_file import ArchiveError
 from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.schools import school_ids
 from gateway.store.store import Store
 from gateway.store.tables.past import erased_pupils
 from gateway.store.tables.people import audit, known_devices, links, office_audit, sessions, wrong_tries
 from gateway.store.tables.programs import hook_calls
+from homework.errors import ClassboxError
 from sync.errors import StoreTrouble
 
 _log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Retention:
                     return
                 try:
                     await archive_month(self._store, school, month, folder, now_ms=self._now_ms())
-                except ArchiveError as error:  # the others go all the same, and this one another day
+                except ClassboxError as error:  # the others go all the same, and this one another day
                     _log.warning("%s: the month %d stays here: %s", school, month, error)
 
     async def _mine(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import AsyncIterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -71,13 +72,28 @@ async def write_rows(path: Path, pieces: AsyncIterable[Sequence[Row]]) -> RowDig
         beside.replace(path)
         _to_disk(path.parent)
     except OSError as error:
+        _let_go(beside)
         raise ArchiveError(
             "{path} cannot be written: {reason}.",
             remedy="Make room there, or name another folder. Nothing was taken away.",
             path=path,
             reason=error.strerror or error,
         ) from error
+    except pa.ArrowException as error:
+        _let_go(beside)
+        raise ArchiveError(
+            "A row for {path} holds what its column cannot: {reason}.",
+            remedy="Look with `classgate db check`, and put back a copy from before. Nothing was taken away.",
+            path=path,
+            reason=error,
+        ) from error
     return digest
+
+
+def _let_go(path: Path) -> None:
+    """Half a file is of no use, and takes up the room that the next one needs."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def read_digest(path: Path) -> RowDigest:
