@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import jinja2
 from aiohttp import web
@@ -45,6 +45,8 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 """No Strict-Transport-Security: with a certificate that no authority signed, browsers ignore it or lock people out."""
+SIGNED: Final[web.RequestKey[Any]] = web.RequestKey("signed", object)
+"""Who is signed in, as the program's pages show it; not there for anybody else."""
 _TEMPLATES = web.AppKey("templates", dict[str, jinja2.Environment])
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -134,7 +136,7 @@ def render(request: web.Request, template: str, *, status: int = 200, **values: 
         language=language,
         other_language=other,
         other_language_address=str(request.rel_url.update_query({"language": other})),
-        signed=request.get("signed"),
+        signed=request.get(SIGNED),
         **values,
     )
     # A class report is 60 kB of much the same words: a seventh on the wire. No page shows a secret beside words that
@@ -184,7 +186,7 @@ def _problem(request: web.Request, status: int) -> web.Response:
         429: ("That was too often.", "Wait a little, then try again."),
         503: ("Too many pages are open.", "Close some, then try again."),
     }
-    if status == web.HTTPForbidden.status_code and request.get("signed") is not None:
+    if status == web.HTTPForbidden.status_code and request.get(SIGNED) is not None:
         words[status] = (
             "This page is not yours to see.",
             "Go back to the start page; whoever let you in can open more to you.",

@@ -15,9 +15,10 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from aiohttp.web_urldispatcher import AbstractResource
 
+from edge.access.request_keys import PERSON
 from edge.access.rooms import ROOMS
 from ui.limits import Allowance
-from ui.pages import Handler
+from ui.pages import SIGNED, Handler
 from ui.sessions import SessionStore, Signed, read_cookie
 from ui.strangers import SAFE_METHODS, is_our_name, refuse_strangers
 
@@ -75,7 +76,7 @@ class Gate:
         signed = self.sessions.signed(token) if token is not None else None
         route = _route(request)
         if signed is not None:
-            request["signed"], request["person"] = signed, signed.name
+            request[SIGNED], request[PERSON] = signed, signed.name
             if signed.role != "teacher" and route.startswith(TEACHER_ROUTES):
                 raise web.HTTPForbidden
             if route == _SENDINGS and request.method == "POST":

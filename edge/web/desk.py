@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from edge.access.request_keys import PERSON
 from edge.deeds import By
 from edge.documents import Documents
 from edge.frames import Capture
@@ -104,7 +105,7 @@ async def page_values(request: web.Request) -> dict[str, Any]:
 
 def acting(request: web.Request) -> By:
     """Who does what this request asks for, and when: the person that signed in, on an open box "teacher"."""
-    person = request.get("person")
+    person = request.get(PERSON)
     return By(person if isinstance(person, str) else "teacher", CLOCK.read())
 
 

@@ -18,7 +18,7 @@ from edge.health import Check, State
 from edge.ward import Report, Ward
 from edge.web.desk import static_address
 from ui.language import translator
-from ui.pages import language_of, render
+from ui.pages import SIGNED, language_of, render
 
 WARD = web.AppKey("ward", Ward)
 METRICS_TOKEN = web.AppKey("metrics_token", str)
@@ -80,7 +80,7 @@ async def _metrics(request: web.Request) -> web.Response:
     ward, token = request.config_dict[WARD], request.config_dict[METRICS_TOKEN]
     said = request.headers.get("Authorization", "").encode("utf-8", "replace")
     has_token = bool(token) and hmac.compare_digest(said, f"Bearer {token}".encode())
-    if not (is_loopback(request.remote or "") or request.get("signed") is not None or has_token):
+    if not (is_loopback(request.remote or "") or request.get(SIGNED) is not None or has_token):
         raise web.HTTPForbidden
     report = await ward.report()
     text = await asyncio.to_thread(ward.figures.text, report.facts, report.checks, report.figures)

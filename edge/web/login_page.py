@@ -14,7 +14,7 @@ from edge.web.desk import static_address
 from homework.errors import ClassboxError, UsageError
 from ui.forms import small_form
 from ui.language import translator
-from ui.pages import language_of, render
+from ui.pages import SIGNED, language_of, render
 from ui.sessions import forget_cookie, give_cookie, read_cookie, token_digest
 from ui.strangers import local_address
 
@@ -35,7 +35,7 @@ def add_login_page(app: web.Application) -> None:
 
 async def _show(request: web.Request) -> web.Response:
     to = local_address(request.query.get("next"))
-    if request.get("signed") is not None or request.config_dict[ACCESS].locked is None:
+    if request.get(SIGNED) is not None or request.config_dict[ACCESS].locked is None:
         raise web.HTTPSeeOther(to)
     return _page(request, to=to)
 
@@ -135,7 +135,7 @@ def _device(request: web.Request) -> str:
 
 
 async def _sign_out(request: web.Request) -> web.StreamResponse:
-    signed = request.get("signed")
+    signed = request.get(SIGNED)
     access = request.config_dict[ACCESS]
     response = web.Response(status=303, headers={"Location": "/login"})
     if signed is not None and access.locked is not None:

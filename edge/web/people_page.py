@@ -20,7 +20,7 @@ from homework.errors import UsageError
 from homework.sheets.symbols import code_svg
 from sync.clock import ClockQuality, SystemClock
 from ui.forms import small_form
-from ui.pages import render
+from ui.pages import SIGNED, render
 from ui.sessions import Signed
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def qr_picture(text: str) -> str:
 
 
 def _me(request: web.Request) -> Signed:
-    signed: Signed | None = request.get("signed")
+    signed: Signed | None = request.get(SIGNED)
     if signed is None:
         raise web.HTTPForbidden
     return signed

@@ -21,7 +21,7 @@ from edge.web.desk import CLOCK, SITE, Site, page_values, refuse_strangers, stat
 from edge.web.self_view import SCORE_SETTING, WAITING, SelfView, self_view
 from edge.web.sheet_pictures import draw_kept_sheet
 from ui.language import translator
-from ui.pages import language_of, render
+from ui.pages import SIGNED, language_of, render
 from ui.sessions import forget_cookie
 
 ROOM = "self"
@@ -136,7 +136,7 @@ async def _switch(request: web.Request) -> web.StreamResponse:
 async def _handed_over(request: web.Request) -> web.StreamResponse:
     """Leave the screen to the pupils: nobody is signed in on it any more."""
     response = web.Response(status=303, headers={"Location": "/self"})
-    access, signed = request.config_dict[ACCESS], request.get("signed")
+    access, signed = request.config_dict[ACCESS], request.get(SIGNED)
     if signed is not None and access.locked is not None:
         await asyncio.to_thread(access.locked.book.close_session, signed.session)
         forget_cookie(request, response)

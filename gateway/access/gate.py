@@ -25,6 +25,7 @@ from sqlalchemy import select
 from gateway.access.access import Access
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person, anybody_here
+from gateway.access.request_keys import NOTED, PERSON, THING
 from gateway.access.rules import lacks_second_factor, may
 from gateway.store.reading import assignments_named
 from gateway.store.tables.schools import pupils
@@ -32,7 +33,7 @@ from gateway.web.rooms import Room, Rooms
 from gateway.web.ways import signed_view
 from homework.load import subject_of
 from sync.errors import StoreTrouble
-from ui.pages import Handler
+from ui.pages import SIGNED, Handler
 from ui.sessions import read_cookie
 from ui.strangers import SAFE_METHODS, is_our_name, refuse_strangers
 
@@ -98,11 +99,11 @@ class Gate:
     async def _pass(self, room: Room, request: web.Request, handler: Handler) -> web.StreamResponse:
         person = await self._who(room, request)
         if person is not None:
-            request["person"], request["signed"] = person, signed_view(person, self.access.now_ms())
+            request[PERSON], request[SIGNED] = person, signed_view(person, self.access.now_ms())
         elif room.deed is not Deed.OPEN:  # the database is not asked about anything for whoever is not signed in
             raise self._refused(None, room, request, Thing())
         thing = await self._what(person, room, request)
-        request["thing"] = thing
+        request[THING] = thing
         now_ms = self.access.now_ms()
         if not may(person, room.deed, thing, now_ms):
             raise self._refused(person, room, request, thing)
@@ -119,7 +120,7 @@ class Gate:
             status = raised.status
             raise
         finally:
-            if request.get("noted"):  # by the page itself, in more detail
+            if request.get(NOTED):  # by the page itself, in more detail
                 pass
             elif status < 400 and request.method not in SAFE_METHODS:
                 self.access.audit.note(person.id, room.deed, thing, _written(room))

@@ -6,13 +6,14 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person
+from gateway.access.request_keys import PERSON
 from gateway.access.rules import may
 from gateway.clock import unix_ms
 
 
 def person_of(request: web.Request) -> Person:
     """Who asks, as the gate found out."""
-    person = request["person"]
+    person = request[PERSON]
     assert isinstance(person, Person)
     return person
 

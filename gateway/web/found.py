@@ -9,6 +9,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from gateway.access.person import Person
+from gateway.access.request_keys import PERSON
 from gateway.clock import unix_ms
 from gateway.reports.cache import ReportCache
 from gateway.reports.class_report import AnswerKey, SchoolReport
@@ -125,6 +126,6 @@ def today() -> date:
 
 def person_of(request: web.Request) -> Person:
     """Whoever asks, as the gate found out."""
-    person = request["person"]
+    person = request[PERSON]
     assert isinstance(person, Person)
     return person

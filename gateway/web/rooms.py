@@ -20,6 +20,7 @@ from aiohttp_sse import sse_response
 from gateway.access.access import Access
 from gateway.access.deeds import SOME, Deed, Thing
 from gateway.access.person import Person
+from gateway.access.request_keys import PERSON
 from gateway.access.rules import may
 from gateway.figures import Figures
 from gateway.ingest import Changed
@@ -152,13 +153,13 @@ class Rooms:
 
     def person(self, request: web.Request) -> Person:
         """Who asks; not in rooms that are open to everybody."""
-        person = request["person"]
+        person = request[PERSON]
         assert isinstance(person, Person)
         return person
 
     def may(self, request: web.Request, deed: Deed, thing: Thing) -> bool:
         """Whether whoever asks may do a further thing, beside what the room is for."""
-        return may(request.get("person"), deed, thing, self.access.now_ms())
+        return may(request.get(PERSON), deed, thing, self.access.now_ms())
 
     def require(self, request: web.Request, deed: Deed, thing: Thing) -> None:
         """Raises `HTTPForbidden` unless whoever asks may do that, too."""

@@ -9,6 +9,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed
+from gateway.access.request_keys import NOTED, THING
 from gateway.ingest import Changed
 from gateway.reports.class_report import SchoolReport
 from gateway.saying_absent import SaidSinceError, Whose, say_absent, take_absence_back
@@ -72,9 +73,7 @@ def add_absences(rooms: Rooms) -> None:
 def absences_address(request: web.Request, report: SchoolReport) -> str:
     """Where the reader may say who is away, "" where not, or where there is nobody of whom to say it."""
     open_seats = any(pupil.status not in _HANDED_IN for pupil in report.figures.pupils)
-    return (
-        f"{address_of(report)}/absences" if open_seats and may_here(request, Deed.SAY_ABSENT, request["thing"]) else ""
-    )
+    return f"{address_of(report)}/absences" if open_seats and may_here(request, Deed.SAY_ABSENT, request[THING]) else ""
 
 
 class _Absences:
@@ -182,8 +181,8 @@ class _Absences:
     def _done(self, request: web.Request, whose: Whose, detail: str) -> None:
         """Tell open pages, and write down of whom it was said."""
         self._rooms.changes.tell(_changed(request))
-        request["noted"] = True
-        thing = request["thing"]._replace(pupil=whose.pupil)
+        request[NOTED] = True
+        thing = request[THING]._replace(pupil=whose.pupil)
         self._rooms.access.audit.note(person_of(request).id, Deed.SAY_ABSENT, thing, detail)
 
 

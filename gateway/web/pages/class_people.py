@@ -15,6 +15,7 @@ from gateway.access.class_invites import PupilAccount, class_accounts, invite_cl
 from gateway.access.deeds import Deed, Thing
 from gateway.access.links import LASTS_MS, Kind
 from gateway.access.person import Grant, Role
+from gateway.access.request_keys import NOTED
 from gateway.access.rules import may_grant, names_for
 from gateway.store.schools import KnownPupil, class_pupils, school_ids
 from gateway.web.found import attachment
@@ -89,7 +90,7 @@ class _ClassPeople:
         self._rooms.access.audit.note(
             person.id, Deed.MANAGE_PEOPLE, Thing(school, class_name), f"slips {chosen.value}: {len(made)}"
         )
-        request["noted"] = True
+        request[NOTED] = True
         language = language_of(request)
         words = translator(language).gettext
         names = names_for(person, school, now_ms)

@@ -7,6 +7,7 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.access.deeds import Deed
+from gateway.access.request_keys import NOTED
 from gateway.access.rules import names_for
 from gateway.clock import unix_ms
 from gateway.keeping.forgetting import forget, pupil_called
@@ -64,7 +65,7 @@ class _Forgetting:
                 await self._store.tell_others(connection, places)
         except ClassboxError as refused:
             return await self._page(request, refused)
-        request["noted"] = True  # in the transaction itself
+        request[NOTED] = True  # in the transaction itself
         self._rooms.changes.tell_all()
         raise web.HTTPSeeOther(forget_address(school, alias))
 

@@ -7,6 +7,7 @@ import re
 from aiohttp import web
 
 from gateway.access.deeds import Deed
+from gateway.access.request_keys import THING
 from gateway.correcting import Field, Sayer, correct
 from gateway.ingest import Changed
 from gateway.reports.class_report import SchoolReport
@@ -54,7 +55,7 @@ def add_items(rooms: Rooms) -> None:
             page=found,
             address=address_of(report),
             own=request.path,
-            may_correct=may_here(request, Deed.CORRECT, request["thing"]),
+            may_correct=may_here(request, Deed.CORRECT, request[THING]),
             undo_address=f"{review_address(report.school)}/undo",
             did=f"{did[0]}-{did[1]}" if did else None,
         )

@@ -12,6 +12,7 @@ from gateway.access.links import Kind, use_link, who_by_link
 from gateway.access.passwords import LEAST, MOST, checked_password
 from gateway.access.people import Account, account, set_password
 from gateway.access.person import ANYBODY
+from gateway.access.request_keys import PERSON
 from gateway.access.tries import TooOftenError
 from gateway.web.rooms import Rooms
 from homework.errors import ClassboxError, UsageError
@@ -51,7 +52,7 @@ class _Login:
 
     async def show(self, request: web.Request) -> web.Response:
         to = local_address(request.query.get("next"))
-        if request.get("person") is not None:
+        if request.get(PERSON) is not None:
             return see_other(to)
         return self._page(request, to=to)
 
@@ -72,7 +73,7 @@ class _Login:
         return response
 
     async def sign_out(self, request: web.Request) -> web.Response:
-        person = request["person"]
+        person = request[PERSON]
         if person.id == ANYBODY or not person.session:
             raise web.HTTPForbidden
         async with self._access.store.writing() as connection:

@@ -18,6 +18,7 @@ from gateway.access.grants import Given, end, give, given, grants_at, grants_of_
 from gateway.access.links import Kind, make_link
 from gateway.access.people import Account, account, account_called, accounts, add_person, disable, made_up_login
 from gateway.access.person import Grant, Person, Role
+from gateway.access.request_keys import NOTED
 from gateway.access.rules import may, may_grant, may_reset
 from gateway.access.totp import qr_picture
 from gateway.store.schools import class_sizes, school_titles
@@ -238,7 +239,7 @@ class _People:
     def _note(self, request: web.Request, person: int, detail: str) -> None:
         thing = Thing(school=self._school(request), person=person)
         self._access.audit.note(self._rooms.person(request).id, Deed.MANAGE_PEOPLE, thing, detail)
-        request["noted"] = True
+        request[NOTED] = True
 
     def _changed(self, request: web.Request, person: int, detail: str) -> None:
         self._access.sessions.forget(person)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed
 from gateway.access.people import account
+from gateway.access.request_keys import THING
 from gateway.clock import unix_ms
 from gateway.reports.class_report import SchoolReport
 from gateway.store.dialect import lock_school
@@ -67,5 +68,5 @@ async def release_view(store: Store, request: web.Request, report: SchoolReport)
     return ReleaseView(
         when=time_words(found.released_ms) if found is not None else "",
         who=who.name if who is not None else "",
-        may=may_here(request, Deed.RELEASE, request["thing"]),
+        may=may_here(request, Deed.RELEASE, request[THING]),
     )

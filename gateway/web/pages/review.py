@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Deed, Thing
 from gateway.access.person import Person
+from gateway.access.request_keys import PERSON, THING
 from gateway.access.rules import may
 from gateway.correcting import THE_SCHOOL, Sayer, counting_page
 from gateway.ingest import Changed
@@ -203,7 +204,7 @@ class _Review:
 
     async def _may_be_seen(self, connection: AsyncConnection, request: web.Request) -> bool:
         """Of a test that was not released the family sees no answer either."""
-        thing: Thing = request["thing"]
+        thing: Thing = request[THING]
         if thing.assignment is None or self._rooms.may(request, Deed.SEE_CLASS, thing._replace(pupil=None)):
             return True
         school = request.match_info["school"]
@@ -214,7 +215,7 @@ class _Review:
 
     async def thing_of_crop(self, request: web.Request) -> Thing:
         """Whose picture it is: what the rules are asked about. Raises `HTTPNotFound` where there is no such page."""
-        if request.get("person") is None:
+        if request.get(PERSON) is None:
             return Thing(request.match_info["school"])
         school, name = request.match_info["school"], _crop_name(request)
         async with self._rooms.store.reading() as connection:
@@ -225,7 +226,7 @@ class _Review:
         return _thing(school, row.class_name or "", keys.get(row.assignment or ""))._replace(pupil=row.pupil)
 
     def _rule(self, request: web.Request) -> MayCorrect:
-        person: Person | None = request.get("person")
+        person: Person | None = request.get(PERSON)
         school = request.match_info["school"]
         now_ms = self._rooms.access.now_ms()
 
@@ -268,7 +269,7 @@ def _size(crop: Crop) -> tuple[int, int]:
 
 
 def _who(request: web.Request) -> Sayer:
-    person: Person | None = request.get("person")
+    person: Person | None = request.get(PERSON)
     return THE_SCHOOL if person is None else Sayer(person.name, person.id)
 
 

@@ -12,6 +12,7 @@ from gateway.access.deeds import Deed, Thing
 from gateway.access.factors import Used, factor_of, replace_codes, turn_off, turn_on, use_code
 from gateway.access.people import account
 from gateway.access.person import ANYBODY, Person, Role
+from gateway.access.request_keys import PERSON
 from gateway.access.tickets import Tickets
 from gateway.access.totp import enrolment_address, matched_step, new_recovery_codes, new_secret, qr_picture, spelled
 from gateway.access.tries import TooOftenError
@@ -144,7 +145,7 @@ class _Pages:
         pending = await self._access.pending(request)
         if pending is not None:
             return _Waiting(pending.id, "code", pending.language)
-        person: Person | None = request.get("person")
+        person: Person | None = request.get(PERSON)
         if person is None:
             raise web.HTTPSeeOther("/login")
         if person.strong:
@@ -206,7 +207,7 @@ class _Pages:
 
 def owner(request: web.Request) -> Person:
     """Who asks. Raises `HTTPNotFound` where nobody signs in: there is no account to do anything with."""
-    person: Person = request["person"]
+    person: Person = request[PERSON]
     if person.id == ANYBODY:
         raise web.HTTPNotFound
     return person

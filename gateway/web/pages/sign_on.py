@@ -18,6 +18,7 @@ from gateway.access.links import Kind, use_link, who_by_link
 from gateway.access.people import account
 from gateway.access.person import Person
 from gateway.access.provider import ProviderAwayError, SignOnError
+from gateway.access.request_keys import PERSON
 from gateway.access.sso import Flow, SignOn
 from gateway.access.tickets import Tickets
 from gateway.access.ties import Identity, TiedElsewhereError, is_tied, person_of_identity, tie, untie
@@ -81,7 +82,7 @@ class _Pages:
 
     async def leave(self, request: web.Request) -> web.Response:
         """Send the browser to the provider. `tie` for one's own account, `invite` for the one of an invitation."""
-        person: Person | None = request.get("person")
+        person: Person | None = request.get(PERSON)
         tying = "tie" in request.query
         if tying and person is None:
             raise web.HTTPSeeOther("/login")
@@ -193,7 +194,7 @@ class _Pages:
     async def _known(self, request: web.Request, under_way: _UnderWay, identity: Identity) -> web.Response:
         """What follows for somebody whom the provider knows."""
         if under_way.session:
-            person: Person | None = request.get("person")
+            person: Person | None = request.get(PERSON)
             if person is None or person.session != under_way.session:
                 raise self._sign_on.begun_elsewhere()
             proposed = _Proposed(*identity, person=person.id, session=person.session)
