@@ -130,6 +130,12 @@ def restore_command(source: Path, config_path: Path | None) -> None:
             "What was enrolled or imported after the copy was made has to be enrolled or imported again."
         ).format(boxes=boxes)
     )
+    print(
+        _(
+            "What people said here of absences (请假, 免做) since then is still on the boxes but no longer here: "
+            "look at who is called missing in the class reports of these days, and say it again there."
+        )
+    )
 
 
 async def _count_boxes(store: Store) -> int:

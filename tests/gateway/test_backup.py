@@ -57,6 +57,7 @@ def test_what_is_put_back_is_the_copy_and_what_was_there_stays_beside(config: Ga
     done = classgate(config, "db", "restore", copy)
     assert done.exit_code == 0, done.output
     assert schools(config) == ["one"]
+    assert "absences (请假, 免做) since then" in done.stdout
     first, second = (config.data / f"{DATABASE}.before-{n}" for n in (1, 2))
     assert f"lies in {first}." in done.stdout
     with contextlib.closing(sqlite3.connect(first)) as plain:
