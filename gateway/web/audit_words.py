@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from gateway.access.person import Role
@@ -32,6 +33,11 @@ DONE: Mapping[tuple[str, str], str] = {
     ("assign", "assignments"): "Homework brought in by a program",
     ("release", "release"): "Test released to parents and pupils",
     ("release", "hold-back"): "Results of a test taken back",
+    ("say-absent", "excused"): "Said that a pupil is on leave",
+    ("say-absent", "exempt"): "Said that a pupil need not hand it in",
+    ("say-absent", "back"): "Said that a pupil is to hand it in after all",
+    ("say-absent", "undo"): "What was said of an absence taken back",
+    ("export", "all of one pupil"): "All that is kept of a pupil taken along",
     ("edit-roster", "rosters"): "Class list looked through",
     ("edit-roster", "keep"): "Class list brought in",
     ("edit-roster", "classes"): "Class list changed",
@@ -74,6 +80,13 @@ _ABOUT_A_ROLE: Mapping[str, str] = {
     "end": "Ended a role: {role}",
     "slips": "Printed invitations: {role}",
 }
+COUNTED: Mapping[str, str] = {
+    "forget": "Erased a pupil: {n} sheets",
+    "came-erased": "Sheets of an erased pupil came and were not kept: {n}",
+    "archive": "Archived a month: {n} sheets",
+}
+"""Deeds whose detail says of how many records."""
+_COUNT = re.compile(r"(?:pages|records|rows)=([0-9]{1,15})")
 _AT_THE_TERMINAL = "classgate: "
 REFUSED = "refused"
 
@@ -84,6 +97,8 @@ def deed_words(deed: str, detail: str, _: Translate) -> str:
     known = DONE.get((deed, detail))
     if known is not None:
         return _(known)
+    if deed in COUNTED and (count := _COUNT.fullmatch(detail)) is not None:
+        return _(COUNTED[deed]).format(n=count[1])
     first, _blank, rest = detail.partition(" ")
     if deed == "manage-people" and first in _ABOUT_A_ROLE and rest:
         return _(_ABOUT_A_ROLE[first]).format(role=_role_words(rest.split(":")[0], _))

@@ -53,6 +53,7 @@ THINGS = {
     "assignment": "Homework",
     "pupil": "Pupil",
     "person": "Account",
+    "month": "Month",
 }
 
 

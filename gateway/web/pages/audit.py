@@ -30,7 +30,7 @@ from ui.language import translator
 from ui.pages import language_of, render
 
 _A_PAGE = 100
-_PART = re.compile(r"(school|class|assignment|pupil|person)=(.*?)(?= (?:class|assignment|pupil|person)=|$)")
+_PART = re.compile(r"(school|class|assignment|pupil|person|month)=(.*?)(?= (?:class|assignment|pupil|person)=|$)")
 _PUPIL = re.compile(f"[0-9a-f]{{{2 * PSEUDONYM_BYTES}}}")
 
 

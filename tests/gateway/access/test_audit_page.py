@@ -9,8 +9,9 @@ from gateway.access.access import Access
 from gateway.access.deeds import Deed, Thing
 from gateway.access.program_keys import keys_of
 from gateway.reports.periods import day_at
+from gateway.store.audit_lines import write_line
 from gateway.store.store import Store
-from gateway.web.audit_words import DONE, deed_words
+from gateway.web.audit_words import COUNTED, DONE, deed_words
 from tests.gateway.access.conftest import Clock
 from tests.gateway.access.test_people_pages import PEOPLE, REPORTS, SUBSTITUTE
 from tests.gateway.access.town import ASSIGNMENT, CLASS, OTHER, OWN, Town, town
@@ -108,6 +109,25 @@ async def test_every_room_that_is_written_down_has_words(there: Town) -> None:
         assert words != deed_words(room.deed, "something new", english), f"{words} is not translated"
     for (deed, detail), words in DONE.items():
         assert deed_words(deed, detail, chinese) != words, f"{words} is not translated"
+    for deed, words in COUNTED.items():
+        assert chinese(words) != words, f"{words} is not translated"
+        assert "{" not in deed_words(deed, "pages=3", chinese)
+
+
+async def test_absences_erasures_and_archives_are_told_in_their_own_words(there: Town, clock: Clock) -> None:
+    now_ms, pupil = clock.now_ms, Thing(OWN, CLASS, ASSIGNMENT.id, bytes(8))
+    for detail in ("excused", "exempt", "back", "undo"):
+        there.access.audit.note(there.ids["whole"], Deed.SAY_ABSENT, pupil, detail)
+    async with there.store.writing() as connection:
+        for deed, thing, detail in (
+            ("forget", f"pupil={bytes(8).hex()}", "pages=17"),
+            ("came-erased", "", "records=3"),
+            ("archive", "month=202609", "rows=1234"),
+        ):
+            await write_line(connection, OWN, deed=deed, thing=thing, detail=detail, at_ms=now_ms)
+    page = await text_of(there, "head", "/audit")
+    for words in ("登记请假", "登记免做", "登记为应交", "撤回", "17 份", "3 份", "1234 份", "月份 202609"):
+        assert words in page
 
 
 async def test_old_lines_are_behind_a_link_and_a_broken_place_begins_at_the_newest(there: Town, clock: Clock) -> None:
