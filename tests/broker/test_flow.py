@@ -19,7 +19,7 @@ from sync.gateway_link import GatewayLink
 from sync.lanes import Lane, first_link
 from sync.line import THIN_LINEAR_TIMEOUTS
 from sync.outbox_file import OutboxFile
-from sync.receipts import Receipt
+from sync.receipts import Receipt, advance, encode_receipts, new_lane_state
 from sync.signed import MessageKind
 from sync.simulation import BOX, KEY, SCHOOL, MemoryIngest, page_record
 from sync.state import BoxState, encode_box_state
@@ -42,7 +42,7 @@ def capture(file: OutboxFile, count: int) -> None:
             outbox.append(Lane.RESULTS, page_record(name, 1), subject=name)
 
 
-def box_link(file: OutboxFile, broker: AnsweringBroker) -> BoxLink:
+def box_link(file: OutboxFile, broker: AnsweringBroker, *, pace: Pace = QUICK, poll_s: float = 0.05) -> BoxLink:
     return BoxLink(
         outbox=file.open,
         broker=BrokerAddress(url=broker.url),
@@ -50,9 +50,9 @@ def box_link(file: OutboxFile, broker: AnsweringBroker) -> BoxLink:
         box=BOX,
         key=KEY,
         software="test",
-        pace=QUICK,
+        pace=pace,
         linger_s=0.0,
-        poll_s=0.05,
+        poll_s=poll_s,
         longest_pause_s=0.1,
     )
 
@@ -90,6 +90,29 @@ async def test_envelopes_follow_one_another_without_waiting_for_the_broker(outbo
             await asyncio.sleep(0.3)
             assert [(e.first_seq, e.last_seq) for e in envelopes(broker)] == [(1, 10), (11, 20), (21, 30)]
             broker.release()
+
+
+async def test_sheets_that_come_soon_after_one_another_share_an_envelope_and_the_link_wakes_for_it(outbox: OutboxFile):
+    """Nothing else would wake it: it looks by itself once an hour, and the receipt came long before."""
+    link_s = 0.4
+    async with answering() as broker:
+        link = box_link(outbox, broker, pace=Pace(gather_ms=round(1000 * link_s)), poll_s=3600.0)
+        async with running(link):
+            await until(lambda: len(broker.payloads("state")) == 1)
+            capture(outbox, 1)
+            link.wake()
+            await until(lambda: len(broker.payloads("up")) == 1)
+            (first,) = envelopes(broker)
+            taken = advance(new_lane_state(first.epoch, first.lane), first, incarnation=b"i" * 8)
+            down = encode_receipts([taken.receipt], school=SCHOOL, box=BOX, key=KEY)
+            broker.send(topic(SCHOOL, BOX, "down"), down)
+            for _ in range(2):
+                capture(outbox, 1)
+                link.wake()
+                await asyncio.sleep(link_s / 8)
+            assert len(broker.payloads("up")) == 1
+            await until(lambda: len(broker.payloads("up")) == 2)
+            assert [(one.first_seq, one.last_seq) for one in envelopes(broker)] == [(1, 1), (2, 3)]
 
 
 async def test_what_is_on_the_line_is_bounded_so_that_what_is_urgent_need_not_queue_behind_it(
