@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import Term, day_number
-from gateway.reports.week import WeekLine, week_line
+from gateway.reports.week import WEEK_COLUMNS, WeekLine, week_line
 from gateway.store.tables.summaries import class_summaries
 
 
@@ -14,16 +14,19 @@ async def class_lines(
     connection: AsyncConnection, school: str, class_name: str, term: Term, *, limit: int = 200
 ) -> list[WeekLine]:
     """What the class had in the term, the latest first, at most `limit`. Empty for a class that had nothing."""
-    columns = class_summaries.c
-    query = (
-        select(class_summaries)
-        .where(
-            columns.school_id == school,
-            columns.class_name == class_name,
-            columns.day.between(day_number(term.first), day_number(term.last)),
-            columns.handed_in > 0,
-        )
-        .order_by(columns.day.desc(), columns.assignment)
-        .limit(limit)
+    days = {"first": day_number(term.first), "last": day_number(term.last)}
+    given = {"school": school, "class_name": class_name, "most": limit, **days}
+    return [week_line(row) for row in await connection.execute(_LINES, given)]
+
+
+_LINES = (
+    select(*WEEK_COLUMNS)
+    .where(
+        class_summaries.c.school_id == bindparam("school"),
+        class_summaries.c.class_name == bindparam("class_name"),
+        class_summaries.c.day.between(bindparam("first"), bindparam("last")),
+        class_summaries.c.handed_in > 0,
     )
-    return [week_line(row) for row in await connection.execute(query)]
+    .order_by(class_summaries.c.day.desc(), class_summaries.c.assignment)
+    .limit(bindparam("most"))
+)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Select, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.figures import Adoption, DayLoad, DistrictFigures, PointCell, PointLine, SchoolLine, State
@@ -30,9 +31,7 @@ async def district_report(
 ) -> DistrictFigures:
     """The figures as of the last summaries. With subject and grade the points have a part for each school."""
     subject = None if subject is None else subject_of(subject)
-    columns = (schools.c.school_id, schools.c.title)
-    named = await connection.execute(select(*columns).order_by(schools.c.school_id))
-    titles = {row.school_id: row.title for row in named}
+    titles = {row[0]: row[1] for row in await connection.execute(_TITLES)}
     fresh = await freshness_of(connection, now_ms=now_ms)
     classes = await class_terms_of(connection, term, subject=subject)
     # What is not told is decided over all grades, whichever are asked for: pages together tell no more than each.
@@ -70,6 +69,9 @@ async def district_report(
         silent=states[State.SILENT],
         nothing=states[State.NOTHING],
     )
+
+
+_TITLES = select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id)
 
 
 def _of_school(classes: Sequence[ClassTerm], grades: Sequence[Adoption]) -> dict[str, Any]:
@@ -111,18 +113,12 @@ async def _points(
     connection: AsyncConnection, term: Term, subject: str | None, grade: int | None
 ) -> tuple[tuple[PointLine, ...], int]:
     """The points over all schools that tell theirs, and how many schools' figures are left out."""
-    columns = class_knowledge.c
-    what = (columns.subject, columns.grade, columns.knowledge)
-    wanted = [columns.term == term.name]
-    if subject is not None:
-        wanted.append(columns.subject == subject)
-    if grade is not None:
-        wanted.append(columns.grade == grade)
-    counts = [func.sum(columns[name]).label(name) for name in ("correct", "n", "pupils")]
-    of_schools = select(columns.school_id, *what, *counts).where(*wanted).group_by(columns.school_id, *what)
+    of_schools, whole = _knowledge(of_subject=subject is not None, of_grade=grade is not None)
+    given = {"term": term.name, "subject": subject, "grade": grade}
+    given = {name: value for name, value in given.items() if value is not None}
     parts: Mapping[tuple[str, int | None, str], list[PointCell]] = defaultdict(list)
     if subject is not None and grade is not None:
-        for row in await connection.execute(of_schools.order_by(columns.school_id)):
+        for row in await connection.execute(of_schools, given):
             told = row.pupils >= LEAST
             parts[row.subject, row.grade, row.knowledge].append(
                 PointCell(
@@ -132,6 +128,33 @@ async def _points(
                     pupils=int(row.pupils) if told else None,
                 )
             )
+    lines, left_out = [], 0
+    for name, of_grade, knowledge, correct, n, pupils, gone in await connection.execute(whole, given):
+        left_out += int(gone)
+        told = pupils >= LEAST
+        cell = PointCell(
+            name=knowledge,
+            correct=int(correct) if told else None,
+            n=int(n) if told else None,
+            pupils=int(pupils) if told else None,
+        )
+        some = parts.get((name, of_grade, knowledge), [])
+        lines.append(PointLine(subject=name, grade=of_grade, whole=cell, parts=tuple(some)))
+    return weakest_first(lines), left_out
+
+
+@cache
+def _knowledge(*, of_subject: bool, of_grade: bool) -> tuple[Select[tuple[Any, ...]], Select[tuple[Any, ...]]]:
+    """The points school by school, and together those of schools that tell theirs."""
+    columns = class_knowledge.c
+    what = (columns.subject, columns.grade, columns.knowledge)
+    wanted = [columns.term == bindparam("term")]
+    if of_subject:
+        wanted.append(columns.subject == bindparam("subject"))
+    if of_grade:
+        wanted.append(columns.grade == bindparam("grade"))
+    counts = [func.sum(columns[name]).label(name) for name in ("correct", "n", "pupils")]
+    of_schools = select(columns.school_id, *what, *counts).where(*wanted).group_by(columns.school_id, *what)
     each = of_schools.subquery()
     enough = each.c.pupils >= LEAST
     whole = select(
@@ -141,42 +164,33 @@ async def _points(
         *(func.sum(case((enough, each.c[name]), else_=0)).label(name) for name in ("correct", "n", "pupils")),
         func.sum(case((enough, 0), else_=1)).label("left_out"),
     ).group_by(each.c.subject, each.c.grade, each.c.knowledge)
-    lines, left_out = [], 0
-    for row in await connection.execute(whole):
-        left_out += int(row.left_out)
-        told = row.pupils >= LEAST
-        cell = PointCell(
-            name=row.knowledge,
-            correct=int(row.correct) if told else None,
-            n=int(row.n) if told else None,
-            pupils=int(row.pupils) if told else None,
-        )
-        some = parts.get((row.subject, row.grade, row.knowledge), [])
-        lines.append(PointLine(subject=row.subject, grade=row.grade, whole=cell, parts=tuple(some)))
-    return weakest_first(lines), left_out
+    return of_schools.order_by(columns.school_id), whole
 
 
 async def _load(connection: AsyncConnection, term: Term, grade: int | None) -> tuple[DayLoad, ...]:
     """By day and grade, the latest day first."""
-    columns = school_days.c
-    names = ("load_classes", "load_judged", "load_over", "load_minutes", "load_estimated")
-    query = (
-        select(columns.day, columns.grade, *(func.sum(columns[name]).label(name) for name in names))
-        .where(columns.day.between(day_number(term.first), day_number(term.last)), columns.load_classes > 0)
-        .group_by(columns.day, columns.grade)
-        .order_by(columns.day.desc(), columns.grade)
-    )
-    if grade is not None:
-        query = query.where(columns.grade == grade)
+    given = {"first": day_number(term.first), "last": day_number(term.last)}
+    query = _LOAD if grade is None else _LOAD_OF_GRADE
+    found = await connection.execute(query, given | ({} if grade is None else {"grade": grade}))
     return tuple(
         DayLoad(
-            day=day_numbered(row.day),
-            grade=row.grade or None,
-            classes=int(row.load_classes),
-            judged=int(row.load_judged),
-            over=int(row.load_over),
-            minutes=float(row.load_minutes) / int(row.load_classes),
-            estimated=int(row.load_estimated),
+            day=day_numbered(day),
+            grade=of_grade or None,
+            classes=int(classes),
+            judged=int(judged),
+            over=int(over),
+            minutes=float(minutes) / int(classes),
+            estimated=int(estimated),
         )
-        for row in await connection.execute(query)
+        for day, of_grade, classes, judged, over, minutes, estimated in found
     )
+
+
+_SUMS = ("load_classes", "load_judged", "load_over", "load_minutes", "load_estimated")
+_LOAD = (
+    select(school_days.c.day, school_days.c.grade, *(func.sum(school_days.c[name]) for name in _SUMS))
+    .where(school_days.c.day.between(bindparam("first"), bindparam("last")), school_days.c.load_classes > 0)
+    .group_by(school_days.c.day, school_days.c.grade)
+    .order_by(school_days.c.day.desc(), school_days.c.grade)
+)
+_LOAD_OF_GRADE = _LOAD.where(school_days.c.grade == bindparam("grade"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.figures import Freshness, State
@@ -20,14 +20,12 @@ IN_USE_MS = 14 * 86_400_000
 
 async def freshness_of(connection: AsyncConnection, school: str | None = None, *, now_ms: int) -> dict[str, Freshness]:
     """Of one school, or of all that have a box."""
-    known = select(boxes.c.school_id, boxes.c.heard_ms)
-    kept = select(school_freshness)
-    if school is not None:
-        known, kept = known.where(boxes.c.school_id == school), kept.where(school_freshness.c.school_id == school)
+    known, kept = _OF_ALL if school is None else _OF_ONE
+    given = {} if school is None else {"school": school}
     heard: dict[str, list[int | None]] = defaultdict(list)
-    for name, heard_ms in await connection.execute(known):
+    for name, heard_ms in await connection.execute(known, given):
         heard[name].append(heard_ms)
-    told = {row.school_id: row for row in await connection.execute(kept)}
+    told = {row.school_id: row for row in await connection.execute(kept, given)}
     return {
         name: _freshness(
             heard.get(name, []),
@@ -40,6 +38,11 @@ async def freshness_of(connection: AsyncConnection, school: str | None = None, *
     }
 
 
+_OF_ALL = (select(boxes.c.school_id, boxes.c.heard_ms), select(school_freshness))
+_OF_ONE = tuple(
+    query.where(table.c.school_id == bindparam("school"))
+    for query, table in zip(_OF_ALL, (boxes, school_freshness), strict=True)
+)
 NOTHING = Freshness(state=State.NOTHING, boxes=0, heard=0, behind=0, under_way=0, as_of_ms=None, told_ms=None)
 """Of a school without a box."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -44,7 +44,7 @@ class ClassTerm(NamedTuple):
 
 async def school_report(connection: AsyncConnection, school: str, term: Term, *, now_ms: int) -> SchoolFigures | None:
     """The figures as of the last summaries; None for a school that is not here."""
-    title = (await connection.execute(select(schools.c.title).where(schools.c.school_id == school))).scalar()
+    title = (await connection.execute(_TITLE, {"school": school})).scalar()
     if title is None:
         return None
     classes = (await class_terms_of(connection, term, school=school)).get(school, ())
@@ -61,6 +61,9 @@ async def school_report(connection: AsyncConnection, school: str, term: Term, *,
         activity=await activity_of(connection, term, school=school),
         hidden=gone + cells_gone,
     )
+
+
+_TITLE = select(schools.c.title).where(schools.c.school_id == bindparam("school"))
 
 
 async def class_terms_of(
@@ -146,18 +149,35 @@ async def activity_of(connection: AsyncConnection, term: Term, *, school: str | 
 
     In the sums over schools are the sheets of those whose own page tells them.
     """
+    given = {"first": day_number(term.first), "last": day_number(term.last)}
+    found = await connection.execute(
+        _activity(of_one=school is not None), given | ({} if school is None else {"school": school})
+    )
+    return tuple(
+        Activity(
+            day=day_numbered(day),
+            classes=int(classes),
+            assignments=int(assignments),
+            handed_in=int(handed_in) if told else None,
+        )
+        for day, classes, assignments, handed_in, told in found
+    )
+
+
+@cache
+def _activity(*, of_one: bool) -> Select[tuple[Any, ...]]:
     columns = school_days.c
     names = ("classes", "assignments", "handed_in", "expected")
     of_schools = (
         select(columns.school_id, columns.day, *(func.sum(columns[name]).label(name) for name in names))
-        .where(columns.day.between(day_number(term.first), day_number(term.last)), columns.classes > 0)
+        .where(columns.day.between(bindparam("first"), bindparam("last")), columns.classes > 0)
         .group_by(columns.school_id, columns.day)
     )
-    if school is not None:
-        of_schools = of_schools.where(columns.school_id == school)
+    if of_one:
+        of_schools = of_schools.where(columns.school_id == bindparam("school"))
     each = of_schools.subquery()
     told = each.c.expected >= LEAST
-    query = (
+    return (
         select(
             each.c.day,
             func.sum(each.c.classes).label("classes"),
@@ -167,15 +187,6 @@ async def activity_of(connection: AsyncConnection, term: Term, *, school: str | 
         )
         .group_by(each.c.day)
         .order_by(each.c.day)
-    )
-    return tuple(
-        Activity(
-            day=day_numbered(row.day),
-            classes=int(row.classes),
-            assignments=int(row.assignments),
-            handed_in=int(row.handed_in) if row.told else None,
-        )
-        for row in await connection.execute(query)
     )
 
 
@@ -207,18 +218,18 @@ def weakest_first(lines: Sequence[PointLine]) -> tuple[PointLine, ...]:
     """By subject and grade, then the weakest first; those that are not told last."""
 
     def order(line: PointLine) -> tuple[str, int, bool, float, str]:
-        rate = line.whole.rate
-        return line.subject, line.grade or 0, rate is None, float(rate or 0), line.whole.name
+        whole = line.whole
+        rate = whole.correct / whole.n if whole.correct is not None and whole.n else None
+        return line.subject, line.grade or 0, rate is None, rate or 0.0, whole.name
 
     return tuple(sorted(lines, key=order))
 
 
 async def _points(connection: AsyncConnection, school: str, term: Term) -> tuple[tuple[PointLine, ...], int]:
-    columns = class_knowledge.c
-    query = select(class_knowledge).where(columns.school_id == school, columns.term == term.name)
     found: dict[tuple[str, int | None, str], dict[str, tuple[Count, int]]] = defaultdict(dict)
-    for row in await connection.execute(query):
-        found[row.subject, row.grade, row.knowledge][row.class_name] = (Count(row.correct, row.n), row.pupils)
+    rows = await connection.execute(_KNOWLEDGE, {"school": school, "term": term.name})
+    for subject, grade, knowledge, class_name, correct, n, n_pupils in rows:
+        found[subject, grade, knowledge][class_name] = (Count(correct, n), n_pupils)
     lines, gone = [], 0
     for (subject, grade, point), parts in found.items():
         line, hidden_n = point_line(subject, grade, point, parts)
@@ -229,27 +240,42 @@ async def _points(connection: AsyncConnection, school: str, term: Term) -> tuple
 
 async def _days(connection: AsyncConnection, school: str, term: Term) -> tuple[ClassDay, ...]:
     """The latest days of the term on which there was homework."""
-    columns = class_days.c
-    within = (columns.school_id == school, columns.day.between(day_number(term.first), day_number(term.last)))
-    last = (await connection.execute(select(func.max(columns.day)).where(*within))).scalar()
+    given = {"school": school, "first": day_number(term.first), "last": day_number(term.last)}
+    last = (await connection.execute(_LAST_DAY, given)).scalar()
     if last is None:
         return ()
-    since = day_number(day_numbered(last) - LOAD_OF)
-    query = select(class_days).where(*within, columns.day > since).order_by(columns.day.desc(), columns.class_name)
-    return tuple(_class_day(row) for row in await connection.execute(query))
+    given["since"] = day_number(day_numbered(last) - LOAD_OF)
+    return tuple([_class_day(row) for row in await connection.execute(_DAYS, given)])
 
 
-def _class_day(row: Any) -> ClassDay:
-    cap = CAPS_MIN.get(row.grade) if row.grade is not None else None
-    day: date = day_numbered(row.day)
+_KNOWLEDGE = select(
+    *(class_knowledge.c[name] for name in ("subject", "grade", "knowledge", "class_name", "correct", "n", "pupils"))
+).where(class_knowledge.c.school_id == bindparam("school"), class_knowledge.c.term == bindparam("term"))
+_WITHIN = (
+    class_days.c.school_id == bindparam("school"),
+    class_days.c.day.between(bindparam("first"), bindparam("last")),
+)
+_LAST_DAY = select(func.max(class_days.c.day)).where(*_WITHIN)
+_DAYS = (
+    select(
+        *(class_days.c[name] for name in ("class_name", "grade", "day", "minutes", "estimated", "subjects", "complete"))
+    )
+    .where(*_WITHIN, class_days.c.day > bindparam("since"))
+    .order_by(class_days.c.day.desc(), class_days.c.class_name)
+)
+
+
+def _class_day(row: Sequence[Any]) -> ClassDay:
+    class_name, grade, day, minutes, estimated, subjects, complete = row
+    cap = CAPS_MIN.get(grade) if grade is not None else None
     return ClassDay(
-        class_name=row.class_name,
-        grade=row.grade,
-        day=day,
-        minutes=row.minutes,
-        estimated=bool(row.estimated),
-        subjects=tuple(row.subjects.split("\n")) if row.subjects else (),
-        complete=bool(row.complete),
+        class_name=class_name,
+        grade=grade,
+        day=day_numbered(day),
+        minutes=minutes,
+        estimated=bool(estimated),
+        subjects=tuple(subjects.split("\n")) if subjects else (),
+        complete=bool(complete),
         cap_min=cap,
-        over=row.minutes > cap if row.complete and cap is not None else None,
+        over=minutes > cap if complete and cap is not None else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -88,7 +88,7 @@ async def week(connection: AsyncConnection, classes: Iterable[WeekClass], monday
         mine[one.school].append(one)
     found: dict[date, list[WeekLine]] = defaultdict(list)
     for school, some in sorted(mine.items()):
-        query = select(class_summaries).where(
+        query = select(*WEEK_COLUMNS).where(
             columns.school_id == school,
             columns.day.between(day_number(monday), day_number(monday + timedelta(days=6))),
             columns.handed_in > 0,
@@ -105,25 +105,38 @@ def _is_of(one: WeekClass, row: Any) -> bool:
     return one.class_name in (None, row.class_name) and (one.subject is None or subject_of(one.subject) == row.subject)
 
 
-def week_line(row: Any) -> WeekLine:
-    """A row of `class_summaries` as it is shown."""
+WEEK_COLUMNS = [
+    class_summaries.c[name]
+    for name in (
+        *("school_id", "class_name", "assignment", "title", "subject", "day", "size", "expected", "handed_in", "late"),
+        *("pending", "again_owes", "again_done", "reteach_n", "rate_sum_ppm", "settled", "minutes"),
+        *("minutes_estimated", "finished_ms"),
+    )
+]
+"""What `week_line` is made of, in its order."""
+
+
+def week_line(row: Sequence[Any]) -> WeekLine:
+    """A row of `WEEK_COLUMNS` as it is shown. To ask it for each by its name takes three times as long."""
+    school, class_name, assignment, title, subject, day, size, expected, handed_in, late, *rest = row
+    pending, again_owes, again_done, reteach_n, rate_sum_ppm, settled, minutes, estimated, finished_ms = rest
     return WeekLine(
-        school=row.school_id,
-        class_name=row.class_name,
-        assignment=row.assignment,
-        title=row.title or row.assignment,
-        subject=row.subject,
-        day=day_numbered(row.day),
-        expected=row.expected if row.size else None,
-        handed_in=row.handed_in,
-        late=row.late,
-        missing=row.expected - row.handed_in if row.size else 0,
-        pending=row.pending,
-        again_owes=row.again_owes,
-        again_done=row.again_done,
-        reteach=row.reteach_n,
-        mean_rate=row.rate_sum_ppm / row.settled / 1_000_000 if row.settled else None,
-        minutes=row.minutes,
-        minutes_estimated=bool(row.minutes_estimated),
-        finished_ms=row.finished_ms,
+        school=school,
+        class_name=class_name,
+        assignment=assignment,
+        title=title or assignment,
+        subject=subject,
+        day=day_numbered(day),
+        expected=expected if size else None,
+        handed_in=handed_in,
+        late=late,
+        missing=expected - handed_in if size else 0,
+        pending=pending,
+        again_owes=again_owes,
+        again_done=again_done,
+        reteach=reteach_n,
+        mean_rate=rate_sum_ppm / settled / 1_000_000 if settled else None,
+        minutes=minutes,
+        minutes_estimated=bool(estimated),
+        finished_ms=finished_ms,
     )

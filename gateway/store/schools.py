@@ -75,8 +75,10 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str, *, 
 
 async def school_titles(connection: AsyncConnection) -> dict[str, str]:
     """What people call each school, by its id and in the order of that; the id where nobody said."""
-    found = await connection.execute(select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id))
-    return {row.school_id: row.title or row.school_id for row in found}
+    return {name: title or name for name, title in await connection.execute(_TITLES)}
+
+
+_TITLES = select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id)
 
 
 def checked_title(title: str) -> str:

@@ -38,5 +38,7 @@ class Begun(NamedTuple):
 
 async def how_far(connection: AsyncConnection) -> Begun:
     """What there is of everything."""
-    columns = (schools.c.school_id, pupils.c.school_id, class_rollups.c.school_id)
-    return Begun(*[(await connection.execute(select(one).limit(1))).first() is not None for one in columns])
+    return Begun(*[(await connection.execute(query)).first() is not None for query in _ANY])
+
+
+_ANY = [select(one).limit(1) for one in (schools.c.school_id, pupils.c.school_id, class_rollups.c.school_id)]

@@ -18,6 +18,7 @@ from gateway.reports.summaries import Place
 from gateway.store.crops import CropName
 from gateway.store.schools import is_here
 from gateway.web.rooms import Rooms, place_of, report_address, thing_of_address
+from homework.errors import ClassboxError
 
 REPORTS = web.AppKey("reports", ReportCache)
 """The reports that this site has made a moment ago."""
@@ -29,9 +30,12 @@ async def report_found(rooms: Rooms, request: web.Request) -> SchoolReport:
     """The report that an address names, empty before its first sheet. Raises `HTTPNotFound` for a school not here."""
     school, class_name, assignment = place_of(request)
     async with rooms.store.reading() as connection:
-        if not await is_here(connection, school):
-            raise web.HTTPNotFound
-        return await rooms.app[REPORTS].class_report(connection, Place(school, class_name, assignment))
+        try:
+            return await rooms.app[REPORTS].class_report(connection, Place(school, class_name, assignment))
+        except ClassboxError as error:
+            if not await is_here(connection, school):
+                raise web.HTTPNotFound from error
+            raise
 
 
 def address_of(report: SchoolReport) -> str:

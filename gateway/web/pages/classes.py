@@ -16,6 +16,7 @@ from gateway.store.schools import class_pupils, is_here
 from gateway.web.found import class_address, person_of, place_in, pupil_address, school_address, term_asked
 from gateway.web.rooms import Rooms, report_address, some_subject
 from gateway.web.week_view import class_view
+from homework.errors import ClassboxError
 from ui.pages import language_of, render
 
 CLASS = "/schools/{school}/classes/{class_name}"
@@ -37,9 +38,12 @@ class _Classes:
         person, at_ms, language = person_of(request), unix_ms(), language_of(request)
         store = self._rooms.store
         async with store.reading() as connection:
-            if not await is_here(connection, school):
-                raise web.HTTPNotFound
-            known = await class_pupils(connection, store.vault, school, class_name)
+            try:
+                known = await class_pupils(connection, store.vault, school, class_name)
+            except ClassboxError as error:
+                if not await is_here(connection, school):
+                    raise web.HTTPNotFound from error
+                raise
             lines = await self._lines(connection, request, school, class_name)
         if not known and not lines:
             raise web.HTTPNotFound
