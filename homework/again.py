@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, TypeVar
+
+import msgspec
 
 from homework.grading import is_unattempted
 from homework.results import ItemResult, PageRecord, VerdictKind
@@ -44,8 +45,7 @@ STATE_WORDS = {
 """Message ids."""
 
 
-@dataclass(frozen=True)
-class Attempt(Generic[P]):
+class Attempt(msgspec.Struct, Generic[P], frozen=True):
     """One page that counts, of any attempt: whose it is, what it says, and what the program knows it by."""
 
     pupil: Pupil
@@ -53,8 +53,7 @@ class Attempt(Generic[P]):
     page: P
 
 
-@dataclass(frozen=True)
-class ItemAgain(Generic[P]):
+class ItemAgain(msgspec.Struct, Generic[P], frozen=True):
     """One field that was open in the first attempt: how it was, and how it is on the newest corrected sheet.
 
     `first` and `now` are the item with the page that it stands on; `now` is None until a corrected sheet came.
@@ -73,8 +72,7 @@ class ItemAgain(Generic[P]):
         return self.now or self.first
 
 
-@dataclass(frozen=True)
-class PupilAgain(Generic[P]):
+class PupilAgain(msgspec.Struct, Generic[P], frozen=True):
     """One pupil of the class who has handed in. `attempts` is how often a sheet of theirs came, at most."""
 
     pupil: Pupil

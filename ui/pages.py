@@ -63,7 +63,15 @@ def _written(value: Any) -> str:
 
 
 class _Generator(CodeGenerator):
-    """Templates as Jinja compiles them, but that they write values with `_written`."""
+    """Templates as Jinja compiles them, but that they write values with `_written`, and look attributes up in place:
+    Jinja's own function is only called for what has none, as the items of a dictionary.
+    """
+
+    def visit_Getattr(self, node: jinja2.nodes.Getattr, frame: Any) -> None:  # noqa: N802 - as Jinja calls it
+        self.write("(_found if (_found := getattr(_of := ")
+        self.visit(node.node, frame)
+        name = repr(node.attr)
+        self.write(f", {name}, missing)) is not missing else environment.getattr(_of, {name}))")
 
     def _output_child_pre(self, node: jinja2.nodes.Expr, frame: Any, finalize: Any) -> None:
         if frame.eval_ctx.volatile or not frame.eval_ctx.autoescape or finalize.src is not None:

@@ -3,6 +3,8 @@
 import gzip
 from pathlib import Path
 
+import jinja2
+import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -47,3 +49,19 @@ def test_a_page_goes_out_packed_to_whoever_unpacks_it() -> None:
     assert len(small) < len(body) / 10
     assert packed(make_mocked_request("GET", "/"), body) == (body, {})
     assert packed(make_mocked_request("GET", "/", headers={"Accept-Encoding": "gzip"}), b"short") == (b"short", {})
+
+
+def test_attributes_and_items_are_found_as_jinja_finds_them(tmp_path: Path) -> None:
+    text = (
+        "{{ a.b.c }}{{ a.none is none }}{{ a.b.get is callable }}{{ [a]|map(attribute='b.c')|first }}"
+        "{% for x in [a] if x.b.c %}{{ x.b.c }}{{ (x.b.c ~ a.b.c)|length }}{{ loop.index }}{% endfor %}"
+        "{% macro m(y) %}{{ y.b.c.upper() }}{% endmacro %}{{ m(a) }}{% set z = a.b.c %}{{ z }}"
+    )
+    values = {"a": {"b": {"c": "<1>", "get": "i"}, "none": None}}
+    template = environment(tmp_path, language="en").from_string(text)
+    plain = jinja2.Environment(autoescape=True).from_string(text)
+    assert template.render(values) == plain.render(values)
+    with pytest.raises(jinja2.UndefinedError, match="has no attribute 'nothing'"):
+        environment(tmp_path, language="en").from_string("{{ a.nothing.b }}").render(values)
+    with pytest.raises(jinja2.UndefinedError, match="'nobody' is undefined"):
+        environment(tmp_path, language="en").from_string("{{ nobody.b }}").render(values)
