@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from gateway.config import load_config
 from gateway.reports.figures import DistrictFigures, Freshness, PointCell, PointLine, SchoolLine, State
 from gateway.reports.periods import term_of
+from gateway.reports.week import WEEK_COLUMNS, week_line
 from gateway.reports.worker import SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import make_school
@@ -67,6 +68,17 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
         site = make_site(store, Changes(), lambda: Status(broker_connected=True, counts={}))
         async with TestClient(TestServer(site)) as client:
             yield Served(client)
+
+
+async def test_a_line_of_a_week_has_everything_in_its_place() -> None:
+    row = {column.name: place for place, column in enumerate(WEEK_COLUMNS, 1)} | {"day": 20261201, "title": ""}
+    line = week_line([row[column.name] for column in WEEK_COLUMNS])
+    named = ("assignment", "subject", "expected", "handed_in", "late", "pending", "again_owes", "again_done", "minutes")
+    assert {name: getattr(line, name) for name in named} == {name: row[name] for name in named}
+    assert (line.school, line.class_name, line.title) == (row["school_id"], row["class_name"], row["assignment"])
+    assert (line.day, line.finished_ms, line.minutes_estimated) == (date(2026, 12, 1), row["finished_ms"], True)
+    assert (line.missing, line.reteach) == (row["expected"] - row["handed_in"], row["reteach_n"])
+    assert line.mean_rate == row["rate_sum_ppm"] / row["settled"] / 1_000_000
 
 
 async def test_the_district_leads_to_the_school_and_the_school_to_class_homework_and_item(served: Served) -> None:

@@ -106,6 +106,15 @@ async def test_the_report_leads_one_click_deeper_and_to_each_item(served: Served
     assert "同错小组" in page
 
 
+async def test_what_a_school_that_is_not_here_had_is_nowhere(served: Served) -> None:
+    for ending in ("", "/more", ".csv", "/items/1"):
+        address = served.address(ending)
+        there = address.replace(f"/schools/{served.report.school}/", "/schools/nobody/")
+        assert there != address
+        assert (await served.client.get(there)).status == 404, ending
+    assert (await served.client.get("/schools/nobody/classes/3-1")).status == 404
+
+
 async def test_behind_more_stand_intervals_and_the_whole_matrix_of_the_class(served: Served) -> None:
     page = await served.get("/more")
     item = served.report.figures.items[0]
