@@ -46,6 +46,8 @@ from gateway.web.site import make_site
 PART, QUICK_PART = 0.005, 0.001
 """Of the district: a school of 600 pupils, or of 120."""
 LOOKS = 20
+FEW_AGAIN = 8
+"""So often each of three addresses or fewer is looked at."""
 Ask = Callable[[str], Awaitable[int]]
 """Asks for a page and gives its length as it came."""
 _OK = b"200"
@@ -80,7 +82,7 @@ async def measure(site: Site) -> dict[str, Any]:
 async def _row(site: Site, app: web.Application, ask: Ask, name: str, targets: Targets) -> dict[str, Any]:
     report = next(one for one in REPORTS if one.name == name)
     paths = list(dict.fromkeys(report.address(targets) for _ in range(LOOKS + 3)))
-    first, paths = (paths[:3], paths[3:]) if len(paths) > 3 else (paths, paths * 8)
+    first, paths = (paths[:3], paths[3:]) if len(paths) > 3 else (paths, paths * FEW_AGAIN)
     for path in first:  # templates, statements and plans are made once for all
         await ask(path)
     size = 0
