@@ -30,7 +30,7 @@ PREFIX: Final = "classbox"
 """What a key begins with, so that tools which look for secrets in files know one."""
 GOOD_FOR: Final = (
     *(Deed.SEE_CLASS, Deed.SEE_PUPIL, Deed.SEE_CROP, Deed.SEE_SCHOOL, Deed.EXPORT, Deed.BE_TOLD),
-    *(Deed.EDIT_ROSTER, Deed.ASSIGN, Deed.CORRECT),
+    *(Deed.EDIT_ROSTER, Deed.ASSIGN, Deed.CORRECT, Deed.SAY_ABSENT),
 )
 GOOD_FOR_DISTRICT: Final = (Deed.SEE_DISTRICT, Deed.SEE_SCHOOL)
 DISTRICT: Final = "~"

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from gateway.access.deeds import Deed
+from gateway.api.absences import add_absence_rooms
 from gateway.api.exports import add_exports
 from gateway.api.figures import add_figures
 from gateway.api.hook_rooms import add_hook_rooms
@@ -34,6 +35,7 @@ def add_interface(rooms: Rooms) -> None:
     add_reading(api)
     add_figures(api)
     add_writing(api)
+    add_absence_rooms(api)
     add_exports(api)
     add_hook_rooms(api)
 

@@ -46,6 +46,7 @@ WORDS = {
     Deed.EDIT_ROSTER: "Bring in class lists",
     Deed.ASSIGN: "Bring in homework",
     Deed.CORRECT: "Correct answers",
+    Deed.SAY_ABSENT: "Say who is on leave or exempt",
 }
 
 

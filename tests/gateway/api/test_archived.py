@@ -39,7 +39,10 @@ async def past(tmp_path: Path, database: str | None) -> AsyncIterator[Office]:
 async def test_a_report_and_a_correction_say_where_the_sheets_are(past: Office) -> None:
     month = str(month_at(now_ms()))
     wish = {"assignment": ASSIGNMENT.id, "class": CLASS, "seat": 3, "item": "1", "right": True}
+    absences = REPORT.removesuffix("report") + "absences"
     for answer in (
+        await past.ask(past.reader, absences),
+        await past.ask(await past.key("say-absent"), absences, "POST", json={"pupil": "0" * 16, "absence": "excused"}),
         await past.ask(past.reader, REPORT),
         await past.ask(await past.key("correct"), f"/api/1/schools/{OWN}/corrections", "POST", json=wish),
     ):
