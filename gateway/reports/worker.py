@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.clock import unix_ms
 from gateway.ingest import Changed
 from gateway.reports.aggregates import Touched, aggregate, freshness
+from gateway.reports.past_absences import excused_then
 from gateway.reports.periods import day_at, day_number
 from gateway.reports.shares import LASTS_S, NotOurTurn, Shares
 from gateway.reports.shelf import Shelf
@@ -320,7 +321,10 @@ class SummaryWorker:
         rows, finished, touched = [], [], Touched()
         for place, summary in made.items():
             old = before.get(place)
-            now = summary if old is None else _with_its_own_roster(summary, old, today)
+            now = summary
+            if old is not None and _is_of_an_older_list(summary, old, today):
+                excused = await excused_then(connection, self._store.vault, place, summary.day)
+                now = _with_its_own_roster(summary, old, excused)
             finished_ms = None if old is None else old.finished_ms
             if finished_ms is None and _is_over(now, now_ms):
                 finished_ms = now_ms
@@ -347,16 +351,22 @@ def _is_over(summary: Summary, now_ms: int) -> bool:
     return summary.all_in or (closed and summary.handed_in > 0)
 
 
-def _with_its_own_roster(summary: Summary, old: Any, today: date) -> Summary:
-    """Of old homework the class list of its own time stays: today's says who sits there now. It says of which it is."""
-    if summary.roster_version == old.roster_version or summary.day >= day_number(today - ROSTER_COUNTS_FOR):
-        return summary
+def _is_of_an_older_list(summary: Summary, old: Any, today: date) -> bool:
+    return bool(summary.roster_version != old.roster_version and summary.day < day_number(today - ROSTER_COUNTS_FOR))
+
+
+def _with_its_own_roster(summary: Summary, old: Any, excused: int | None) -> Summary:
+    """Of old homework the class list of its own time stays: today's says who sits there now. It says of which it is.
+
+    Who is `excused` by that list may be told later, too; None: that is not known any more.
+    """
+    excused = old.excused if excused is None else excused
     return msgspec.structs.replace(
         summary,
         roster_version=old.roster_version,
         size=old.size,
-        expected=max(old.expected, summary.handed_in),
-        excused=old.excused,
+        expected=max(old.expected + old.excused - excused, summary.handed_in),
+        excused=excused,
     )
 
 

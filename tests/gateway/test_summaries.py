@@ -17,6 +17,8 @@ from gateway.reports.sweep import out_of_date
 from gateway.reports.worker import CLOSED_AFTER_MS, Finished, SummaryWorker
 from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store import past_lists
+from gateway.store.class_lists import keep_classes
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish_settings
 from gateway.store.rosters import bring_in
@@ -181,6 +183,34 @@ async def test_a_new_class_list_says_nothing_of_homework_of_last_year(scene: Sce
     assert await scene.worker.catch_up() == 0
     checked = await scene.check()
     assert (checked.faults, checked.waiting) == ((), 1)  # made of another list than today's, and meant to be
+
+
+async def test_who_was_away_may_be_said_of_old_homework_though_the_class_list_has_changed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school = scene.school
+    monkeypatch.setattr(past_lists, "unix_ms", lambda: scene.now_ms)
+    await scene.come(*scene.sheets(*range(1, 10)))
+    await scene.ingest.take(
+        [school.box.envelope(Lane.RESULTS, [at_box(school, seat, Absence.EXCUSED) for seat in (10, 11)])]
+    )
+    await scene.worker.catch_up()
+    scene.now_ms += 60 * DAY
+    await scene.worker.catch_up()
+    left, stay = school.pupils.roster.pupils[9], [p for p in school.pupils.roster.pupils if p.seat != 10]
+    async with school.store.writing() as connection:
+        await lock_school(connection, school.school)
+        lists = {
+            "3-1": (*stay, Pupil("3-1", 13, "新生", "new-13")),
+            "3-2": (Pupil("3-2", 1, left.name, left.pupil_id),),
+        }
+        await keep_classes(connection, school.store.vault, school.school, lists, person=0)
+    assert await scene.worker.catch_up() == 0
+    await scene.ingest.take([school.box.envelope(Lane.RESULTS, [at_box(school, 12, Absence.EXEMPT)])])
+    assert await scene.worker.catch_up() == 1
+    row = await scene.row()
+    assert (row["size"], row["expected"], row["handed_in"], row["excused"]) == (12, 9, 9, 3)
+    assert await scene.worker.catch_up() == 0
 
 
 @pytest.mark.parametrize("size", [1, 60])
