@@ -18,6 +18,7 @@ from gateway.reports.school_report import (
     activity_of,
     adoption_of,
     class_terms_of,
+    has_small_class,
     weakest_first,
 )
 from gateway.store.tables.schools import schools
@@ -36,18 +37,19 @@ async def district_report(
     classes = await class_terms_of(connection, term, subject=subject)
     # What is not told is decided over all grades, whichever are asked for: pages together tell no more than each.
     adoption = {
-        school: [line for line in adoption_of(some)[0] if grade in (None, line.grade)]
+        school: [line for line in adoption_of(some, subject=subject) if grade in (None, line.grade)]
         for school, some in classes.items()
     }
     lines = tuple(
         SchoolLine(
             school=school,
             title=title,
-            **_of_school(classes.get(school, ()) if grade is None else (), adoption.get(school, ())),
+            **_of_school(classes.get(school, ()) if grade is None else (), adoption.get(school, ()), subject),
             freshness=fresh.get(school, NOTHING),
         )
         for school, title in titles.items()
     )
+    activity, days_gone = await activity_of(connection, term, classes)
     points, left_out = await _points(connection, term, subject, grade)
     states = Counter(line.freshness.state for line in lines)
     told = [(line.freshness.state, at) for line in lines if (at := line.freshness.as_of_ms) is not None]
@@ -61,8 +63,8 @@ async def district_report(
         adoption=_by_grade([line for some in adoption.values() for line in some]),
         points=points,
         load=await _load(connection, term, grade),
-        activity=await activity_of(connection, term),
-        left_out=left_out,
+        activity=activity,
+        left_out=left_out + days_gone,
         as_of_ms=min(lagging, default=last_ms),
         complete=states[State.COMPLETE],
         behind=states[State.BEHIND],
@@ -74,9 +76,10 @@ async def district_report(
 _TITLES = select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id)
 
 
-def _of_school(classes: Sequence[ClassTerm], grades: Sequence[Adoption]) -> dict[str, Any]:
+def _of_school(classes: Sequence[ClassTerm], grades: Sequence[Adoption], subject: str | None) -> dict[str, Any]:
     """A school's line over its grades. All its classes together are told where there are enough pupils in them."""
-    told = sum(one.pupils for one in classes) >= LEAST
+    enough = sum(one.pupils for one in classes) >= LEAST
+    told = enough and (subject is None or not has_small_class(classes))
     return {
         "classes": sum(line.classes for line in grades),
         "active": sum(line.active for line in grades),

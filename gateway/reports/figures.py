@@ -122,7 +122,10 @@ class DayLoad(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True):
-    """What came on one day: classes and assignments of which a sheet was due or came, and sheets of pupils."""
+    """What came on one day: classes and assignments of which a sheet was due or came, and sheets of pupils.
+
+    `handed_in` is None where the day is of too few pupils, or would give away one that is.
+    """
 
     day: date
     classes: int
@@ -165,7 +168,8 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     """All schools in a term, of one subject and grade where they are given.
 
     `points` have a part for each school where subject and grade are given; a school with too few pupils for a point is
-    in no total (`left_out` counts those), so that no total gives it away. `activity` is of all subjects and grades.
+    in no total, so that no total gives it away, and so it is with a day of a school that it does not tell (`left_out`
+    counts both). `activity` is of all subjects and grades.
     `as_of_ms` is that of the school that lags most among those that are heard; where none is, the last time that one
     was. `complete`, `behind`, `silent` and `nothing` count the schools in each state.
     """

@@ -8,12 +8,12 @@ are sums of what the schools' own pages show.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, case, func, literal, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.figures import Activity, Adoption, ClassDay, PointCell, PointLine, SchoolFigures
@@ -24,14 +24,17 @@ from gateway.store.tables.schools import pupils, schools
 from gateway.store.tables.summaries import class_days, class_knowledge, class_terms, school_days
 from homework.knowledge import Count
 from homework.load import CAPS_MIN
-from homework.suppression import LEAST, Path, hidden
+from homework.suppression import LEAST, Path, hidden, hidden_columns
 
 LOAD_OF = timedelta(days=28)
 """The days whose load is told class by class."""
 
 
 class ClassTerm(NamedTuple):
-    """A class in a term: who is in it by the list, and what went through the boxes over all subjects."""
+    """A class in a term: of how many pupils its figures are, and what went through the boxes over all subjects.
+
+    `pupils` are those of the list; none while no sheet of the class came in any subject, for it is in no figure.
+    """
 
     name: str
     grade: int | None
@@ -48,7 +51,8 @@ async def school_report(connection: AsyncConnection, school: str, term: Term, *,
     if title is None:
         return None
     classes = (await class_terms_of(connection, term, school=school)).get(school, ())
-    adoption, gone = adoption_of(classes)
+    adoption = adoption_of(classes)
+    activity, days_gone = await activity_of(connection, term, {school: classes}, school=school)
     points, cells_gone = await _points(connection, school, term)
     return SchoolFigures(
         school=school,
@@ -58,8 +62,8 @@ async def school_report(connection: AsyncConnection, school: str, term: Term, *,
         adoption=adoption,
         points=points,
         days=await _days(connection, school, term),
-        activity=await activity_of(connection, term, school=school),
-        hidden=gone + cells_gone,
+        activity=activity,
+        hidden=len(grades_gone(classes)) + days_gone + cells_gone,
     )
 
 
@@ -87,7 +91,7 @@ async def class_terms_of(
             ClassTerm(
                 name=place[1],
                 grade=grade or grade_of_class(place[1]),
-                pupils=max(sizes.get(place, 0), most),
+                pupils=max(sizes.get(place, 0), most) if place in rows else 0,
                 active=terms_n > 0,
                 assignments=int(assignments),
                 handed_in=int(handed_in),
@@ -122,15 +126,28 @@ def _lists(*, of_one: bool) -> Select[tuple[Any, ...]]:
     return query.where(pupils.c.school_id == bindparam("school")) if of_one else query
 
 
-def adoption_of(classes: Sequence[ClassTerm]) -> tuple[tuple[Adoption, ...], int]:
-    """A school's adoption by grade, and how many grades' sheets are not told."""
+def grades_gone(classes: Sequence[ClassTerm]) -> frozenset[Path]:
+    """The grades of a school (as text, "0" where it is not known) whose sheets are not told; (), not even of all."""
+    by_grade: dict[Path, int] = defaultdict(int)
+    for one in classes:
+        by_grade[str(one.grade or 0),] += one.pupils
+    return hidden(by_grade)
+
+
+def adoption_of(classes: Sequence[ClassTerm], *, subject: str | None = None) -> tuple[Adoption, ...]:
+    """A school's adoption by grade. `subject` is that of which the classes were asked for.
+
+    A school that has a class of a few pupils tells no sheets of single subjects: which classes had one on which days
+    the school's page says, and with days, grades and subjects there are more ways to a class than can be closed.
+    """
     by_grade: dict[int, list[ClassTerm]] = defaultdict(list)
     for one in classes:
         by_grade[one.grade or 0].append(one)
-    gone = hidden({(str(grade),): sum(one.pupils for one in some) for grade, some in by_grade.items()})
+    gone = grades_gone(classes)
+    none_told = subject is not None and has_small_class(classes)
     lines = []
     for grade, some in sorted(by_grade.items()):
-        shown = (str(grade),) not in gone
+        shown = (str(grade),) not in gone and not none_told
         lines.append(
             Adoption(
                 grade=grade or None,
@@ -141,53 +158,85 @@ def adoption_of(classes: Sequence[ClassTerm]) -> tuple[tuple[Adoption, ...], int
                 expected=sum(one.expected for one in some) if shown else None,
             )
         )
-    return tuple(lines), len(gone)
+    return tuple(lines)
 
 
-async def activity_of(connection: AsyncConnection, term: Term, *, school: str | None = None) -> tuple[Activity, ...]:
-    """What came on each day of the term, of one school or of all together, by day.
+def has_small_class(classes: Sequence[ClassTerm]) -> bool:
+    """Whether there is a class with fewer pupils than a figure may be of."""
+    return any(0 < one.pupils < LEAST for one in classes)
 
-    In the sums over schools are the sheets of those whose own page tells them.
+
+async def activity_of(
+    connection: AsyncConnection, term: Term, classes: Mapping[str, Sequence[ClassTerm]], *, school: str | None = None
+) -> tuple[tuple[Activity, ...], int]:
+    """What came on each day of the term, of one school or of all together, by day; and how many days are not told.
+
+    `classes` are those of the schools. In the sums over schools are the sheets of those whose own page tells them.
     """
-    given = {"first": day_number(term.first), "last": day_number(term.last)}
-    found = await connection.execute(
-        _activity(of_one=school is not None), given | ({} if school is None else {"school": school})
-    )
-    return tuple(
+    of_one = school is not None
+    days_of = {"first": day_number(term.first), "last": day_number(term.last)}
+    given = days_of if school is None else {**days_of, "school": school}
+    gone, gone_n = _sheets_gone(await connection.execute(_small_days(of_one=of_one), given), classes)
+    days = tuple(
         Activity(
             day=day_numbered(day),
-            classes=int(classes),
+            classes=int(classes_n),
             assignments=int(assignments),
-            handed_in=int(handed_in) if told else None,
+            # Where homework was, sheets came: nothing is left only where no school tells its day.
+            handed_in=int(handed_in) - gone.get(day, 0) or None,
         )
-        for day, classes, assignments, handed_in, told in found
+        for day, classes_n, assignments, handed_in in await connection.execute(_activity(of_one=of_one), given)
     )
+    return days, gone_n
 
 
 @cache
 def _activity(*, of_one: bool) -> Select[tuple[Any, ...]]:
     columns = school_days.c
-    names = ("classes", "assignments", "handed_in", "expected")
-    of_schools = (
-        select(columns.school_id, columns.day, *(func.sum(columns[name]).label(name) for name in names))
-        .where(columns.day.between(bindparam("first"), bindparam("last")), columns.classes > 0)
-        .group_by(columns.school_id, columns.day)
-    )
-    if of_one:
-        of_schools = of_schools.where(columns.school_id == bindparam("school"))
-    each = of_schools.subquery()
-    told = each.c.expected >= LEAST
-    return (
-        select(
-            each.c.day,
-            func.sum(each.c.classes).label("classes"),
-            func.sum(each.c.assignments).label("assignments"),
-            func.sum(case((told, each.c.handed_in), else_=0)).label("handed_in"),
-            func.sum(case((told, 1), else_=0)).label("told"),
-        )
-        .group_by(each.c.day)
-        .order_by(each.c.day)
-    )
+    names = ("classes", "assignments", "handed_in")
+    query = select(columns.day, *(func.sum(columns[name]).label(name) for name in names))
+    return query.where(*_within(of_one=of_one)).group_by(columns.day).order_by(columns.day)
+
+
+def _within(*, of_one: bool) -> list[ColumnElement[bool]]:
+    columns = school_days.c
+    within = [columns.day.between(bindparam("first"), bindparam("last")), columns.classes > 0]
+    return [*within, columns.school_id == bindparam("school")] if of_one else within
+
+
+@cache
+def _small_days(*, of_one: bool) -> Select[tuple[Any, ...]]:
+    """All the days of those schools that have a grade's day of a few pupils."""
+    columns, within = school_days.c, _within(of_one=of_one)
+    few = select(columns.school_id).where(*within, columns.pupils < LEAST).correlate(None)
+    names = ("school_id", "day", "grade", "pupils", "expected", "assignments", "handed_in")
+    return select(*(columns[name] for name in names)).where(*within, columns.school_id.in_(few))
+
+
+def _sheets_gone(
+    rows: Iterable[Sequence[Any]], classes: Mapping[str, Sequence[ClassTerm]]
+) -> tuple[dict[int, int], int]:
+    """How many sheets are not told of each day, and of how many days of schools that is so; of `_small_days`.
+
+    The grades that a school does not tell are one here: what they come to together follows from the others.
+    """
+    pupils_of: dict[str, dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
+    sheets_of: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    grades_of = {school: grades_gone(some) for school, some in classes.items()}
+    for school, day, grade, pupils_n, expected, assignments, handed_in in rows:
+        row = "" if (str(grade),) in grades_of.get(school, ()) else str(grade)
+        # Of a day that nobody counted they are at least as many as an assignment has on average.
+        pupils_of[school][row, day] += pupils_n or expected // max(1, assignments)
+        sheets_of[school][day] += handed_in
+    found: dict[int, int] = defaultdict(int)
+    gone_n = 0
+    for school, cells in pupils_of.items():
+        sheets = sheets_of[school]
+        gone = set(sheets) if () in grades_of.get(school, ()) else hidden_columns(cells)
+        gone_n += len(gone)
+        for day in gone:
+            found[day] += sheets[day]
+    return found, gone_n
 
 
 def point_line(

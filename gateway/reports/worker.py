@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.clock import unix_ms
 from gateway.ingest import Changed
-from gateway.reports.aggregates import Touched, aggregate, freshness
+from gateway.reports.aggregates import Touched, aggregate, count_days, freshness, uncounted_days
 from gateway.reports.past_absences import excused_then
 from gateway.reports.periods import day_at, day_number
 from gateway.reports.shares import LASTS_S, NotOurTurn, Shares
@@ -268,6 +268,8 @@ class SummaryWorker:
             self._known[school] = versions
         self._school_looked_s[school] = now_s
         await self._pack(school)
+        if known is None:
+            await self._count(school)
 
     async def _pack(self, school: str) -> None:
         """Make the worksheets ready to be read that are not: those that came since, or after an update all."""
@@ -282,6 +284,19 @@ class SummaryWorker:
                 await self._shares.keep(connection, school)
                 await lock_school(connection, school)
                 await keep_forms(connection, school, forms)
+            await self._pause(began_s)
+
+    async def _count(self, school: str) -> None:
+        """Count the pupils of the days that a gateway before this version summed up."""
+        while True:
+            async with self._store.reading() as connection:
+                days = await uncounted_days(connection, school, most=_AT_ONCE)
+            if not days:
+                return
+            began_s = time.monotonic()
+            async with self._store.writing() as connection:
+                await self._shares.keep(connection, school)
+                await count_days(connection, school, days)
             await self._pause(began_s)
 
     def _at_once(self, places: Iterable[Place]) -> None:

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from gateway.ingest import StoreIngest
 from gateway.reports.cache import Kept, ReportCache
+from gateway.reports.check import check_summaries
 from gateway.reports.district_report import district_report
 from gateway.reports.figures import DistrictFigures, PointLine, SchoolFigures, State
 from gateway.reports.periods import term_named, term_of
@@ -24,7 +25,7 @@ from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.rosters import bring_in
 from gateway.store.store import Store
 from gateway.store.tables.schools import boxes, schools
-from gateway.store.tables.summaries import class_terms
+from gateway.store.tables.summaries import class_terms, school_days
 from homework.assignment import Assignment
 from homework.knowledge import Count, together
 from sync.lanes import Lane
@@ -48,9 +49,18 @@ class District:
         self.schools: dict[str, SimulatedSchool] = {}
 
     async def had(
-        self, school: str, sizes: dict[str, int], *, subject: str = "math", grade: int = 3, wrong: int = 4, n: int = 1
+        self,
+        school: str,
+        sizes: dict[str, int],
+        *,
+        subject: str = "math",
+        grade: int = 3,
+        wrong: int = 4,
+        n: int = 1,
+        day: int = 1,
+        sheets: int | None = None,
     ) -> None:
-        """Every class hands in completely, with so many items wrong."""
+        """Every class hands in so many sheets (None: completely) for a day of December, with so many items wrong."""
         for class_name, size in sizes.items():
             if school not in self.schools:
                 self.schools[school] = await make_school(
@@ -62,11 +72,15 @@ class District:
             async with self.store.writing() as connection:
                 await bring_in(connection, self.store.vault, school, roster)
             assignment = msgspec.structs.replace(
-                self.model, id=f"{subject}-{grade}-{n}", subject=subject, grade=grade, due="2026-12-01T08:00:00+08:00"
+                self.model,
+                id=f"{subject}-{grade}-{n}",
+                subject=subject,
+                grade=grade,
+                due=f"2026-12-{day:02}T08:00:00+08:00",
             )
             pupils = SimulatedClass(assignment, roster, school_key=here.school_key)
             pupils.layout = plain_layout(assignment, sheet=f"S-{subject}-{grade}-{n}")
-            results = [judged(result, wrong=wrong) for result in pupils.results()]
+            results = [judged(result, wrong=wrong) for result in pupils.results()][:sheets]
             await ingest.take(
                 [here.box.envelope(Lane.DOCUMENTS, pupils.documents()), here.box.envelope(Lane.RESULTS, results)]
             )
@@ -155,14 +169,67 @@ async def test_a_small_grade_is_not_told_whatever_is_asked_for(district: Distric
     await district.had("no-1", {"5-1": 6}, grade=5)
     own = {one.grade: one.handed_in for one in (await district.school("no-1")).adoption}
     assert own == {3: None, 4: 30, 5: None}
-    for subject in (None, "math"):
+    for subject, told in ((None, own), ("math", dict.fromkeys(own))):
         whole = await district.district(subject)
-        assert {one.grade: one.handed_in for one in whole.adoption} == own
-        assert whole.schools[0].handed_in == 56
+        assert {one.grade: one.handed_in for one in whole.adoption} == told
+        assert whole.schools[0].handed_in == (56 if subject is None else None)
         for grade in (3, 4, 5):
             part = await district.district(subject, grade)
-            assert part.schools[0].handed_in == own[grade]
-            assert [one.handed_in for one in part.adoption] == [own[grade]]
+            assert part.schools[0].handed_in == told[grade]
+            assert [one.handed_in for one in part.adoption] == [told[grade]]
+
+
+def sheets_by_day(figures: SchoolFigures | DistrictFigures) -> dict[int, int | None]:
+    """By the day of December."""
+    return {one.day.day: one.handed_in for one in figures.activity}
+
+
+async def test_a_day_of_a_class_of_nine_is_not_told_however_many_sheets_it_handed_in(district: District) -> None:
+    """Nor does it follow from the term's sheets less those of the other days, in the school and in the district."""
+    for day in (1, 3, 4):
+        await district.had("no-1", {"3-1": 9, "3-2": 20}, n=day, day=day)
+    for n in (21, 22):
+        await district.had("no-1", {"3-1": 9}, n=n, day=2, sheets=8)
+    await district.had("no-2", {"3-1": 15}, n=2, day=2)
+    await district.had("no-2", {"3-1": 15}, n=3, day=3)
+    own, both = await district.school("no-1"), await district.district()
+    assert sheets_by_day(own) == {1: None, 2: None, 3: 29, 4: 29}
+    assert own.adoption[0].handed_in == 3 * 29 + 16
+    assert sheets_by_day(both) == {1: None, 2: 15, 3: 44, 4: 29}
+    assert both.adoption[0].handed_in == 3 * 29 + 16 + 30
+    assert (own.hidden, both.left_out) == (2 + 2 * len(own.points), 2)
+
+
+async def test_a_grade_of_which_only_a_small_class_has_homework_is_not_told(district: District) -> None:
+    """The class list has twenty more in it, who are in no sheet."""
+    async with district.store.writing() as connection:
+        await bring_in(connection, district.store.vault, "no-1", make_roster("3-2", 20))
+    await district.had("no-1", {"3-1": 9})
+    (line,) = (await district.school("no-1")).adoption
+    assert (line.classes, line.active, line.handed_in) == (2, 1, None)
+    assert (await district.district()).schools[0].handed_in is None
+    assert sheets_by_day(await district.school("no-1")) == {1: None}
+
+
+async def test_days_that_an_older_gateway_summed_up_are_counted_once_and_told_with_care_before(
+    district: District,
+) -> None:
+    await district.had("no-1", {"3-1": 9, "3-2": 20}, n=1, day=1)
+    for n in (21, 22):
+        await district.had("no-1", {"3-1": 9}, n=n, day=2)
+    await district.had("no-1", {"3-1": 9, "3-2": 20}, n=3, day=3)
+    told = sheets_by_day(await district.school("no-1"))
+    assert told == {1: None, 2: None, 3: 58 // 2}
+    async with district.store.writing() as connection:
+        await connection.execute(update(school_days).values(pupils=0))
+    assert sheets_by_day(await district.school("no-1")) == told
+    async with district.store.reading() as connection:
+        assert (await check_summaries(connection, district.store.vault)).faults == ()
+    assert await SummaryWorker(district.store, now_ms=lambda: NOW_MS).catch_up() == 0
+    async with district.store.reading() as connection:
+        rows = await connection.execute(select(school_days.c.day, school_days.c.pupils))
+        counted = {row.day: row.pupils for row in rows}
+    assert counted == {20261201: 29, 20261202: 9, 20261203: 29}
 
 
 async def test_a_school_with_a_few_pupils_is_in_no_total_of_the_district(district: District) -> None:

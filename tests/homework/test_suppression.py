@@ -1,10 +1,11 @@
 from fractions import Fraction
+from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homework.suppression import LEAST, Path, hidden
+from homework.suppression import LEAST, Path, hidden, hidden_columns
 
 sizes = st.one_of(st.integers(0, 14), st.integers(0, 60))
 flat = st.dictionaries(st.sampled_from("abcdefgh").map(lambda name: (name,)), sizes, max_size=8)
@@ -106,3 +107,59 @@ def test_nobody_hides_nothing() -> None:
 def test_the_least_number_can_be_another(least: int) -> None:
     gone = hidden({("a",): least - 1, ("b",): least, ("c",): 100}, least=least)
     assert (("a",) in gone) is (least > 1)
+
+
+# --- rows and columns: grades and days ------------------------------------------------------------------------
+
+CLASSES = ("1-1", "1-2", "2-1", "2-2", "3-1")
+"""The first figure of each is its grade: the row."""
+class_sizes = st.fixed_dictionaries({name: st.sampled_from((4, 6, 8, 9, 11, 20)) for name in CLASSES})
+class_days = st.dictionaries(st.tuples(st.sampled_from(CLASSES), st.integers(1, 5)), st.just(1), min_size=1)
+
+
+@given(class_sizes, class_days)
+def test_grades_and_days_together_give_no_figure_of_a_few_pupils(
+    of_class: dict[str, int], had: dict[tuple[str, int], int]
+) -> None:
+    """Every sum of what is shown: of the classes' days that stand in it are none, or ten pupils and more."""
+    given_to = {name for name, _ in had}
+    by_grade: dict[Path, int] = {}
+    for name in given_to:
+        by_grade[name[0],] = by_grade.get((name[0],), 0) + of_class[name]
+    gone = hidden(by_grade)
+    if () in gone:
+        return
+    merged = {grade: "" if (grade,) in gone else grade for (grade,) in by_grade}
+    cells: dict[tuple[str, int], int] = {}
+    for name, day in had:
+        place = merged[name[0]], day
+        cells[place] = cells.get(place, 0) + of_class[name]
+    days_gone = hidden_columns(cells)
+    shown = [[int(day == column) for _, day in had] for column in {day for _, day in had} - days_gone]
+    shown += [[int(merged[name[0]] == row) for name, _ in had] for row in {row for row, _ in cells}]
+    for sums in product((-1, 0, 1), repeat=len(shown)):
+        total = [sum(s * one for s, one in zip(sums, column, strict=True)) for column in zip(*shown, strict=True)]
+        of = {name for (name, _), n in zip(had, total, strict=True) if n}
+        assert not of or sum(of_class[name] for name in of) >= LEAST
+
+
+def test_a_day_of_a_class_of_nine_takes_another_with_it() -> None:
+    days = {("3", 1): 29, ("3", 2): 9, ("3", 3): 20, ("3", 4): 29}
+    assert hidden_columns(days) == {2, 3}
+    assert hidden_columns({place: n for place, n in days.items() if n > 9}) == frozenset()
+
+
+def test_a_grades_sheets_less_its_other_days_are_no_way_to_its_small_day() -> None:
+    """On day 2 a class of nine has homework, and with it the other grade; on the others the whole grade alone."""
+    days = {("3", 1): 29, ("3", 2): 9, ("4", 2): 30, ("3", 3): 29}
+    assert hidden_columns(days) == {1, 2}
+
+
+def test_a_small_cell_between_what_large_ones_join_is_no_reason_to_hide() -> None:
+    assert hidden_columns({("3", 1): 29, ("3", 2): 9, ("4", 2): 30, ("4", 1): 30}) == frozenset()
+    assert hidden_columns({("3", 1): 9, ("3", 2): 8, ("4", 1): 30, ("4", 2): 30}) == frozenset()
+
+
+def test_where_every_cell_is_of_ten_no_day_is_hidden() -> None:
+    assert hidden_columns({("3", 1): 10, ("3", 2): 40, ("4", 7): 12, ("5", 3): 0}) == frozenset()
+    assert hidden_columns({}) == frozenset()

@@ -117,6 +117,8 @@ school_days = Table(
     *_key("day", Integer, "grade", SmallInteger),
     *_counts("classes", "assignments", "handed_in", "expected"),
     *_counts("load_classes", "load_minutes", "load_judged", "load_over", "load_estimated"),
+    # Who had homework for the day, once each; 0 beside classes: nobody counted them yet (before revision 0025).
+    Column("pupils", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("school_id", "day", "grade"),
     school_key(),
 )
