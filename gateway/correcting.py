@@ -23,8 +23,10 @@ from gateway.store.schools import school_key, seats_of
 from gateway.store.tables.sheets import RowState, page_records
 from homework.corrections import Place, Word, said_after
 from homework.errors import ClassboxError
+from homework.grading import share_points
 from homework.merging import correction_between, said_after_all
 from homework.results import ItemResult
+from homework.wording import points_text
 from sync.clock import ClockQuality, ClockReading
 from sync.corrections import ID_BYTES, correction_record
 from sync.records import CorrectionRecord, encode_record, unpack_item
@@ -95,6 +97,7 @@ async def correct(
     key = await school_key(connection, vault, school)
     found = await _found(connection, school, field)
     capture, before = found.row.booked.capture, found.item
+    await _look_at_points(connection, school, found, word)
     known = [
         one.opened(key).correction
         for one in (await corrections_of(connection, school, [capture])).get(capture, ())
@@ -121,6 +124,26 @@ async def correct(
     await look_again(connection, school, [capture])
     await append(connection, school, "correction", record.id.hex(), encode_record(kept.record))
     return Done(kept.record, before, (await _found(connection, school, field)).item)
+
+
+async def _look_at_points(connection: AsyncConnection, school: str, found: _Found, word: Word) -> None:
+    """Raises `ClassboxError` for more points than the field is worth: they would count as all of it, and no more."""
+    given, name = word.score_hundredths, found.row.assignment or ""
+    if not isinstance(given, int):
+        return
+    document = (await assignments_named(connection, school, {name})).get(name)
+    item = document.item(found.item.item) if document is not None else None
+    if item is None:
+        return
+    worth = share_points(item.points_hundredths, item.blanks)[found.item.blank - 1]
+    if given > worth:
+        raise ClassboxError(
+            "{given} points are more than item {item} is worth.",
+            remedy="Give at most {most}.",
+            given=points_text(given),
+            item=item.label or item.id,
+            most=points_text(worth),
+        )
 
 
 class ChangedPageError(ClassboxError):

@@ -23,6 +23,7 @@ from homework.roster import (
     column_of,
     looks_national,
     minted_pupil_id,
+    names_of,
     roster_of,
     table_rows,
 )
@@ -99,7 +100,8 @@ def pasted_roster(text: str, *, class_name: str = "", most_characters: int = MOS
         found.append((line, cells))
     if not found:
         raise BadFileError("The roster has no pupils.", remedy="Write one line for each pupil under the header.")
-    return PastedRoster(roster_of(found), numbered, left_out)
+    called = names_of(rows[0][1], header) if header else None
+    return PastedRoster(roster_of(found, called=called), numbered, left_out)
 
 
 def with_known_ids(roster: Roster, known: Roster) -> Roster:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import msgspec
 
-from homework.errors import BadFileError
+from homework.errors import BadFileError, Phrase
 
 MAX_PUPILS_A_CLASS = 60
 MAX_SEAT = 99
@@ -30,6 +30,7 @@ _COLUMNS = {
     "name": ("name", "姓名", "学生姓名"),
     "pupil_id": ("pupil_id", "pupil", "id", "学号", "编号"),
 }
+_COLUMN_WORDS = {column: Phrase(column) for column in _COLUMNS}
 _FORMULA = ("=", "+", "-", "@")
 _HEADER_REMEDY = "Its first line should be: class,seat,name,pupil_id (or 班级,座号,姓名,学号)."
 
@@ -88,18 +89,20 @@ def parse_roster(data: bytes) -> Roster:
     if not rows:
         raise BadFileError("The roster is empty.", remedy=_HEADER_REMEDY)
     columns = _columns(rows[0][1])
-    return roster_of((line, cells_by_column(cells, columns)) for line, cells in rows[1:])
+    called = names_of(rows[0][1], columns)
+    return roster_of(((line, cells_by_column(cells, columns)) for line, cells in rows[1:]), called=called)
 
 
-def roster_of(rows: Iterable[tuple[int, dict[str, str]]]) -> Roster:
+def roster_of(rows: Iterable[tuple[int, dict[str, str]]], *, called: Mapping[str, str] | None = None) -> Roster:
     """The class list of rows: the line that each stands on, and its cells by column (class, seat, name, pupil_id).
 
+    `called` is what the columns are called where the rows came from; without it they go by our own words.
     Raises `BadFileError` as `parse_roster` does.
     """
     pupils: list[Pupil] = []
     lines: dict[tuple[str, ...], int] = {}
     for line, found in rows:
-        pupil = _pupil(line, found)
+        pupil = _pupil(line, found, called or {})
         _once(lines, ("seat", pupil.class_name, str(pupil.seat)), line)
         _once(lines, ("id", pupil.pupil_id), line)
         pupils.append(pupil)
@@ -124,6 +127,11 @@ def roster_of(rows: Iterable[tuple[int, dict[str, str]]]) -> Roster:
 def cells_by_column(cells: Sequence[str], columns: Mapping[str, int]) -> dict[str, str]:
     """The cells of a row under the names of their columns; "" where the row is shorter."""
     return {column: cells[index] if index < len(cells) else "" for column, index in columns.items()}
+
+
+def names_of(header: Sequence[str], columns: Mapping[str, int]) -> dict[str, str]:
+    """What the columns are called in the file itself, so that messages speak its words."""
+    return {column: header[index].strip() for column, index in columns.items()}
 
 
 def column_of(header: str) -> str | None:
@@ -218,7 +226,9 @@ def _columns(header: list[str]) -> dict[str, int]:
         if column is not None:
             if column in columns:
                 raise BadFileError(
-                    "The roster has two columns for {column}.", remedy="Remove one of them.", column=column
+                    "The roster has two columns for {column}.",
+                    remedy="Remove one of them.",
+                    column=_COLUMN_WORDS[column],
                 )
             columns[column] = index
     missing = [column for column in ("class", "seat", "name") if column not in columns]
@@ -227,8 +237,9 @@ def _columns(header: list[str]) -> dict[str, int]:
     return columns
 
 
-def _pupil(line: int, found: dict[str, str]) -> Pupil:
-    for column, text in found.items():
+def _pupil(line: int, found: dict[str, str], called: Mapping[str, str]) -> Pupil:
+    for name_of_column, text in found.items():
+        column = called.get(name_of_column) or _COLUMN_WORDS[name_of_column]
         if looks_national(text):
             _fail(
                 line,
@@ -236,7 +247,7 @@ def _pupil(line: int, found: dict[str, str]) -> Pupil:
                 "Use the school's own short number; a national one must never stand on a sheet.",
                 column=column,
             )
-        if not text and column != "pupil_id":
+        if not text and name_of_column != "pupil_id":
             _fail(line, "the column {column} is empty.", "Fill it in, or remove the line.", column=column)
         if len(text) > MAX_TEXT or not text.isprintable():
             _fail(

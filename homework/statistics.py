@@ -82,8 +82,8 @@ class ItemFigures(msgspec.Struct, frozen=True, kw_only=True):
 
     `n` = correct + wrong + blank is the denominator; `review` and `unattempted` (B or C, left alone) stand beside.
     An item of several blanks is correct when all are, blank when all are, in review when any is, else wrong.
-    `interval` is Wilson's at 95 %, None when n is 0. `reteach` is the flag; `borderline`, that the interval crosses
-    its line, so that chance alone may have set or unset it.
+    `interval` is Wilson's at 95 %, None when n is 0. `reteach` is the flag; `borderline`, that it is set and the
+    interval reaches over its line, so that chance alone may have set it. Where no flag is, there is none to doubt.
     """
 
     item: str
@@ -388,6 +388,7 @@ def _item_figures(
     correct, wrong, blank = states[VerdictKind.CORRECT], states[VerdictKind.WRONG], states[VerdictKind.BLANK]
     n = correct + wrong + blank
     interval = wilson_interval(correct, n)
+    reteach = n > 0 and correct * 100 < lines.reteach * n
     return ItemFigures(
         item=item_id,
         n=n,
@@ -397,8 +398,8 @@ def _item_figures(
         review=states[VerdictKind.REVIEW],
         unattempted=sum([all(map(is_unattempted, blanks)) for _, blanks, state in given if state is None]),
         interval=interval,
-        reteach=n > 0 and correct * 100 < lines.reteach * n,
-        borderline=interval is not None and interval.low * 100 < lines.reteach < interval.high * 100,
+        reteach=reteach,
+        borderline=reteach and interval is not None and lines.reteach < interval.high * 100,
         common_wrong=_wrong_answers(given, free_order)[:common_wrong],
     )
 

@@ -54,9 +54,15 @@ def item_label(item_id: str, item: Item | None) -> str:
 
 
 def headline(report: ClassReport, _: Translate) -> str:
-    """The class in one line: 45 人，交 41，平均 17.2，优秀率 63 %，3 题要再讲; with grades: …，优 20，良 12，…."""
+    """The class in one line: 45 人，交 41，平均 17.2，优秀率 63 %，3 题要再讲; with grades: …，优 20，良 12，….
+
+    Where some need not hand in, it says that the number is of the others: 应交 44 人，交 41.
+    """
     figures = report.figures
-    parts = [counted(_, figures.expected, "{n} pupil", "{n} pupils")]
+    if figures.expected == len(figures.pupils):
+        parts = [counted(_, figures.expected, "{n} pupil", "{n} pupils")]
+    else:
+        parts = [counted(_, figures.expected, "{n} pupil expected", "{n} pupils expected")]
     if figures.handed_in == 0:
         return _(", ").join([*parts, _("nobody has handed in yet")])
     parts.append(_("{n} handed in").format(n=figures.handed_in))

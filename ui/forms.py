@@ -12,19 +12,33 @@ PATIENCE_S = 10.0
 _MOST_FIELDS = 20
 
 
+class TooLargeError(web.HTTPRequestEntityTooLarge):
+    """More was sent than is taken; `most_bytes` is told to whoever sent it."""
+
+    def __init__(self, most_bytes: int, actual_bytes: int) -> None:
+        super().__init__(max_size=most_bytes, actual_size=actual_bytes)
+        self.most_bytes = most_bytes
+
+
+def most_of(request: web.Request, error: object) -> str:
+    """How much would have been taken where that was too much: 8 kB, 32 MB. aiohttp's own limit is the request's."""
+    most_bytes = error.most_bytes if isinstance(error, TooLargeError) else request.client_max_size
+    return f"{most_bytes // 1024**2} MB" if most_bytes >= 1024**2 else f"{most_bytes // 1024} kB"
+
+
 async def small_form(request: web.Request) -> dict[str, str]:
     """The fields of a form of text, the first of each name. Raises `HTTPRequestEntityTooLarge`, `HTTPBadRequest`."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise web.HTTPBadRequest
     if (request.content_length or 0) > MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(max_size=MOST_BYTES, actual_size=request.content_length or 0)
+        raise TooLargeError(MOST_BYTES, request.content_length or 0)
     body = b""
     try:
         async with asyncio.timeout(PATIENCE_S):
             while piece := await request.content.read(MOST_BYTES):
                 body += piece
                 if len(body) > MOST_BYTES:
-                    raise web.HTTPRequestEntityTooLarge(max_size=MOST_BYTES, actual_size=len(body))
+                    raise TooLargeError(MOST_BYTES, len(body))
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
     try:

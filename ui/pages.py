@@ -20,6 +20,7 @@ from markupsafe import Markup, escape
 
 from homework.errors import ClassboxError
 from ui.assets import SHARED, address_in, served_from
+from ui.forms import most_of
 from ui.language import LANGUAGES, choose_language, translator
 
 LANGUAGE_COOKIE = "language"
@@ -173,7 +174,7 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
         if error.status < 400:
             error.headers.update(SECURITY_HEADERS)
             raise
-        response = _problem(request, error.status)
+        response = _problem(request, error)
     except ClassboxError as error:
         message, remedy = error.said(translator(language_of(request)).gettext)
         response = render(request, "problem.html", status=400, message=message, remedy=remedy)
@@ -183,13 +184,14 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
     return response
 
 
-def _problem(request: web.Request, status: int) -> web.Response:
+def _problem(request: web.Request, error: web.HTTPException) -> web.Response:
+    status = error.status
     words = {
         401: ("Nobody is signed in.", "Sign in, then try again."),
         403: ("This is not open to you.", "Sign in, then go on from the start page."),
         404: ("This page does not exist.", "Check the address, or go to the start page."),
         405: ("This page does not take that.", "Go back and try again."),
-        413: ("That file is too large.", "Send a smaller one."),
+        413: ("That file is too large.", "Send one of at most {limit}."),
         421: ("Nobody is called that here.", "Open the page by one of its own addresses."),
         429: ("That was too often.", "Wait a little, then try again."),
         503: ("Too many pages are open.", "Close some, then try again."),
@@ -201,7 +203,8 @@ def _problem(request: web.Request, status: int) -> web.Response:
         )
     message, remedy = words.get(status, ("That did not work.", "Try again; if it goes on, tell the technician."))
     translate = translator(language_of(request)).gettext
-    return render(request, "problem.html", status=status, message=translate(message), remedy=translate(remedy))
+    said = translate(remedy).replace("{limit}", most_of(request, error))
+    return render(request, "problem.html", status=status, message=translate(message), remedy=said)
 
 
 def page_application(*template_dirs: Path, static: Path | None = None) -> web.Application:

@@ -85,7 +85,7 @@ def item_rows(report: ClassReport, _: Translate) -> Rows:
     ]
     for item in report.figures.items:
         about = report.assignment.item(item.item) if report.assignment is not None else None
-        flag = "" if not item.reteach else _("watch") if item.borderline else _("teach again")
+        flag = _("watch") if item.borderline else _("teach again") if item.reteach else ""
         rate = round(100 * item.correct / item.n, 1) if item.n else None
         rows.append(
             [

@@ -230,9 +230,9 @@ def _items(report: ClassReport, _: Translate) -> tuple[ItemView, ...]:
 
 
 def _flag(figures: ItemFigures, _: Translate) -> tuple[str, str]:
-    if not figures.reteach:
-        return "", ""
-    return ("ask", _("watch")) if figures.borderline else ("wrong", _("teach again"))
+    if figures.borderline:
+        return "ask", _("watch")
+    return ("wrong", _("teach again")) if figures.reteach else ("", "")
 
 
 def _bar(figures: ItemFigures) -> tuple[Segment, ...]:

@@ -15,6 +15,7 @@ from multidict import MultiMapping
 from gateway.access.deeds import Deed
 from gateway.api.problems import NotAcceptedError
 from gateway.web.rooms import Rooms, ThingOf, thing_of_address
+from ui.forms import TooLargeError
 from ui.pages import packed
 
 Q = TypeVar("Q", bound=msgspec.Struct)
@@ -102,14 +103,14 @@ async def sent_json(request: web.Request, kind: type[Q], *, most_bytes: int = 64
 async def sent_bytes(request: web.Request, *, most_bytes: int) -> bytes:
     """A request's body. Raises `HTTPRequestEntityTooLarge` before more of it is read, `HTTPRequestTimeout`."""
     if (request.content_length or 0) > most_bytes:
-        raise web.HTTPRequestEntityTooLarge(max_size=most_bytes, actual_size=request.content_length or 0)
+        raise TooLargeError(most_bytes, request.content_length or 0)
     body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE_S):
             async for piece in request.content.iter_chunked(64 * 1024):
                 body += piece
                 if len(body) > most_bytes:
-                    raise web.HTTPRequestEntityTooLarge(max_size=most_bytes, actual_size=len(body))
+                    raise TooLargeError(most_bytes, len(body))
     except TimeoutError as error:
         raise web.HTTPRequestTimeout from error
     return bytes(body)

@@ -11,9 +11,11 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from msgspec import Meta
 
+from gateway.reports.cache import NoSuchHomeworkError
 from gateway.store.archived import InArchiveError
 from homework.errors import ClassboxError, UsageError
 from sync.errors import StoreTrouble
+from ui.forms import most_of
 from ui.language import translator
 from ui.pages import Handler, language_of
 
@@ -30,7 +32,7 @@ _WORDS: Final = {
     404: ("There is nothing at this address.", "Compare the address with /api/1/openapi.json."),
     405: ("This address does not take that method.", "The Allow header names those that it takes."),
     408: ("The request took too long to arrive.", "Send it again."),
-    413: ("The body is too large.", "Send a smaller file, or several."),
+    413: ("The body is too large.", "Send at most {limit} at a time."),
     415: (
         "The body is of another kind than this address takes.",
         "Say in Content-Type what /api/1/openapi.json names.",
@@ -79,6 +81,8 @@ def problems() -> Middleware:
             return _problem(request, error.status, *_said(request, error))
         except InArchiveError as error:
             return _problem(request, 410, *_said(request, error))
+        except NoSuchHomeworkError as error:
+            return _problem(request, 404, *_said(request, error))
         except ClassboxError as error:
             return _problem(request, 400, *_said(request, error))
         except Exception:  # noqa: BLE001 - whatever it is, a program is to read it as it reads any other error
@@ -101,7 +105,8 @@ def _of_status(request: web.Request, error: web.HTTPException) -> web.Response:
         status = 403
     if status < 400:
         raise error
-    response = _problem(request, status, *_translated(request, _WORDS.get(status, _UNKNOWN)))
+    detail, remedy = _translated(request, _WORDS.get(status, _UNKNOWN))
+    response = _problem(request, status, detail, remedy.replace("{limit}", most_of(request, error)))
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response

@@ -23,10 +23,16 @@ from gateway.reports.periods import Term
 from gateway.reports.school_report import school_report
 from gateway.reports.summaries import Place
 from gateway.store.archived import refuse_archived
+from gateway.store.months import known_months
 from gateway.store.reading import class_version
+from homework.errors import ClassboxError
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class NoSuchHomeworkError(ClassboxError):
+    """Neither a worksheet of that name nor any sheet of it ever came to the school."""
 
 
 class _Entry(NamedTuple, Generic[V]):
@@ -82,16 +88,28 @@ class ReportCache:
             kept.forget()
 
     async def class_report(self, connection: AsyncConnection, place: Place) -> SchoolReport:
-        """The report of a class. Raises `ClassboxError` when there is no such school, `InArchiveError`."""
+        """The report of a class: empty before its first sheet.
+
+        Raises `ClassboxError` when there is no such school, `NoSuchHomeworkError`, `InArchiveError`.
+        """
         # Read before the report, in the same snapshot: it is never called newer than it is.
         version = await class_version(connection, place.school, place.class_name, place.assignment)
         if version.rows == 0:
             await refuse_archived(connection, place.school, place.assignment)  # or a whole class would be missing
-        return await self._classes.of(
+        report = await self._classes.of(
             place,
             version,
             lambda: class_report(connection, self._vault, place.school, place.class_name, place.assignment),
         )
+        nothing_here = version.rows == 0 and report.assignment is None
+        # Of any class: of what another one was given, this one has only not handed in yet.
+        if nothing_here and not await known_months(connection, place.school, [place.assignment]):
+            raise NoSuchHomeworkError(
+                "No homework {assignment} has come to this school.",
+                remedy="Check its name, or wait until the worksheet or a sheet of it has come.",
+                assignment=place.assignment,
+            )
+        return report
 
     async def school_report(
         self, connection: AsyncConnection, school: str, term: Term, *, now_ms: int

@@ -53,7 +53,7 @@ async def district_report(
     points, left_out = await _points(connection, term, subject, grade)
     states = Counter(line.freshness.state for line in lines)
     told = [(line.freshness.state, at) for line in lines if (at := line.freshness.as_of_ms) is not None]
-    lagging = [at for state, at in told if state in (State.COMPLETE, State.BEHIND)]
+    lagging = [at for state, at in told if state in (State.COMPLETE, State.BEHIND, State.UNTOLD)]
     last_ms = max((at for _, at in told), default=None)  # holidays: nobody is heard, and something was
     return DistrictFigures(
         term=term,
@@ -68,6 +68,7 @@ async def district_report(
         as_of_ms=min(lagging, default=last_ms),
         complete=states[State.COMPLETE],
         behind=states[State.BEHIND],
+        untold=states[State.UNTOLD],
         silent=states[State.SILENT],
         nothing=states[State.NOTHING],
     )

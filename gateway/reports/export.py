@@ -11,7 +11,9 @@ import msgspec
 from gateway.reports.class_report import SchoolReport
 from homework.again import AgainState
 from homework.results import points
+from homework.statistics import item_states
 from homework.tables import safe_text
+from homework.wording import VERDICT_SIGNS
 
 
 def report_to_json(report: SchoolReport) -> dict[str, Any]:
@@ -85,8 +87,19 @@ def report_to_json(report: SchoolReport) -> dict[str, Any]:
     }
 
 
+def signs_of(report: SchoolReport) -> dict[str, dict[str, str]]:
+    """By pupil and item, how it went: ✓ ✗ – ?, as a workbook has it (`ui.report_files.Signs`)."""
+    return {
+        result.pupil: {item: VERDICT_SIGNS[state] for item, state in item_states(result.items).items() if state}
+        for result in report.results
+    }
+
+
 def report_to_csv(report: SchoolReport) -> str:
-    """One line a pupil, for Excel and WPS: with a BOM, and no cell that a spreadsheet would run as a formula."""
+    """One line a pupil for programs, always in English and in points (people have `ui.report_files.summary_csv`).
+
+    With a BOM, and no cell that a spreadsheet would run as a formula, because somebody will open it in one.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\r\n")
     marks = ["score", "max_score", "pending", "wrong", "blank"]

@@ -23,6 +23,8 @@ class State(StrEnum):
     """All that its boxes say that they have is here."""
     BEHIND = "behind"
     """Sheets are under way."""
+    UNTOLD = "untold"
+    """Boxes were heard lately, and none has said yet what it has."""
     SILENT = "silent"
     """No box was heard lately: what it has nobody knows."""
     NOTHING = "nothing"
@@ -171,7 +173,7 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     in no total, so that no total gives it away, and so it is with a day of a school that it does not tell (`left_out`
     counts both). `activity` is of all subjects and grades.
     `as_of_ms` is that of the school that lags most among those that are heard; where none is, the last time that one
-    was. `complete`, `behind`, `silent` and `nothing` count the schools in each state.
+    was. `complete`, `behind`, `untold`, `silent` and `nothing` count the schools in each state.
     """
 
     term: Term
@@ -186,5 +188,6 @@ class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
     as_of_ms: int | None
     complete: int
     behind: int
+    untold: int
     silent: int
     nothing: int

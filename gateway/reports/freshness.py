@@ -57,8 +57,10 @@ def _freshness(
         state = State.NOTHING
     elif not lately:
         state = State.SILENT
+    elif under_way:
+        state = State.BEHIND
     else:
-        state = State.BEHIND if under_way else State.COMPLETE
+        state = State.UNTOLD if told_ms is None else State.COMPLETE
     return Freshness(
         state=state,
         boxes=len(heard),

@@ -48,7 +48,7 @@ def restore(config: GatewayConfig, source: Path) -> Path | None:
     database = _database(config)
     file = GenerationFile(config.data)
     with written_beside(database) as beside:
-        _copy(source, beside)
+        _copy(source, beside, put_back=True)
         generation = _generation_and_key(config, beside)
         _settle(database)
         # First: killed from here on, whichever database is found at the next start gets a new incarnation.
@@ -94,8 +94,11 @@ def written_beside(path: Path) -> Iterator[Path]:
             Path(f"{beside}{name}").unlink(missing_ok=True)
 
 
-def _copy(source: Path, to: Path) -> None:
-    """Copy a database as it is in one moment into one file. Raises `ClassboxError` when it is none, or not whole."""
+def _copy(source: Path, to: Path, *, put_back: bool = False) -> None:
+    """Copy a database as it is in one moment into one file. Raises `ClassboxError` when it is none, or not whole.
+
+    `put_back`: it is a copy that takes the place of what is here, so that another copy is the way out.
+    """
     if not source.is_file():
         raise ClassboxError("There is no database at {path}.", remedy="Check the path.", path=source)
     try:
@@ -109,21 +112,31 @@ def _copy(source: Path, to: Path) -> None:
             fault = copy.execute("PRAGMA quick_check(1)").fetchall()[0][0]
             tables = {name for (name,) in copy.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
+        if put_back and getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            raise _not_ours(source) from error
         raise ClassboxError(
             "{path} cannot be copied: {reason}.",
-            remedy="Check that the disk has room. A damaged one is replaced by `classgate db restore`.",
+            remedy="Check that the disk has room. If this copy is damaged, take an older one; nothing was changed."
+            if put_back
+            else "Check that the disk has room. A damaged one is replaced by `classgate db restore`.",
             path=source,
             reason=error,
         ) from error
     if fault != "ok":
         raise ClassboxError(
             "{path} is damaged: {reason}.",
-            remedy="Put an older copy back with `classgate db restore`.",
+            remedy="Take an older copy; nothing was changed."
+            if put_back
+            else "Put an older copy back with `classgate db restore`.",
             path=source,
             reason=fault,
         )
     if not tables >= {"gateway_identity", "schools"}:
-        raise ClassboxError("{path} is not a gateway's database.", remedy="Check the path.", path=source)
+        raise _not_ours(source)
+
+
+def _not_ours(path: Path) -> ClassboxError:
+    return ClassboxError("{path} is not a gateway's database.", remedy="Check the path.", path=path)
 
 
 def _generation_and_key(config: GatewayConfig, copy: Path) -> int:

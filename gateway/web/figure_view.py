@@ -36,6 +36,7 @@ _FEW = 10
 STATE_WORDS = {
     State.COMPLETE: ("right", "complete"),
     State.BEHIND: ("ask", "sheets under way"),
+    State.UNTOLD: ("ask", "sheets not counted yet"),
     State.SILENT: ("late", "not heard lately"),
     State.NOTHING: ("late", "nothing has come"),
 }
@@ -213,6 +214,8 @@ def _school_headline(fresh: Freshness, _: Translate) -> str:
             return _("Everything that was slid is here.")
         case State.BEHIND:
             return counted(_, fresh.under_way, "{n} sheet is still under way.", "{n} sheets are still under way.")
+        case State.UNTOLD:
+            return _("No box has said yet how many sheets it has, so nobody knows whether all are here.")
         case State.SILENT:
             return _("No box was heard lately: there may be more than stands here.")
         case State.NOTHING:
@@ -229,6 +232,10 @@ def _district_headline(figures: DistrictFigures, _: Translate) -> str:
             else []
         ),
     ]
+    if figures.untold:
+        parts.append(
+            counted(_, figures.untold, "{n} has not counted its sheets yet", "{n} have not counted their sheets yet")
+        )
     if figures.silent:
         parts.append(counted(_, figures.silent, "{n} was not heard lately", "{n} were not heard lately"))
     if figures.nothing:

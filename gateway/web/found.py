@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.access.person import Person
 from gateway.access.request_keys import PERSON
 from gateway.clock import unix_ms
-from gateway.reports.cache import ReportCache
+from gateway.reports.cache import NoSuchHomeworkError, ReportCache
 from gateway.reports.class_report import AnswerKey, SchoolReport
 from gateway.reports.periods import FIRST_YEAR, LAST_YEAR, Term, day_at, term_named, term_of
 from gateway.reports.summaries import Place
@@ -27,11 +27,13 @@ _MOST_CROPS = 3
 
 
 async def report_found(rooms: Rooms, request: web.Request) -> SchoolReport:
-    """The report that an address names, empty before its first sheet. Raises `HTTPNotFound` for a school not here."""
+    """The report that an address names, empty before its first sheet. Raises `HTTPNotFound` for what never was here."""
     school, class_name, assignment = place_of(request)
     async with rooms.store.reading() as connection:
         try:
             return await rooms.app[REPORTS].class_report(connection, Place(school, class_name, assignment))
+        except NoSuchHomeworkError as error:
+            raise web.HTTPNotFound from error
         except ClassboxError as error:
             if not await is_here(connection, school):
                 raise web.HTTPNotFound from error

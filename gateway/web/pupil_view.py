@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from homework.knowledge import Level
 from homework.lateness import Timing
 from homework.report_settings import ReportSettings
 from homework.results import VerdictKind
-from homework.sheets.parents_slip import ParentsSlip, ParentsWords, TrendPoint, WeakPoint
+from homework.sheets.parents_slip import ParentsSlip, ParentsWords, TrendLine, TrendPoint, WeakPoint
 from homework.wording import STATUS_WORDS, VERDICT_SIGNS, Translate, counted, percent, points_text
 from ui.language import translator
 
@@ -126,7 +127,7 @@ def pupil_page(
         about=_about(report, _),
         headline=_headline(report, _),
         facts=_facts(report, _),
-        chart=trend_chart(_chart_points(report), says=_("Share of the points in each homework, from the oldest on")),
+        chart=_chart(report, _),
         sheets=tuple(
             _sheet(
                 sheet,
@@ -158,11 +159,7 @@ def parents_slip(report: PupilReport, language: str) -> ParentsSlip:
     return ParentsSlip(
         name=report.name,
         about=_about(report, _),
-        trend=tuple(
-            TrendPoint(label=point.label, percent=point.value)
-            for point in _chart_points(report)
-            if point.value is not None
-        ),
+        trend=_trend_lines(report, _),
         weak=tuple(
             WeakPoint(
                 name=name,
@@ -230,12 +227,42 @@ def _facts(report: PupilReport, _: Translate) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _chart_points(report: PupilReport) -> list[ChartPoint]:
-    return [
-        ChartPoint(day_text(sheet.day), None if sheet.rate is None else 100 * sheet.rate)
-        for sheet in reversed(report.sheets)
-        if sheet.status in ("handed-in", "late")
-    ]
+def _chart(report: PupilReport, _: Translate) -> Markup:
+    """A line a subject, each by its name where there are several: one through all would go up and down with them."""
+    says = _("Share of the points in each homework, from the oldest on")
+    by_subject = _chart_points(report)
+    if len(by_subject) < 2:
+        return Markup().join(trend_chart(points, says=says) for points in by_subject.values())
+    return Markup().join(
+        Markup("<h3>{}</h3>{}").format(subject_text(subject, _) or _("Other homework"), chart)
+        for subject, points in by_subject.items()
+        if (chart := trend_chart(points, says=says))
+    )
+
+
+def _trend_lines(report: PupilReport, _: Translate) -> tuple[TrendLine, ...]:
+    """What the slip draws: a line for each subject of which anything is finished."""
+    lines = (
+        TrendLine(
+            subject=subject_text(subject, _),
+            points=tuple(
+                TrendPoint(label=point.label, percent=point.value) for point in points if point.value is not None
+            ),
+        )
+        for subject, points in _chart_points(report).items()
+    )
+    return tuple(line for line in lines if line.points)
+
+
+def _chart_points(report: PupilReport) -> dict[str, list[ChartPoint]]:
+    """By subject, in the order of their names: the sheets that came, from the oldest on."""
+    found: dict[str, list[ChartPoint]] = defaultdict(list)
+    for sheet in reversed(report.sheets):
+        if sheet.status in ("handed-in", "late"):
+            found[sheet.subject].append(
+                ChartPoint(day_text(sheet.day), None if sheet.rate is None else 100 * sheet.rate)
+            )
+    return dict(sorted(found.items()))
 
 
 def _point(point: PupilPoint, keys: dict[str, str], titles: dict[str, tuple[str, str]], _: Translate) -> PointView:

@@ -21,6 +21,13 @@ class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
     percent: float
 
 
+class TrendLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The homework of one subject, from the oldest on: of two subjects nobody can say that one went down."""
+
+    subject: str
+    points: tuple[TrendPoint, ...]
+
+
 class WeakPoint(msgspec.Struct, frozen=True, kw_only=True):
     """A knowledge point to practise, how often it was right, and the homework in which it was not."""
 
@@ -36,7 +43,8 @@ class ParentsSlip(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     about: str
     """Class, seat and period."""
-    trend: tuple[TrendPoint, ...]
+    trend: tuple[TrendLine, ...]
+    """One for each subject that has a finished homework."""
     weak: tuple[WeakPoint, ...]
     lines: tuple[tuple[str, str], ...]
     comment: str

@@ -122,6 +122,9 @@ def test_a_copy_that_is_not_whole_replaces_nothing(config: GatewayConfig, copy: 
     assert done.exit_code == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert str(copy) in done.stderr
+    assert "db restore" not in done.stderr, "whoever does that is not told to do it"
+    if what in ("no database", "another database"):
+        assert "is not a gateway's database" in done.stderr
     assert schools(config) == ["one", "two"]
     assert sorted(p.name for p in config.data.iterdir()) == [DATABASE, "gateway.key", "generation"]
 
@@ -151,7 +154,7 @@ def test_a_damaged_database_is_not_copied_but_replaced_and_kept(config: GatewayC
 def test_killed_while_it_is_put_back_it_is_the_old_database_or_the_copy(
     config: GatewayConfig, copy: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ):
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(backup, step, killed)

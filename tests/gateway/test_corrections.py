@@ -231,6 +231,16 @@ async def test_a_red_mark_that_no_correction_touches_goes_on_counting(tiny: Simu
     assert (await verdicts(tiny))[2] is VerdictKind.CORRECT
 
 
+async def test_more_points_than_an_item_is_worth_are_refused_and_nothing_is_kept(tiny: SimulatedSchool):
+    await send_documents(tiny)
+    await send(tiny, page_of(tiny, graded(tiny, "5", "3", "4", "7")))
+    with pytest.raises(ClassboxError, match=r"99 points are more than item 1 is worth. Give at most 2\."):
+        await say(tiny, Word(score_hundredths=9900))
+    async with tiny.store.reading() as connection:
+        assert list(await connection.execute(select(down_log).where(down_log.c.kind == "correction"))) == []
+    assert (await say(tiny, Word(score_hundredths=150))).after.verdict.score_hundredths == 150
+
+
 async def test_what_the_school_cannot_judge_or_does_not_have_is_said_and_nothing_is_kept(tiny: SimulatedSchool):
     with pytest.raises(ClassboxError, match="No sheet of seat 1"):
         await say(tiny, Word(right=True))

@@ -26,6 +26,7 @@ from gateway.store.rosters import bring_in
 from gateway.store.store import Store
 from gateway.store.tables.schools import boxes, schools
 from gateway.store.tables.summaries import class_terms, school_days
+from gateway.web.figure_view import school_page
 from homework.assignment import Assignment
 from homework.knowledge import Count, together
 from sync.lanes import Lane
@@ -269,20 +270,29 @@ async def test_how_fresh_data_is_hangs_on_when_boxes_were_heard_and_what_is_unde
     await heard("no-2", NOW_MS - 5 * DAY)
     figures = await district.district()
     states = {one.school: one.freshness.state for one in figures.schools}
-    assert states == {"no-1": State.COMPLETE, "no-2": State.SILENT, "new": State.NOTHING}
-    assert (figures.complete, figures.behind, figures.silent, figures.nothing) == (1, 0, 1, 1)
+    assert states == {"no-1": State.UNTOLD, "no-2": State.SILENT, "new": State.NOTHING}
+    assert (figures.complete, figures.behind, figures.untold, figures.silent, figures.nothing) == (0, 0, 1, 1, 1)
     assert figures.as_of_ms == NOW_MS - DAY
+    page = school_page(await district.school("no-1"), "zh-CN", today=MONDAY, go=lambda _: "")
+    assert page.headline == "还没有盒子报过收了多少份，到没到齐还不知道。"
     await heard("no-1", NOW_MS - 6 * DAY)
     assert (await district.district()).as_of_ms == NOW_MS - 5 * DAY, "holidays: what is here is not nothing"
     here = district.schools["no-1"]
     rest = dict.fromkeys(("corrections", "twice", "asked", "not_graded", "withdrawn"), 0)
-    tally = Tally(
-        clock=here.pupils.result(here.pupils.roster.pupils[0]).clock, assignment="math-3-1", class_name="3-1",
-        expected=12, slid=13, places=((13, 1),), **rest,
-    )  # fmt: skip
-    await here.ingest.take([here.box.envelope(Lane.HEALTH, [tally])])
-    await heard("no-1", NOW_MS - DAY)
-    await district.worker.catch_up()
+
+    async def says_it_has(seats: tuple[int, ...]) -> None:
+        tally = Tally(
+            clock=here.pupils.result(here.pupils.roster.pupils[0]).clock, assignment="math-3-1", class_name="3-1",
+            expected=12, slid=len(seats), places=tuple((seat, 1) for seat in seats), **rest,
+        )  # fmt: skip
+        await here.ingest.take([here.box.envelope(Lane.HEALTH, [tally])])
+        await heard("no-1", NOW_MS - DAY)
+        await district.worker.catch_up()
+
+    await says_it_has(tuple(range(1, 13)))
+    assert (await district.school("no-1")).freshness.state is State.COMPLETE
+    assert (await district.district()).complete == 1
+    await says_it_has((13,))
     fresh = (await district.school("no-1")).freshness
     assert (fresh.state, fresh.under_way, fresh.behind, fresh.boxes, fresh.heard) == (State.BEHIND, 1, 1, 1, 1)
 

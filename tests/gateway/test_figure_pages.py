@@ -28,6 +28,7 @@ from gateway.web.rooms import Status
 from gateway.web.site import make_site
 from homework.roster import Roster
 from sync.lanes import Lane
+from sync.records import Tally
 from tests.gateway.test_report_pages import ASSIGNMENT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,7 +64,14 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
             await add_school(connection, store.vault, "no-2")
         documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
         results = [*school.pupils.results()[:-1], *small.results()]
-        await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, results)])
+        rest = dict.fromkeys(("corrections", "twice", "asked", "not_graded", "withdrawn"), 0)
+        has = Tally(
+            clock=results[0].clock, assignment=assignment.id, class_name="3-1", expected=LARGE, slid=LARGE - 1,
+            places=tuple((seat, 1) for seat in range(1, LARGE)), **rest,
+        )  # fmt: skip
+        await school.ingest.take(
+            [documents, school.box.envelope(Lane.RESULTS, results), school.box.envelope(Lane.HEALTH, [has])]
+        )
         await SummaryWorker(store).catch_up()
         site = make_site(store, Changes(), lambda: Status(broker_connected=True, counts={}))
         async with TestClient(TestServer(site)) as client:
@@ -184,7 +192,7 @@ def made_up(schools: int) -> DistrictFigures:
         term=term_of(date(2026, 11, 30)), subject=None, grade=None,
         schools=tuple(msgspec.structs.replace(line, school=name, title=f"第{name}小学") for name in names),
         adoption=(), points=(PointLine(subject="math", grade=3, whole=hidden, parts=()),), load=(), activity=(),
-        left_out=7, as_of_ms=None, complete=0, behind=0, silent=schools, nothing=0,
+        left_out=7, as_of_ms=None, complete=0, behind=0, untold=0, silent=schools, nothing=0,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from openpyxl import load_workbook
 
 from gateway.config import load_config
 from gateway.reports.class_report import SchoolReport
+from gateway.simulated_class import SimulatedClass, make_roster
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.crops import CropName
 from gateway.store.rosters import bring_in
@@ -129,11 +131,33 @@ async def test_behind_more_stand_intervals_and_the_whole_matrix_of_the_class(ser
 
 
 async def test_a_class_whose_first_sheet_has_not_come_says_so_on_every_page(served: Served) -> None:
+    for ending in ("", "/more", ".csv"):
+        answer = await served.client.get(report_address("no-1", CLASS_NAME, "nothing-yet") + ending)
+        assert answer.status == 404, "neither its worksheet nor a sheet of it ever came"
+    others = SimulatedClass(
+        msgspec.structs.replace(ASSIGNMENT, id="nothing-yet"), make_roster("四年级/1班", 1),
+        school_key=served.school.school_key,
+    )  # fmt: skip
+    await served.school.ingest.take([served.school.box.envelope(Lane.RESULTS, others.results())])
     for ending in ("", "/more", "/screen"):
         answer = await served.client.get(report_address("no-1", CLASS_NAME, "nothing-yet") + ending)
         assert answer.status == 200
         assert "第一张作业到了会自动显示在这里" in await answer.text()
     assert (await served.client.get(report_address("no-1", CLASS_NAME, "nothing-yet") + "/items/1")).status == 404
+
+
+@pytest.mark.parametrize(("language", "heading"), [("zh-CN", "座号,姓名,状态,"), ("en", "Seat,Name,State,")])
+async def test_the_table_is_in_the_readers_words_and_no_cell_of_it_is_run(
+    served: Served, language: str, heading: str
+) -> None:
+    table = await served.body(".csv", language=language)
+    assert table.startswith(b"\xef\xbb\xbf"), "without it Excel takes Chinese for something else"
+    rows = list(csv.reader(io.StringIO(table[3:].decode(), newline="")))
+    assert ",".join(rows[0]).startswith(heading)
+    assert len(rows) == 1 + PUPILS
+    assert rows[1][1] == "'" + FORMULA
+    if language == "zh-CN":
+        assert {row[2] for row in rows[1:]} == {"已交", "未交"}
 
 
 async def test_the_page_of_an_item_names_who_wrote_what(served: Served) -> None:

@@ -10,6 +10,7 @@ from gateway.simulated_school import SimulatedSchool
 from gateway.store.crops import CropName
 from gateway.store.documents import publish_settings
 from gateway.store.rosters import bring_in
+from homework.absences import Absence
 from homework.report_settings import ReportSettings
 from homework.results import VerdictKind
 from homework.roster import Pupil, Roster
@@ -20,8 +21,10 @@ from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
 from sync.records import VERDICT_CODES, CropRecord, PageResult, crop_place
 from sync.sealing import seal
+from tests.gateway.absent import at_box
 from tests.gateway.judged import judged
 from ui.language import translator
+from ui.report_view import report_view
 
 ON_BOTH = True
 
@@ -86,6 +89,16 @@ async def test_the_sentence_on_top_reads_as_a_teacher_would_say_it(school: Simul
     assert headline(report, translator("en").gettext) == (
         "12 pupils, 12 handed in, mean 22, 100 % excellent, nothing to teach again"
     )
+
+
+async def test_the_sentence_says_expected_where_some_need_not_hand_in(school: SimulatedSchool):
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, school.pupils.results()[:9])])
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, [at_box(school, 12, Absence.EXCUSED)])])
+    report = await school.report()
+    assert headline(report, translator("zh-CN").gettext).startswith("应交 11 人，交 9，")
+    assert headline(report, translator("en").gettext).startswith("11 pupils expected, 9 handed in, ")
+    assert "应交 11 人，交 9" in report_text(report, translator("zh-CN").gettext)
+    assert report_view(report, "zh-CN").headline == headline(report, translator("zh-CN").gettext)
 
 
 async def test_the_text_to_copy_names_no_pupil_and_no_pupils_score(school: SimulatedSchool):

@@ -6,7 +6,7 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 import pytest
 
-from homework.sheets.parents_slip import ParentsSlip, ParentsWords, TrendPoint, WeakPoint, make_parents_slips
+from homework.sheets.parents_slip import ParentsSlip, ParentsWords, TrendLine, TrendPoint, WeakPoint, make_parents_slips
 from homework.sheets.printing import font_folders
 
 WORDS = ParentsWords(
@@ -16,12 +16,26 @@ WORDS = ParentsWords(
 
 
 def slip(
-    name: str = "学生12", *, points: int = 17, comment: str = "进步很大。", weak: str = "两位数乘一位数"
+    name: str = "学生12",
+    *,
+    points: int = 17,
+    comment: str = "进步很大。",
+    weak: str = "两位数乘一位数",
+    subjects: tuple[str, ...] = ("数学",),
 ) -> ParentsSlip:
     return ParentsSlip(
         name=name,
         about="3-1 · 12 号",
-        trend=tuple(TrendPoint(label=f"{9 + n // 28}/{n % 28 + 1}", percent=(37 * n) % 101) for n in range(points)),
+        trend=tuple(
+            TrendLine(
+                subject=subject,
+                points=tuple(
+                    TrendPoint(label=f"{9 + n // 28}/{n % 28 + 1}", percent=(37 * n) % 101) for n in range(points)
+                ),
+            )
+            for subject in subjects
+            if points
+        ),
         weak=(WeakPoint(name=weak, right="5/12 题对", percent=42, where="11/21，11/24"),),
         lines=(("按时交", "16/17"), ("订正", "10 份中已订正 8 份")),
         comment=comment,
@@ -68,6 +82,15 @@ def test_words_that_typst_would_read_as_its_own_are_printed_as_they_are():
 @pytest.mark.parametrize("points", [0, 1, 2, 90])
 def test_any_number_of_homeworks_is_a_page(points: int):
     assert len(made(slip("محمد " + "很长的名字" * 9, points=points))) == 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 6, 9])
+def test_each_subject_has_a_line_of_its_own_with_its_name_and_all_stand_on_one_page(n: int):
+    subjects = ("语文", "数学", "英语", "科学", "道德与法治", "音乐", "美术", "体育", "信息科技")[:n]
+    (page,) = made(slip(points=60, subjects=subjects))
+    text = said(page)
+    assert all(subject in text for subject in subjects)
+    assert text.count("100%") == n
 
 
 def test_a_long_comment_goes_on_and_loses_nothing():

@@ -74,7 +74,7 @@ def test_national_numbers_are_left_out_and_never_repeated() -> None:
         ("1\t王小明", "", "which class"),
         ("1\t王小明\n1\t李华", "3-1", "Line 2.*seat 1 of class 3-1 was taken on line 1"),
         ("座号\t姓名\n1\t王小明\nx\t李华", "3-1", "Line 3.*the seat `x`"),
-        ("座号\t姓名\n1\t\n2\t李华", "3-1", "Line 2.*the column name is empty"),
+        ("座号\t姓名\n1\t\n2\t李华", "3-1", "Line 2.*the column 姓名 is empty"),
         ("座号\t姓名\n0\t王小明", "3-1", "the seat `0`"),
         ("座号\t姓名\n", "3-1", "no pupils"),
         ("座号\t姓名\n1\t=HYPERLINK(1)", "3-1", "begins with ="),

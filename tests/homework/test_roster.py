@@ -128,6 +128,7 @@ def test_a_missing_id_is_minted_the_same_from_every_copy() -> None:
         (row("3-1,²,学生01,") + "3-1,٣,学生02,", "Line 3 of the roster: the seat `٣`"),
         (row("3-1,1,,S1"), "Line 2 of the roster: the column name is empty"),
         (row("3-1,1"), "the column name is empty"),
+        ("班级,座号,学生姓名\n3-1,1,\n", "the column 学生姓名 is empty"),
         (row(",1,学生01,S1"), "the column class is empty"),
         (row("3-1,,学生01,S1"), "the column seat is empty"),
         (row("3-1,1,a,S1\n3-1,2,b,S1"), "Line 3 of the roster: the pupil_id `S1` stands on line 2 too"),

@@ -8,19 +8,18 @@ from aiohttp import web
 
 from gateway.access.deeds import Deed
 from gateway.reports.class_report import SchoolReport
-from gateway.reports.export import report_to_csv
+from gateway.reports.export import signs_of
 from gateway.web.found import attachment, report_found
 from gateway.web.report_paper import report_paper
 from gateway.web.rooms import REPORT, Rooms
 from gateway.web.views import notices
 from homework.sheets.printing import font_folders
 from homework.sheets.report import make_report
-from homework.statistics import item_states
-from homework.wording import VERDICT_SIGNS, report_text
+from homework.wording import report_text
 from ui.apart import apart
 from ui.language import translator
 from ui.pages import language_of
-from ui.report_files import PUPIL_COLUMNS, summary_xlsx
+from ui.report_files import PUPIL_COLUMNS, summary_csv, summary_xlsx
 from ui.report_view import report_view
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -40,9 +39,10 @@ class _Files:
         self._rooms = rooms
 
     async def as_csv(self, request: web.Request) -> web.Response:
+        """The table of pupils in the reader's words; for programs there is `classgate report --csv`."""
         report = await report_found(self._rooms, request)
-        name = f"{report.class_name} {report.assignment_id}"
-        return _file(report_to_csv(report).encode(), "text/csv; charset=utf-8", attachment(name, "csv"))
+        body = summary_csv(report, translator(language_of(request)).gettext)
+        return _file(body, "text/csv; charset=utf-8", attachment(_name(report), "csv"))
 
     async def as_xlsx(self, request: web.Request) -> web.Response:
         """The workbook; `column=` (as often as wished) chooses what stands of each pupil, in the usual order."""
@@ -50,7 +50,7 @@ class _Files:
         asked = request.query.getall("column", ())
         columns = [column for column in PUPIL_COLUMNS if column in asked] or [*PUPIL_COLUMNS]
         words = translator(language_of(request)).gettext
-        body = await asyncio.to_thread(summary_xlsx, report, words, columns=columns, signs=_signs(report))
+        body = await asyncio.to_thread(summary_xlsx, report, words, columns=columns, signs=signs_of(report))
         return _file(body, XLSX, attachment(_name(report), "xlsx"))
 
     async def as_pdf(self, request: web.Request) -> web.Response:
@@ -65,13 +65,6 @@ class _Files:
         """What is pasted into a group of parents: no names, no scores."""
         report = await report_found(self._rooms, request)
         return web.Response(text=report_text(report, translator(language_of(request)).gettext) + "\n")
-
-
-def _signs(report: SchoolReport) -> dict[str, dict[str, str]]:
-    return {
-        result.pupil: {item: VERDICT_SIGNS[state] for item, state in item_states(result.items).items() if state}
-        for result in report.results
-    }
 
 
 def _name(report: SchoolReport) -> str:
