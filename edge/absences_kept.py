@@ -25,12 +25,17 @@ WORDS: Final = """
     CREATE INDEX absence_untold ON absence (id) WHERE word IS NULL;
 """
 """`settled`: 0 waits for its pupil, 1 the seat accounts for it, 2 it did, and the school has said more of it since (its
-place). `queued`: 0 is this box's own and waits until the school is known to take such records.
+place). `queued`: 0 waits until the school is known to take such records: this box's own, or one to be told back.
 `absence.word` is the word by which something was said; NULL where the school was told of none.
 """
 
 MOST_WAITING = 20_000
 """So many may wait for pupils who are on no class list here (4 MB); of more the oldest go. The school has all."""
+
+TOLD_BACK_MS: Final = 120 * 86_400_000
+"""No copy of the school's database that is put back is older than that; of these days a school has some thousand words
+(250 bytes each).
+"""
 
 
 class Waiting(NamedTuple):
@@ -106,13 +111,29 @@ def waiting(db: sqlite3.Connection) -> list[Waiting]:
 
 
 def unsent(db: sqlite3.Connection) -> list[AbsenceRecord]:
-    """The box's own words that were not queued for the school, in the order in which they were said."""
+    """The words that are to be queued for the school, in the order in which they were said or came."""
     return list(_records(db.execute("SELECT body FROM absence_word WHERE queued = 0 ORDER BY no").fetchall()))
 
 
 def note_queued(db: sqlite3.Connection, record: AbsenceRecord) -> None:
     """Say that a word is queued."""
     db.execute("UPDATE absence_word SET queued = 1 WHERE id = ?", (record.id,))
+
+
+def tell_back(db: sqlite3.Connection) -> None:
+    """Let the school's own words be told to it again: it was put back from an older copy, and has lost the newest.
+
+    Those of `TOLD_BACK_MS` before its newest; what it still has it knows by their ids.
+    """
+    rows = db.execute("SELECT no, body FROM absence_word WHERE queued = 1").fetchall()
+    said = [
+        (row["no"], record.clock.wall_ms)
+        for row, record in zip(rows, _records(rows), strict=True)
+        if record.origin == "" and record.order is not None
+    ]
+    newest_ms = max((wall_ms for _, wall_ms in said), default=0)
+    again = [(no,) for no, wall_ms in said if wall_ms > newest_ms - TOLD_BACK_MS]
+    db.executemany("UPDATE absence_word SET queued = 0 WHERE no = ?", again)
 
 
 def word_body(db: sqlite3.Connection, name: bytes) -> bytes | None:

@@ -17,6 +17,7 @@ from edge.absences_kept import (
     note_told,
     settle_words,
     stands,
+    tell_back,
     unsent,
     untold,
     waiting,
@@ -31,12 +32,15 @@ from homework.merging import winner
 from sync.absences import absence_record, who_said, word_of
 from sync.box_session import latest_greeting
 from sync.clock import ClockQuality
+from sync.inbox import Inbox
 from sync.lanes import Lane
 from sync.outbox import Outbox
 from sync.pseudonym import pseudonym
 from sync.records import ABSENCE_CODES, ABSENCE_KIND, AbsenceRecord, encode_record
 
 _ID_BYTES = 16
+_TOLD = "absences told to"
+"""Under which the outbox has the incarnation of the gateway that knows the school's words."""
 _NO_ASSIGNMENT = "sheet:"
 _LONGEST_NAME = 64
 PupilOf = Callable[[bytes], str | None]
@@ -84,14 +88,22 @@ class LedgerAbsences:
             return word_body(db, name)
 
     def queue_absences(self) -> int:
-        """Queue for the school what was said before it was known to take such records; how many records that were."""
+        """Queue for the school what was said before it was known to take such records; how many records that were.
+
+        A school whose database was put back is told its own words again: only the boxes have the newest of them.
+        """
         if self._school_key is None:
             return 0
         with self._file.reading() as db:
-            if not (unsent(db) or untold(db)) or not _is_read(db):
+            told, school = Outbox(db).noted(_TOLD), Inbox(db).told()[0]
+            if not (unsent(db) or untold(db) or told != school) or not _is_read(db):
                 return 0
         with self._file.writing() as db:
             self._find_words(db)
+            if told != school:
+                Outbox(db).note(_TOLD, school)
+                if told is not None:
+                    tell_back(db)
             return _queue(db)
 
     def _find_words(self, db: sqlite3.Connection) -> None:

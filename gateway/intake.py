@@ -242,8 +242,12 @@ def _seen(arrived: Sequence[Arrived]) -> dict[str, list[Seen]]:
             later = record.revision > 1
         elif isinstance(record, DocumentRecord | CropRecord):
             continue
+        elif isinstance(record, AbsenceRecord):
+            if record.order is not None:
+                continue  # the school's own, told back: with the clock of the gateway that was put back
+            later = True
         else:
-            later = isinstance(record, AbsenceRecord)
+            later = False
         # A later revision has the clock of its capture, which may be boots before it was queued; and a word on an
         # absence waits until the gateway is known to read it.
         numbered = None if later else Numbered(name.epoch, int(_LANE_OF[type(record)]), name.seq)

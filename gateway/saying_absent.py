@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.clock import unix_ms
 from gateway.keys import Vault
 from gateway.store.absences import ToldAbsence, keep_absences, words_on
+from gateway.store.archived import refuse_archived
 from gateway.store.dialect import lock_school
+from gateway.store.months import known_months
 from gateway.store.rollups import touch_classes
 from gateway.store.schools import school_key, seats_of
 from homework.absences import Absence, before, standing, word_after
@@ -46,10 +48,13 @@ async def say_absent(
     """Say that a pupil's sheet is not to come, or (None) that it is; `who` says it, and `clock` is the gateway's.
 
     Returns the id of the word, or None where that stands already. What was known here it replaces; with what a box says
-    at the same time `homework.absences` decides. Raises `ClassboxError` for a school or a pupil that is not here.
+    at the same time `homework.absences` decides. Raises `ClassboxError` for a school or a pupil that is not here, and
+    for homework that was archived.
     """
     if not await lock_school(connection, school):
         raise _no_school(school)
+    if not await known_months(connection, school, [whose.assignment]):
+        await refuse_archived(connection, school, whose.assignment)
     if not (await seats_of(connection, school, ({whose.pupil}, ()))).class_of:
         raise ClassboxError("This pupil is on no class list.", remedy="Bring in the newest class list.")
     words = [word_of(record) for record in await words_on(connection, school, *whose)]

@@ -132,8 +132,8 @@ def restore_command(source: Path, config_path: Path | None) -> None:
     )
     print(
         _(
-            "What people said here of absences (请假, 免做) since then is still on the boxes but no longer here: "
-            "look at who is called missing in the class reports of these days, and say it again there."
+            "What people said here of absences (请假, 免做) since then comes back from the boxes that had heard of it. "
+            "What else was done here since is gone: docs/operations.md names it."
         )
     )
 

@@ -16,9 +16,11 @@ import msgspec
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.store.archived import archived_work
 from gateway.store.corrections import believed
 from gateway.store.dialect import add_or_ignore, among, batched
 from gateway.store.down_log import New, append_all
+from gateway.store.months import known_months
 from gateway.store.schools import seats_of
 from gateway.store.tables.sheets import absences
 from homework.absences import Absence, standing
@@ -39,7 +41,7 @@ class ToldAbsence(NamedTuple):
 
 class Taken(NamedTuple):
     """What became of words: the (assignment, class) pairs whose reports have changed, as far as the class list knows
-    the pupils (of others a word waits for it); and the ids of those that are too many.
+    the pupils (of others a word waits for it); and the ids of those that count for nothing: too many, or too late.
     """
 
     places: frozenset[tuple[str, str]]
@@ -49,8 +51,11 @@ class Taken(NamedTuple):
 async def keep_absences(connection: AsyncConnection, school: str, told: Sequence[ToldAbsence]) -> Taken:
     """Keep words in the order given, each once, and let those that were not here go down. The school is locked.
 
-    Of one pupil and assignment `MOST_WORDS` are kept.
+    Of one pupil and assignment `MOST_WORDS` are kept. A box may tell back a word of the school's own (it has its
+    order): the database was put back from a copy without it. What is here is not taken again, nor is a word on a
+    worksheet that was archived.
     """
+    archived = await _archived(connection, school, {one.record.assignment for one in told})
     known = await _known(connection, school, {one.record.id for one in told})
     last = await connection.execute(select(func.max(absences.c.order_no)).where(absences.c.school_id == school))
     order: int = last.scalar_one() or 0
@@ -62,6 +67,9 @@ async def keep_absences(connection: AsyncConnection, school: str, told: Sequence
             continue
         known.add(record.id)
         whose = record.assignment, record.pseudonym
+        if record.assignment in archived:
+            beyond |= {record.id} if record.order is None else set()
+            continue
         if counts[whose] >= MOST_WORDS:
             beyond.add(record.id)
             continue
@@ -167,6 +175,12 @@ def _standing(records: Iterable[AbsenceRecord]) -> dict[str, dict[bytes, Absence
         if counts is not None:
             found[assignment][pupil] = counts
     return dict(found)
+
+
+async def _archived(connection: AsyncConnection, school: str, assignments: Collection[str]) -> Collection[str]:
+    """Those of these worksheets that went into an archive and were not used again since."""
+    gone = await archived_work(connection, school, assignments)
+    return gone.keys() - (await known_months(connection, school, gone.keys())).keys() if gone else ()
 
 
 async def _counts(connection: AsyncConnection, school: str, pupils: Collection[bytes]) -> Counter[tuple[str, bytes]]:

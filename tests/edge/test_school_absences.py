@@ -24,6 +24,7 @@ from sync.clock import ClockQuality, ClockReading
 from sync.down_bodies import content_of
 from sync.downward import UnusableError
 from sync.greeting import own_greeting
+from sync.inbox import Inbox
 from sync.lanes import Lane
 from sync.outbox import Outbox
 from sync.pseudonym import pseudonym
@@ -90,6 +91,12 @@ def from_school(
         word, assignment="g3", pseudonym=pseudonym(KEY, pupil), who=who, clock=clock, school_key=KEY
     )
     return msgspec.structs.replace(record, origin=origin)
+
+
+def told_by(ledger: Ledger, incarnation: bytes) -> None:
+    """The box was told something by the gateway of that incarnation."""
+    with ledger._file.writing() as db:
+        Inbox(db)._set(incarnation=incarnation)
 
 
 def newest(ledger: Ledger) -> Deed:
@@ -175,6 +182,26 @@ def test_a_tap_whose_record_does_not_get_into_the_ledger_has_not_happened(
     monkeypatch.undo()
     ledger.set_absence("g3", PUPIL, EXCUSED, by=MISS)
     assert len(sent(ledger)) == 1
+
+
+def test_a_school_that_was_put_back_is_told_its_own_words_again_once(ledger: Ledger) -> None:
+    told_by(ledger, b"school-1")
+    assert ledger.queue_absences() == 0
+    old, new = from_school(EXCUSED, 1, clock=at(1_770_000_000_000)), from_school(EXEMPT, 2, order=7)
+    for record in (old, new, from_school(EXCUSED, 3, order=8, origin="box-2")):
+        ledger.take_absence(record, pupil_of)
+    ledger.set_absence("g3", "S002", EXCUSED, by=MISS)
+    (own,) = sent(ledger)
+    assert ledger.queue_absences() == 0
+    told_by(ledger, b"school-2")
+    assert ledger.queue_absences() == 1
+    assert sent(ledger) == [own, new], "not what another box tells again by itself, nor what every copy has"
+    assert ledger.queue_absences() == 0
+    greet(ledger, ABSENCE_KIND - 1)
+    told_by(ledger, b"school-3")
+    assert ledger.queue_absences() == 0, "an older gateway would only hold them"
+    greet(ledger)
+    assert ledger.queue_absences() == 1
 
 
 # --- down -------------------------------------------------------------------------------------------------

@@ -6,9 +6,10 @@ import itertools
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gateway.ingest import Changed
+from gateway.keeping.archiving import archive_month
 from gateway.reports.cache import ReportCache
 from gateway.reports.class_report import SchoolReport
 from gateway.reports.summaries import Place
@@ -19,7 +20,7 @@ from gateway.store.absences import MOST_WORDS, absences_of, absences_of_pupil
 from gateway.store.rosters import bring_in
 from gateway.store.schools import enrol_box
 from gateway.store.tables.schools import down_log
-from gateway.store.tables.sheets import absences, held_records, raw_records
+from gateway.store.tables.sheets import absences, boots, held_records, raw_records
 from homework.absences import Absence
 from homework.errors import ClassboxError
 from homework.lateness import Timing
@@ -31,6 +32,7 @@ from sync.lanes import Lane
 from sync.records import AbsenceRecord, decode_record, encode_record
 from tests.gateway.absent import NOW, UNSET, alias, at_box, come, say
 from tests.gateway.judged import judged
+from tests.gateway.old_month import a_month, later_ms
 
 ON_BOTH = True
 EXCUSED, EXEMPT = Absence.EXCUSED, Absence.EXEMPT
@@ -190,6 +192,41 @@ async def test_a_word_on_homework_that_has_not_come_waits_for_it(school: Simulat
     await handed_in(school, 1)
     report = await school.report()
     assert (statuses(report)[:3], report.figures.expected) == (["handed-in", "exempt", "missing"], 11)
+
+
+async def test_what_the_school_said_comes_back_from_its_boxes_after_an_older_copy_was_put_back(
+    school: SimulatedSchool,
+) -> None:
+    await handed_in(school, 1)
+    await say(school, 2, EXCUSED, msgspec.structs.replace(NOW, boot=b"of this gateway "))
+    (word,) = await went_down(school)
+    async with school.store.writing() as connection:  # the copy was made before
+        await connection.execute(delete(absences))
+        await connection.execute(delete(down_log).where(down_log.c.kind == "absence"))
+        await enrol_box(connection, school.store.vault, school.school, "box-2")
+    await come(school, at_box(school, 3, EXEMPT))
+    for box in ("box-1", "box-2"):
+        await come(school, word, box=SimulatedBox(school.school, box))
+    assert statuses(await school.report())[:3] == ["handed-in", "excused", "exempt"]
+    assert await rows(school) == 2, "two boxes told it back"
+    back = (await went_down(school))[-1]
+    assert (back.id, back.order, who_said(back, school.school_key)) == (word.id, 2, "校长")
+    async with school.store.reading() as connection:
+        known = {bytes(boot) for boot in await connection.scalars(select(boots.c.boot))}
+    assert word.clock.boot not in known, "its clock is the gateway's and no boot of the box"
+
+
+async def test_a_word_on_archived_homework_is_on_no_heap(school: SimulatedSchool) -> None:
+    month = await a_month(school)
+    await archive_month(school.store, school.school, month, None, now_ms=later_ms())
+    told_back = msgspec.structs.replace(at_box(school, 4, EXCUSED), order=3, origin="")
+    await come(school, at_box(school, 3, EXCUSED), told_back)
+    assert (await rows(school), await went_down(school)) == (0, [])
+    async with school.store.reading() as connection:
+        kept = (await connection.execute(select(raw_records.c.seq))).scalars().all()
+    assert len(kept) == 1, "what was receipted is kept; what the school told itself was archived with its month"
+    with pytest.raises(ClassboxError, match=str(month)):
+        await say(school, 5, EXCUSED)
 
 
 async def test_another_school_hears_nothing_of_it(school: SimulatedSchool) -> None:
