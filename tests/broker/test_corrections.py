@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
 from edge.correcting import Change
 from edge.deeds import By
@@ -33,6 +34,8 @@ from gateway.store.check import check
 from gateway.store.rosters import bring_in
 from gateway.store.schools import add_school, enrol_box, school_key
 from gateway.store.store import Store, open_store
+from gateway.store.tables.schools import down_log, gateway_identity
+from gateway.store.tables.sheets import absences
 from homework.absences import Absence
 from homework.assignment import parse_assignment
 from homework.corrections import Word, field_of
@@ -357,4 +360,28 @@ async def test_a_tap_at_the_box_counts_in_the_schools_report_and_one_at_the_scho
         async with running(box.line()):
             await until(box.told)
         assert (await school.statuses())[1] == box.statuses()[1] == "excused"
+    assert await school.faults() == ()
+
+
+async def test_what_the_school_said_of_an_absence_outlives_an_older_copy_of_its_database(school: School):
+    """The boxes have it, hear that the gateway is another one, and tell it (D6, D12)."""
+    box = school.box("box-1")
+    box.slide(only=1)
+    async with running(school.link), running(box.line()):
+        await until(box.told)
+        await school.say_absent(2, Absence.EXCUSED)
+        await until(lambda: box.statuses()[1] == "excused")
+        assert box.ledger.queue_absences() == 0
+    await school.store.move_on()
+    async with school.store.writing() as connection:  # a copy from before it was said
+        await connection.execute(delete(absences))
+        await connection.execute(delete(down_log).where(down_log.c.kind == "absence"))
+        await connection.execute(update(gateway_identity).values(generation=0))
+    assert await school.statuses() == ["handed-in", "missing"]
+    async with running(school.link), running(box.line()):
+        await until(lambda: box.ledger.queue_absences() == 1)
+        await until(box.told)
+        assert await school.statuses() == ["handed-in", "excused"]
+        assert box.ledger.queue_absences() == 0
+    assert box.statuses() == await school.statuses()
     assert await school.faults() == ()
