@@ -44,6 +44,7 @@ async def test_what_is_said_counts_at_once_goes_down_and_can_be_taken_back(offic
     page = await (await office.visit("head", "/audit")).text()
     for words in ("Said that a pupil is on leave", "Said that a pupil need not hand it in", "after all"):
         assert words in page
+    assert "Said who was away" not in page, "each is one line"
 
 
 @pytest.mark.parametrize(
