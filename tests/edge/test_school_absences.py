@@ -316,7 +316,7 @@ words = st.lists(
 _NAMES = itertools.count()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words, st.randoms(), st.integers(0, 5))
 def test_in_whatever_order_words_come_down_the_seat_says_what_follows_from_all_of_them(
     ledger: Ledger, found: list[AbsenceRecord], chance: random.Random, before: int
