@@ -67,7 +67,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
     A broker that is not there is waited for.
     """
     if parts is Parts.BOXES:
-        os.nice(_BEHIND_PAGES)
+        _stand_behind_pages()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -103,6 +103,18 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
             supervisor.ending()
             state.ending = True
             await asyncio.sleep(config.web.drain_s)
+
+
+def _stand_behind_pages() -> None:
+    """Be nicer to the other programs of this machine than they are.
+
+    Where Linux shares the processor out by sessions first (`sched_autogroup_enabled`, Debian's default), a service of
+    its own session says it of that session too (sched(7)); elsewhere the file is not there or says nothing.
+    """
+    os.nice(_BEHIND_PAGES)
+    if os.getsid(0) == os.getpid():
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_BEHIND_PAGES), encoding="ascii")
 
 
 class _Work(NamedTuple):

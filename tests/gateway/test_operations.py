@@ -32,9 +32,10 @@ TOKEN = "a token of twenty-four"
 class Program:
     """A `classgate run` process."""
 
-    def __init__(self, config: Path, *words: str, **environment: str) -> None:
+    def __init__(self, config: Path, *words: str, as_a_service: bool = False, **environment: str) -> None:
         self.process = subprocess.Popen(
             [CLASSGATE, "run", "--config", config, *words],
+            start_new_session=as_a_service,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -52,8 +53,8 @@ class Program:
 
 
 @contextmanager
-def running(config: Path, *words: str, **environment: str) -> Iterator[Program]:
-    program = Program(config, *words, **environment)
+def running(config: Path, *words: str, as_a_service: bool = False, **environment: str) -> Iterator[Program]:
+    program = Program(config, *words, as_a_service=as_a_service, **environment)
     try:
         yield program
     finally:
@@ -125,10 +126,22 @@ def test_who_waits_for_a_page_goes_before_sheets_that_wait_in_their_box(config: 
     mine = os.getpriority(os.PRIO_PROCESS, 0)
     with running(config, "--parts", "boxes") as boxes:
         assert boxes.ask("/health")[0] == 200
-        assert os.getpriority(os.PRIO_PROCESS, boxes.process.pid) > mine
+        assert os.getpriority(os.PRIO_PROCESS, boxes.process.pid) == min(mine + 5, 19)
         with running(config, "--parts", "pages") as pages:
             assert pages.ask("/health")[0] == 200
             assert os.getpriority(os.PRIO_PROCESS, pages.process.pid) == mine
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this system does not share by sessions")
+def test_a_service_for_boxes_says_of_its_session_too_that_others_go_first(config: Path) -> None:
+    with running(config, "--parts", "boxes", as_a_service=True) as boxes:
+        assert boxes.ask("/health")[0] == 200
+        told = Path(f"/proc/{boxes.process.pid}/autogroup").read_text(encoding="ascii")
+        assert int(told.split()[-1]) > 0
+    mine = Path("/proc/self/autogroup").read_text(encoding="ascii")
+    with running(config, "--parts", "boxes") as boxes:  # of a session that others share
+        assert boxes.ask("/health")[0] == 200
+        assert Path("/proc/self/autogroup").read_text(encoding="ascii") == mine
 
 
 def test_two_processes_share_a_port_and_one_that_ends_costs_no_page(config: Path) -> None:
