@@ -25,7 +25,7 @@ from gateway.api.hooks import queue_finished
 from gateway.config import GatewayConfig, Parts
 from gateway.downlink import StoreDownLog
 from gateway.figures import Figures
-from gateway.garbage import calm_collector
+from gateway.garbage import calm_collector, settle_in_quiet
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
 from gateway.keeping.retention import Retention
@@ -93,7 +93,8 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         )
         hearing = partial(store.hear_others, _tell(changes), own=Parts.BOXES in parts)
         hooks = (HookSender(store, config.hooks).run,) if Parts.PAGES in parts else ()
-        jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, partial(_petting, supervisor))
+        settling = partial(settle_in_quiet, lambda: figures.answering)
+        jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, settling, partial(_petting, supervisor))
         async with _serving(config, site) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")

@@ -28,12 +28,19 @@ class Figures:
         )
         self._streams = Gauge("classgate_streams", "Pages that are open and live.", registry=registry)
         Gauge("classgate_info", "What runs here.", ["version"], registry=registry).labels(version).set(1)
+        self.answering = 0
+        """Requests that wait for their answer now."""
         self._store = Gauge("classgate_store_up", "1 while the database does what it should.", registry=registry)
         self._now = _Now()
         registry.register(self._now)
 
+    def asked(self) -> None:
+        """A request has come; `answered` is told of it later."""
+        self.answering += 1
+
     def answered(self, page: str, status: int, seconds: float) -> None:
         """A request was answered. `page` is a pattern such as `/schools/{school}`, never an address."""
+        self.answering -= 1
         self._answers.labels(page, f"{status // 100}xx").observe(seconds)
 
     def stream(self, change: int) -> None:

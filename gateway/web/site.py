@@ -111,6 +111,10 @@ def _counted(rooms: Rooms) -> Middleware:
         """What answers cost, by page. A live page's stream is no answer that anybody waits for."""
         began_s = time.perf_counter()
         status = 500
+        room = rooms.room_of(request)
+        counts = room is not None and not room.path.endswith("/live")
+        if counts:
+            rooms.figures.asked()
         try:
             response = await handler(request)
         except web.HTTPException as raised:
@@ -120,8 +124,7 @@ def _counted(rooms: Rooms) -> Middleware:
             status = response.status
             return response
         finally:
-            room = rooms.room_of(request)
-            if room is not None and not room.path.endswith("/live"):
+            if room is not None and counts:
                 rooms.figures.answered(room.path, status, time.perf_counter() - began_s)
 
     return counted

@@ -1,0 +1,62 @@
+"""What nothing holds any more goes, though it was set aside; and nobody waits for it."""
+
+import asyncio
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.garbage import calm_collector, settle, settle_in_quiet
+
+
+class Knot:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    before = gc.get_threshold()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def let_go_after_it_was_set_aside() -> weakref.ref[Knot]:
+    knot = Knot()
+    settle()
+    return weakref.ref(knot)
+
+
+def test_a_cycle_that_was_set_aside_goes_with_the_next_look() -> None:
+    gone = let_go_after_it_was_set_aside()
+    gc.collect()
+    assert gone() is not None
+    settle()
+    assert gone() is None
+
+
+def test_many_values_alone_never_bring_about_a_look_at_everything() -> None:
+    calm_collector()
+    before = gc.get_stats()[2]["collections"]
+    kept = [[n] for n in range(600_000)]
+    assert len(kept) == 600_000
+    assert gc.get_stats()[2]["collections"] == before
+
+
+async def test_everything_is_looked_at_when_no_request_waits() -> None:
+    waiting = 1
+    gone = let_go_after_it_was_set_aside()
+    settling = asyncio.create_task(settle_in_quiet(lambda: waiting, every_s=0.0))
+    await asyncio.sleep(0.1)
+    assert gone() is not None
+    waiting = 0
+    for _ in range(500):
+        if gone() is None:
+            break
+        await asyncio.sleep(0.01)
+    assert gone() is None
+    settling.cancel()
