@@ -13,6 +13,9 @@ import typst
 from homework.errors import ClassboxError
 from homework.layout import Box
 
+_BEFORE = {"slips.typ": ("cut_apart.typ",), "invites.typ": ("cut_apart.typ",)}
+"""What templates share stands before them: Typst is given one source, and reads no file."""
+
 
 class Spot(msgspec.Struct, frozen=True):
     """One place as the template reported it; `box` is x, y, width, height in mm on `page` (from 1)."""
@@ -50,7 +53,8 @@ def typeset(data: dict[str, Any], fonts: typst.Fonts, *, template: str = "worksh
 
 
 def _compiler(data: dict[str, Any], fonts: typst.Fonts, template: str = "worksheet.typ") -> typst.Compiler:
-    source = (files("homework.sheets") / template).read_bytes()
+    names = (*_BEFORE.get(template, ()), template)
+    source = b"\n".join((files("homework.sheets") / name).read_bytes() for name in names)
     return typst.Compiler(
         source, font_paths=fonts, ignore_system_fonts=True, sys_inputs={"data": json.dumps(data, ensure_ascii=False)}
     )

@@ -1,5 +1,6 @@
 """One pupil's term: what is weak and where it showed, progress, punctuality, item by item; and the comment on it."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -17,12 +18,14 @@ from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.releases import release
 from gateway.store.rosters import bring_in
 from gateway.store.tables.summaries import comments
+from gateway.web.pupil_view import parents_slip, pupil_page
 from homework.absences import Absence
 from homework.again import AgainState
 from homework.comments import proposed
 from homework.errors import ClassboxError, UsageError
 from homework.knowledge import Level
 from homework.lateness import Timing
+from homework.report_settings import ReportSettings
 from homework.results import VerdictKind
 from homework.roster import Pupil, Roster
 from sync.clock import ClockQuality, ClockReading
@@ -176,6 +179,21 @@ async def test_progress_is_told_beside_the_pupils_own_work_before(scene: Scene) 
     report = await scene.report()
     assert report.trend == "up"
     assert "进步" in proposed(report.facts, translator("zh-CN").gettext)
+
+
+async def test_slip_and_page_have_a_line_for_each_subject_by_its_name(scene: Scene) -> None:
+    for subject in ("math", "chinese", "math", "chinese"):
+        await scene.homework(but({0} if subject == "math" else set()), subject=subject)
+    report = await scene.report()
+    lines = {
+        line.subject: [round(point.percent) for point in line.points] for line in parents_slip(report, "zh-CN").trend
+    }
+    assert lines == {"语文": [100, 100], "数学": [95, 95]}
+    page = pupil_page(report, ReportSettings(), "zh-CN", sheet_address=lambda _: "")
+    assert re.findall("<h3>(.*?)</h3>", page.chart) == ["语文", "数学"]
+    assert page.chart.count("<svg") == 2
+    one = pupil_page(await scene.report(subject="math"), ReportSettings(), "zh-CN", sheet_address=lambda _: "")
+    assert ("<h3>" in one.chart, one.chart.count("<svg")) == (False, 1)
 
 
 async def test_a_hard_sheet_on_which_everybody_had_less_is_no_step_back(scene: Scene) -> None:

@@ -24,6 +24,7 @@ from sync.sealing import seal
 from tests.gateway.absent import at_box
 from tests.gateway.judged import judged
 from ui.language import translator
+from ui.report_files import summary_csv
 from ui.report_view import report_view
 
 ON_BOTH = True
@@ -118,6 +119,18 @@ async def test_the_table_is_safe_in_a_spreadsheet_and_opens_in_chinese(school: S
     assert [row[2] for row in rows[1:]] == ['\'=HYPERLINK("http://x","y")', "'@SUM(A1)"]
     assert rows[2][3] == "'-2"
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows[1:] for cell in row)
+
+
+async def test_where_a_school_speaks_in_grades_the_table_has_grades_and_no_points(school: SimulatedSchool):
+    documents = school.box.envelope(Lane.DOCUMENTS, school.pupils.documents())
+    perfect = [judged(result) for result in school.pupils.results()]
+    await school.ingest.take([documents, school.box.envelope(Lane.RESULTS, perfect)])
+    async with school.store.writing() as connection:
+        await publish_settings(connection, school.school, ReportSettings(marks="grades"))
+    table = summary_csv(await school.report(), translator("zh-CN").gettext).decode("utf-8-sig")
+    rows = list(csv.reader(io.StringIO(table, newline="")))
+    assert rows[0][:4] == ["座号", "姓名", "状态", "等第"]
+    assert {row[3] for row in rows[1:]} == {"优"}
 
 
 async def test_sheets_that_came_before_the_roster_find_their_pupils_with_it(school: SimulatedSchool):
