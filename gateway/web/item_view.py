@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.reports.class_report import SchoolReport
-from gateway.web.words import VERDICT_STYLES
+from gateway.web.words import VERDICT_STYLES, answer_text
 from homework.answers import normalise
 from homework.layout import FieldKind
 from homework.results import ItemResult, VerdictKind
@@ -120,11 +120,15 @@ def item_page_view(
 def _groups(
     answered: list[tuple[PupilResult, list[ItemResult]]], crops: Mapping[FieldOf, str], _: Translate
 ) -> tuple[AnswerGroup, ...]:
-    found: dict[tuple[VerdictKind, str, int], list[PupilResult]] = {}
+    found: dict[tuple[VerdictKind, str | None, int], list[PupilResult]] = {}
     several = any(len(given) > 1 for _result, given in answered)
     for result, given in answered:
         for one in given:
-            text = normalise(msgspec.convert(one.kind, FieldKind), one.reading.text) if one.reading.text else ""
+            text = (
+                normalise(msgspec.convert(one.kind, FieldKind), one.reading.text)
+                if one.reading.text
+                else one.reading.text
+            )
             found.setdefault((one.verdict.kind, text, one.blank if several else 0), []).append(result)
     ordered = sorted(found.items(), key=lambda pair: (_ORDER.index(pair[0][0]), -len(pair[1])))
     return tuple(
@@ -151,7 +155,7 @@ def _written(
     return Written(
         sign=VERDICT_SIGNS[kind],
         style=VERDICT_STYLES[kind],
-        text=_text(one.reading.text or "", kind, one.blank if several else 0, _),
+        text=_text(one.reading.text, kind, one.blank if several else 0, _),
         crop=crops.get((result.pupil, one.blank), ""),
     )
 
@@ -163,7 +167,6 @@ def _mark(report: SchoolReport, result: PupilResult, one: ItemResult) -> str:
     return f"{result.seat}:{one.blank}:{'no' if one.verdict.kind is VerdictKind.CORRECT else 'yes'}"
 
 
-def _text(text: str, kind: VerdictKind, blank: int, _: Translate) -> str:
-    if not text:
-        text = _("left blank") if kind is VerdictKind.BLANK else _("not read")
+def _text(text: str | None, kind: VerdictKind, blank: int, _: Translate) -> str:
+    text = answer_text(text, kind, _)
     return f"({blank}) {text}" if blank else text

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from gateway.reports.pupil_report import PupilItem, PupilPoint, PupilReport, PupilSheet
 from gateway.web.charts import ChartPoint, trend_chart
-from gateway.web.words import VERDICT_STYLES, as_of, day_text, subject_text
+from gateway.web.words import VERDICT_STYLES, answer_text, as_of, day_text, subject_text
 from homework.again import STATE_WORDS, AgainState
 from homework.comments import Trend, proposed
 from homework.grades import GRADE_WORDS, grade_of
@@ -107,11 +107,13 @@ def pupil_page(
     language: str,
     *,
     sheet_address: Callable[[PupilSheet], str],
+    proposes: bool,
     opened: str | None = None,
 ) -> PupilPage:
     """The page, of a report that tells the items of the `OPENED` latest sheets and of the assignment that is `opened`.
 
-    `sheet_address` leads to a sheet's class report ("" for who may not see it).
+    `sheet_address` leads to a sheet's class report ("" for who may not see it); `proposes`: a comment that nobody has
+    saved is proposed to the reader.
     """
     _ = translator(language).gettext
     keys = {sheet.assignment: f"sheet-{place}" for place, sheet in enumerate(report.sheets, 1)}
@@ -120,7 +122,7 @@ def pupil_page(
         _point(point, keys, titles, _)._replace(name=name)
         for point, name in zip(report.points, _names(report.points, _), strict=True)
     )
-    proposal = proposed(report.facts, _)
+    proposal = proposed(report.facts, _) if proposes else ""
     comment = report.comment.text if report.comment is not None else proposal
     return PupilPage(
         name=report.name,
@@ -151,11 +153,14 @@ def pupil_page(
     )
 
 
-def parents_slip(report: PupilReport, language: str) -> ParentsSlip:
-    """What the parents are handed at the meeting."""
+def parents_slip(report: PupilReport, language: str, *, summary: bool) -> ParentsSlip:
+    """What the parents are handed at the meeting. `summary`: where no teacher has saved a comment, the one that would
+    be proposed stands in its place, under a heading of its own that does not call it a teacher's.
+    """
     _ = translator(language).gettext
     titles = {sheet.assignment: day_text(sheet.day) for sheet in report.sheets}
-    comment = report.comment.text if report.comment is not None else proposed(report.facts, _)
+    saved = report.comment is not None
+    comment = report.comment.text if report.comment is not None else proposed(report.facts, _) if summary else ""
     return ParentsSlip(
         name=report.name,
         about=_about(report, _),
@@ -171,6 +176,7 @@ def parents_slip(report: PupilReport, language: str) -> ParentsSlip:
         ),
         lines=_facts(report, _),
         comment=comment,
+        by_teacher=saved,
     )
 
 
@@ -185,6 +191,7 @@ def parents_words(language: str) -> ParentsWords:
         no_weak=_("No weak point stands out."),
         facts=_("Handing in"),
         comment=_("From the teacher"),
+        summary=_("Summary made by rules"),
         signature=_("Parent's signature"),
     )
 
@@ -360,7 +367,9 @@ def _sign(state: VerdictKind | None) -> tuple[str, str]:
 
 def _item(item: PupilItem, _: Translate) -> PupilItemView:
     sign, style = _sign(item.state)
-    wrote = _("; ").join(_("not read") if text is None else text or _("left blank") for text in item.answers)
+    # Of several blanks nobody knows here which of them the item's verdict came from.
+    kind = item.state if len(item.answers) == 1 else None
+    wrote = _("; ").join(answer_text(text, kind, _) for text in item.answers)
     return PupilItemView(
         label=item.label,
         prompt=item.prompt,

@@ -16,7 +16,22 @@ VERDICT_STYLES = {
     VerdictKind.READ: "blank",
 }
 """The style sheet's classes; beside a colour there is always a sign (`homework.wording.VERDICT_SIGNS`)."""
+_UNREAD: dict[VerdictKind | None, str] = {
+    VerdictKind.CORRECT: "right in the teacher's eyes",
+    VerdictKind.WRONG: "wrong in the teacher's eyes",
+}
 SUBJECT_WORDS = {"math": "Mathematics", "chinese": "Chinese", "english": "English"}
+
+
+def answer_text(text: str | None, kind: VerdictKind | None, _: Translate) -> str:
+    """What stands in a field, `text` as in `Reading`. What could not be read and yet was judged, a teacher judged:
+    on the paper, or on a page.
+    """
+    if text is None:
+        text = ""
+        if kind is not VerdictKind.BLANK:
+            return _(_UNREAD.get(kind, "not read"))
+    return text or _("left blank")
 
 
 def as_of(when_ms: int) -> str:

@@ -48,6 +48,9 @@ class ParentsSlip(msgspec.Struct, frozen=True, kw_only=True):
     weak: tuple[WeakPoint, ...]
     lines: tuple[tuple[str, str], ...]
     comment: str
+    """"" for none: then there is no heading either."""
+    by_teacher: bool = True
+    """Whether a teacher wrote the comment, or saved it."""
 
 
 class ParentsWords(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +63,8 @@ class ParentsWords(msgspec.Struct, frozen=True, kw_only=True):
     no_weak: str
     facts: str
     comment: str
+    summary: str
+    """Above a comment that no teacher saved."""
     signature: str
 
 

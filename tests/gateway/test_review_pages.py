@@ -23,14 +23,17 @@ from gateway.store.tables.sheets import class_rollups
 from gateway.web.changes import Changes
 from gateway.web.rooms import Status
 from gateway.web.site import make_site
+from gateway.web.words import answer_text
 from homework.assignment import Assignment
 from homework.corrections import Word
+from homework.results import VerdictKind
 from homework.review_answers import SeenField
 from homework.review_groups import Crop
 from sync.clock import SystemClock
 from sync.lanes import Lane
 from sync.records import CropRecord, crop_place
 from sync.sealing import seal
+from ui.language import translator
 
 Client = TestClient[web.Request, web.Application]
 REVIEW = "/schools/no-1/review"
@@ -229,6 +232,43 @@ async def test_a_tap_on_an_answer_turns_its_mark_and_is_taken_back(full: Simulat
     for hostile in ("1:1:perhaps", "0:1:yes", "1:1:yes' OR 1=1", "９:1:yes", ""):
         assert (await client.post(f"{item}/marks", data={"mark": hostile})).status == 400
     assert (await full.check()).faults == ()
+
+
+async def test_a_blank_that_a_teacher_lets_count_is_still_said_to_be_blank(
+    full: SimulatedSchool, client: Client
+) -> None:
+    address = f"/schools/no-1/classes/3-1/assignments/{full.pupils.assignment.id}/items/"
+    blanks = [
+        (item.id, found[1])
+        for item in full.pupils.assignment.items
+        for page in [await (await client.get(f"{address}{item.id}")).text()]
+        for found in [re.search(r'name="mark" value="(\d+:1:yes)"[^>]*>– ', page)]
+        if found is not None
+    ]
+    assert blanks
+    item, tap = blanks[0]
+    turned = await (await client.post(f"{address}{item}/marks", data={"mark": tap})).text()
+    ((said),) = re.findall(rf'value="{tap.replace("yes", "no")}"[^>]*>([^<]*)<', turned)
+    assert said == "✓ 空着"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        ("56", VerdictKind.CORRECT, "56"),
+        ("", VerdictKind.CORRECT, "空着"),
+        ("", VerdictKind.WRONG, "空着"),
+        (None, VerdictKind.BLANK, "空着"),
+        (None, VerdictKind.CORRECT, "老师判对"),
+        (None, VerdictKind.WRONG, "老师判错"),
+        (None, VerdictKind.REVIEW, "没认出"),
+        (None, None, "没认出"),
+    ],
+)
+async def test_what_no_machine_read_and_yet_counts_a_teacher_judged(
+    text: str | None, kind: VerdictKind | None, said: str
+) -> None:
+    assert answer_text(text, kind, translator("zh-CN").gettext) == said
 
 
 async def test_an_open_review_hears_of_a_sheet_that_comes_in_of_whatever_class(full: SimulatedSchool) -> None:

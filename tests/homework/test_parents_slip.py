@@ -11,7 +11,7 @@ from homework.sheets.printing import font_folders
 
 WORDS = ParentsWords(
     language="zh-CN", trend="历次作业", no_trend="还没有", weak="还要练的", no_weak="没有", facts="交作业",
-    comment="老师的话", signature="家长签字",
+    comment="老师的话", summary="自动小结", signature="家长签字",
 )  # fmt: skip
 
 

@@ -67,6 +67,7 @@ class _Pupils:
         address = pupil_address(report.school, report.pupil)
         person, at_ms = person_of(request), unix_ms()
         of_class = Thing(school=report.school, class_name=report.class_name, subject=SOME)
+        editable = may(person, Deed.CORRECT, of_class, at_ms)
 
         @cache
         def leads(class_name: str, subject: str) -> bool:
@@ -86,6 +87,7 @@ class _Pupils:
                 settings,
                 language,
                 sheet_address=class_report,
+                proposes=editable,
                 opened=opened,
             ),
             address=address,
@@ -94,7 +96,7 @@ class _Pupils:
             if may(person, Deed.SEE_CLASS, of_class, at_ms)
             else "",
             choices=_choices(report, request, address, words),
-            editable=may(person, Deed.CORRECT, of_class, at_ms),
+            editable=editable,
             forget=f"{address}/forget"
             if may(person, Deed.FORGET, Thing(school=report.school, pupil=report.pupil), at_ms)
             else "",
@@ -138,7 +140,12 @@ class _Pupils:
 
     async def _slips(self, request: web.Request, reports: list[PupilReport], name: str) -> web.Response:
         language = language_of(request)
-        slips = [parents_slip(report, language) for report in reports]
+        person, at_ms = person_of(request), unix_ms()
+
+        def teaches(report: PupilReport) -> bool:
+            return may(person, Deed.CORRECT, Thing(report.school, report.class_name, subject=SOME), at_ms)
+
+        slips = [parents_slip(report, language, summary=teaches(report)) for report in reports]
         body = await asyncio.to_thread(
             apart, make_parents_slips, slips, words=parents_words(language), fonts=font_folders()
         )

@@ -15,6 +15,7 @@ from sync.records import CropRecord, crop_place
 from sync.sealing import seal
 from tests.gateway.access.town import ASSIGNMENT, CLASS, OTHER_CLASS, OWN, Town, granted, town
 from tests.gateway.judged import judged
+from tests.gateway.test_report_pages import opened, words_of
 
 QUIZ = "quiz-1"
 REPORT = f"/schools/{OWN}/classes/{CLASS}/assignments/{QUIZ}"
@@ -95,7 +96,7 @@ async def test_the_slip_for_the_parents_tells_no_more_than_the_parents_may_know(
     """A teacher who sees the test prints slips that families take home."""
     told: list[int] = []
 
-    def seen(report: object, _language: str) -> object:
+    def seen(report: object, _language: str, **_more: object) -> object:
         told.append(sum(len(sheet.items) for sheet in report.sheets if sheet.test))  # type: ignore[attr-defined]
         raise RuntimeError
 
@@ -108,6 +109,28 @@ async def test_the_slip_for_the_parents_tells_no_more_than_the_parents_may_know(
         assert await there.status("whole", f"{pupil(there)}/slip.pdf") == 500
     assert told[:2] == [0, 0]
     assert told[2] > 0
+
+
+async def test_no_words_are_a_teachers_own_before_a_teacher_saves_them(store: Store, access: Access) -> None:
+    """A family reads what was saved, on the page and on its own slip; a teacher's slip calls the rest made by rules."""
+
+    async def on_slip(who: str) -> str:
+        answer = await there.ask(who, f"{pupil(there)}/slip.pdf", headers={"Accept-Language": "zh-CN"})
+        with opened(await answer.read()) as document:
+            return "".join(words_of(document)).replace(" ", "")
+
+    async with town(store, access) as there:
+        await with_a_quiz(there)
+        assert "老师的话" not in await page(there, "parent", pupil(there))
+        assert "这是建议，还没有保存" in await page(there, "whole", pupil(there))
+        assert ("老师的话" in (by := await on_slip("whole")), "自动小结" in by) == (False, True)
+        assert ("老师的话" in (by := await on_slip("parent")), "自动小结" in by) == (False, False)
+        said = {"comment": "字写得很端正。"}
+        assert await there.status("whole", f"{pupil(there)}/comment", "POST", data=said) == 303
+        assert "字写得很端正。" in (await page(there, "parent", pupil(there))).partition("老师的话")[2]
+        for who in ("whole", "parent"):
+            assert "字写得很端正" in (by := await on_slip(who)).partition("老师的话")[2]
+            assert "自动小结" not in by
 
 
 async def test_who_teaches_at_the_school_sees_the_own_child_as_any_parent_does(store: Store, access: Access) -> None:
