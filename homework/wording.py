@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from homework.assignment import Item
@@ -29,6 +30,8 @@ VERDICT_SIGNS = {
     VerdictKind.READ: "·",
 }
 """The same in every language."""
+NO_BREAK = "\u00a0"
+_BEFORE_SHARE = re.compile(r"(?<=[^\x00-\x7f]) (?=\d+ %)|(?<=\d) (?=%)")
 
 
 def points_text(hundredths: float | None) -> str:
@@ -90,8 +93,13 @@ def _standing(report: ClassReport, _: Translate) -> list[str]:
         _("mean {mean} (of {n} finished)").format(mean=mean, n=figures.settled)
         if figures.unsettled
         else _("mean {mean}").format(mean=mean),
-        _("{n} % excellent").format(n=percent(figures.excellent_n, figures.settled)),
+        _in_one_line(_("{n} % excellent").format(n=percent(figures.excellent_n, figures.settled))),
     ]
+
+
+def _in_one_line(words: str) -> str:
+    """The same, but that a line ends neither before the sign of a share nor, in Chinese, between its name and it."""
+    return _BEFORE_SHARE.sub(NO_BREAK, words)
 
 
 def details(report: ClassReport, _: Translate) -> tuple[str, ...]:
@@ -105,10 +113,10 @@ def details(report: ClassReport, _: Translate) -> tuple[str, ...]:
     lines = []
     if report.max_score_hundredths:
         lines.append(_("out of {points} points").format(points=points_text(report.max_score_hundredths)))
-    lines.append(
-        _("{percent} % pass ({n})").format(percent=percent(figures.passing_n, figures.settled), n=figures.passing_n)
-    )
-    lines.append(_("{percent} % low ({n})").format(percent=percent(figures.low_n, figures.settled), n=figures.low_n))
+    lines += [
+        _in_one_line(_(words).format(percent=percent(n, figures.settled), n=n))
+        for words, n in (("{percent} % pass ({n})", figures.passing_n), ("{percent} % low ({n})", figures.low_n))
+    ]
     lines.append(
         _("highest {high}, lowest {low}").format(
             high=points_text(figures.highest_hundredths), low=points_text(figures.lowest_hundredths)

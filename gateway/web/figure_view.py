@@ -314,12 +314,15 @@ def _grade(one: Adoption, _: Translate) -> GradeLine:
 
 
 def _counts(name: str, one: Adoption | SchoolLine, _: Translate) -> GradeLine:
-    hidden = one.handed_in is None or one.expected is None
+    sheets = "–"  # without homework nothing is hidden: there is nothing
+    if one.assignments:
+        hidden = one.handed_in is None or one.expected is None
+        sheets = _("not shown") if hidden else f"{one.handed_in}/{one.expected}" if one.expected else "–"
     return GradeLine(
         name=name,
         classes=f"{one.active}/{one.classes}" if one.classes else "–",
         homework=str(one.assignments),
-        sheets=_("not shown") if hidden else f"{one.handed_in}/{one.expected}" if one.expected else "–",
+        sheets=sheets,
         percent=percent(one.active, one.classes),
     )
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from gateway.reports.week import Week, WeekLine
 from gateway.web.charts import ChartPoint, trend_chart
 from gateway.web.words import day_text
-from homework.wording import Translate, counted, percent
+from homework.wording import NO_BREAK, Translate, counted, percent
 from ui.language import translator
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -109,7 +109,7 @@ def _line(line: WeekLine, address: Address, _: Translate) -> HomeworkLine:
         day=day_text(line.day),
         handed_in=f"{line.handed_in}/{whole}" if whole else str(line.handed_in),
         percent=min(100, percent(line.handed_in, whole)) if whole else 100,
-        rate="" if line.mean_rate is None else f"{100 * line.mean_rate:.0f} %",
+        rate="" if line.mean_rate is None else f"{100 * line.mean_rate:.0f}{NO_BREAK}%",
         waits=tuple(_waits(line, _)),
     )
 

@@ -138,6 +138,23 @@ async def test_a_parent_of_one_child_is_at_its_page_at_once(site: LivedIn, brows
     await page.context.close()
 
 
+async def test_on_a_phone_the_bar_is_short_and_figures_have_their_words(site: LivedIn, browser: Browser) -> None:
+    teacher = await browse(browser, site, "teacher", phone=True)
+    await teacher.goto(site.url + site.addresses["report"][1])
+    bar = await teacher.locator(".bar").bounding_box()
+    assert bar is not None
+    assert bar["height"] < 120, "a long title takes one line, the rest another"
+    await teacher.context.close()
+    district = await browse(browser, site, "district", phone=True)
+    await district.goto(site.url + site.addresses["district"][1])
+    words = "e => getComputedStyle(e, '::before').content"
+    assert "班级" in await district.locator(".schools td[data-label='班级']").first.evaluate(words)
+    assert await district.locator(".load td").first.evaluate(words) != "none"
+    for box in ("main", ".load-of"):
+        assert await district.locator(box).first.evaluate("e => e.scrollWidth - e.clientWidth") <= 0, box
+    await district.context.close()
+
+
 async def test_who_is_signed_in_is_not_told_to_sign_in(site: LivedIn, browser: Browser) -> None:
     page = await browse(browser, site, "parent")
     await page.goto(site.url + site.addresses["refused"][1])

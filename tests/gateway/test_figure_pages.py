@@ -113,6 +113,33 @@ async def test_the_district_says_how_many_schools_are_in_a_figure_and_greys_thos
     assert "截至" in page
 
 
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [("/schools/no-1", ("adoption", "knowledge", "load")), ("/district", ("adoption", "knowledge", "load"))],
+)
+async def test_each_question_has_a_headline_and_a_title_of_its_own(
+    served: Served, address: str, parts: tuple[str, ...]
+) -> None:
+    pages = [await served.get(address), *[await served.get(f"{address}/{part}") for part in parts]]
+    for pattern in (r"<h1>(.*?)</h1>", r"<title>(.*?)</title>"):
+        said = [re.findall(pattern, page)[0] for page in pages]
+        assert len(set(said)) == len(pages), said
+    for page in pages[1:]:
+        assert page.count(re.findall(r"<h1>(.*?)</h1>", page)[0]) == 1, "said twice"
+
+
+async def test_the_head_reads_that_all_has_come_and_not_that_anybody_was_let_off(served: Served) -> None:
+    page = await served.get("/schools/no-1")
+    assert "已拍的作业都传到了。" in page
+    assert "放过" not in page
+
+
+async def test_each_figure_of_a_school_has_its_word_where_the_heading_is_left_out(served: Served) -> None:
+    row = (await served.get("/district")).partition('href="/schools/no-1"')[2].partition("</tr>")[0]
+    assert re.findall(r'data-label="([^"]+)">2/2<', row) == ["班级"]
+    assert 'data-label="份数"' in row
+
+
 async def test_no_name_of_a_pupil_stands_on_the_pages_of_school_and_district(served: Served) -> None:
     for part in ("", "/adoption", "/knowledge", "/load"):
         assert "学生0" not in await served.get(f"/schools/no-1{part}")
@@ -194,6 +221,14 @@ def made_up(schools: int) -> DistrictFigures:
         adoption=(), points=(PointLine(subject="math", grade=3, whole=hidden, parts=()),), load=(), activity=(),
         left_out=7, as_of_ms=None, complete=0, behind=0, untold=0, silent=schools, nothing=0,
     )  # fmt: skip
+
+
+async def test_without_homework_nothing_is_hidden_there_is_nothing() -> None:
+    figures = made_up(1)
+    (line,) = figures.schools
+    idle = msgspec.structs.replace(figures, schools=(msgspec.structs.replace(line, active=0, assignments=0),))
+    (row,) = district_page(idle, "zh-CN", today=date(2026, 11, 30), go=lambda _: "").schools
+    assert (row.counts.homework, row.counts.sheets) == ("0", "–")
 
 
 async def test_a_figure_that_is_hidden_is_in_no_sentence_and_no_order() -> None:
