@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from homework.assignment import Item
@@ -31,7 +30,6 @@ VERDICT_SIGNS = {
 }
 """The same in every language."""
 NO_BREAK = "\u00a0"
-_BEFORE_SHARE = re.compile(r"(?<=[^\x00-\x7f]) (?=\d+ %)|(?<=\d) (?=%)")
 
 
 def points_text(hundredths: float | None) -> str:
@@ -98,8 +96,8 @@ def _standing(report: ClassReport, _: Translate) -> list[str]:
 
 
 def _in_one_line(words: str) -> str:
-    """The same, but that a line ends neither before the sign of a share nor, in Chinese, between its name and it."""
-    return _BEFORE_SHARE.sub(NO_BREAK, words)
+    """The same, but that no line ends between a share and its sign."""
+    return words.replace(" %", f"{NO_BREAK}%")
 
 
 def details(report: ClassReport, _: Translate) -> tuple[str, ...]:

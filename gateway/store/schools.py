@@ -17,6 +17,7 @@ from gateway.store.dialect import add_or_replace, among, batched
 from gateway.store.erased import not_erased
 from gateway.store.rollups import touch_school
 from gateway.store.tables.schools import boxes, pupils, schools
+from homework.by_name import by_name
 from homework.errors import ClassboxError, UsageError
 from homework.roster import Pupil, Roster
 from provisioning.keys import new_box_key, new_school_key
@@ -74,11 +75,12 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str, *, 
 
 
 async def school_titles(connection: AsyncConnection) -> dict[str, str]:
-    """What people call each school, by its id and in the order of that; the id where nobody said."""
-    return {name: title or name for name, title in await connection.execute(_TITLES)}
+    """What people call each school, by its id and in the order of what it is called; the id where nobody said."""
+    titles = {name: title or name for name, title in await connection.execute(_TITLES)}
+    return dict(sorted(titles.items(), key=lambda one: (by_name(one[1]), by_name(one[0]))))
 
 
-_TITLES = select(schools.c.school_id, schools.c.title).order_by(schools.c.school_id)
+_TITLES = select(schools.c.school_id, schools.c.title)
 
 
 def checked_title(title: str) -> str:

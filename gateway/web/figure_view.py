@@ -28,6 +28,7 @@ from gateway.reports.figures import (
 from gateway.reports.periods import monday_of
 from gateway.web.charts import ChartPoint, columns_chart
 from gateway.web.words import as_of, day_text, grade_text, subject_text
+from homework.by_name import by_name
 from homework.wording import Translate, counted, percent
 from ui.language import translator
 
@@ -183,7 +184,10 @@ def district_page(
         term=_term(figures.term.first, figures.term.last),
         as_of=_as_of(figures.as_of_ms, _),
         headline=_district_headline(figures, _),
-        schools=tuple(_school(line, titles[line.school], go, _) for line in figures.schools),
+        schools=tuple(
+            _school(line, titles[line.school], go, _)
+            for line in sorted(figures.schools, key=lambda line: by_name(titles[line.school]))
+        ),
         adoption_says=_adoption_says(figures.adoption, _),
         adoption=tuple(_grade(one, _) for one in figures.adoption),
         activity=_activity_chart(figures.activity, _),
@@ -348,8 +352,11 @@ def _points(line: PointLine, titles: Mapping[str, str], go: Go, elsewhere: str |
         right=_cell_text(line.whole, _),
         percent=_cell_percent(line.whole),
         parts=tuple(
-            PointPart(titles.get(part.name, part.name), go(part.name), _cell_text(part, _), _cell_percent(part))
-            for part in (() if elsewhere else line.parts)
+            PointPart(title, go(part.name), _cell_text(part, _), _cell_percent(part))
+            for title, part in sorted(
+                [(titles.get(part.name, part.name), part) for part in (() if elsewhere else line.parts)],
+                key=lambda pair: by_name(pair[0]),
+            )
         ),
         opener=elsewhere or "",
         shown=elsewhere is None and bool(titles),
@@ -372,7 +379,7 @@ def _cell_percent(cell: PointCell) -> int | None:
 def _class_load(days: Iterable[ClassDay], monday: date, go: Go, _: Translate) -> LoadView:
     week = _week(monday)
     found = {(day.class_name, day.day): day for day in days}
-    inside = sorted({day.class_name for day in found.values() if day.day in week})
+    inside = sorted({day.class_name for day in found.values() if day.day in week}, key=by_name)
     caps = {day.class_name: day.cap_min for day in found.values()}
     rows = tuple(
         LoadRow(name, go(name), _cap(caps[name], _), tuple(_class_cell(found.get((name, day)), _) for day in week))

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from gateway.rosters import ClassChange, Given
 from gateway.store.past_lists import PastList
+from homework.by_name import by_name
 from homework.edited_lists import CHANGE_WORDS
 from homework.pasted_roster import Change
 from homework.roster import Pupil, Roster
@@ -67,7 +68,7 @@ def tiles(roster: Roster, school: str, _: Translate) -> list[ClassTile]:
     """The classes, by name."""
     return [
         ClassTile(name, counted(_, len(pupils), "{n} pupil", "{n} pupils"), class_address(school, name))
-        for name, pupils in sorted(roster.by_class().items())
+        for name, pupils in sorted(roster.by_class().items(), key=lambda one: by_name(one[0]))
     ]
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from gateway.reports.periods import day_at
 from gateway.store.reading import Cursor, ReportLine
 from gateway.store.stock import Begun
+from gateway.web.chosen import Chosen
 from gateway.web.words import day_text
 from homework.wording import Translate, counted
 
@@ -43,13 +44,24 @@ class SchoolLines(NamedTuple):
     earlier: str
 
 
+class Step(NamedTuple):
+    """What to do next: a page that does it, or (`address` "") words that say how."""
+
+    words: str
+    address: str = ""
+
+
 class StartView(NamedTuple):
-    """The page."""
+    """The page. `schools` are there where they are too many for doors. `welcome`: somebody came in for the first time;
+    it leads to the second step at sign-in.
+    """
 
     heading: str
     doors: tuple[Door, ...]
     groups: tuple[SchoolLines, ...]
-    next_steps: tuple[str, ...]
+    next_steps: tuple[Step, ...]
+    schools: Chosen
+    welcome: bool
 
 
 def line_view(
@@ -85,14 +97,27 @@ def cursor_asked(query: Mapping[str, str]) -> Cursor | None:
     return Cursor(int(before), query.get("assignment", ""), query.get("class", ""))
 
 
-def next_steps(begun: Begun, _: Translate) -> tuple[str, ...]:
-    """What whoever runs this should do before anything can be shown."""
+def next_steps(begun: Begun, lists: str, boxes: str, _: Translate) -> tuple[Step, ...]:
+    """What whoever runs this should do before anything can be shown. `lists` and `boxes` are the pages that do it of
+    the only school there is; "" where the reader may not open them, or there are several.
+    """
     steps = []
     if not begun.schools:
-        steps.append(_("Add a school: classgate school add SCHOOL"))
+        steps.append(Step(_("Add a school: classgate school add SCHOOL")))
     if not begun.pupils:
-        steps.append(_("Bring in the class list: classgate import-roster FILE --school SCHOOL"))
+        by_hand = _("Bring in the class list: classgate import-roster FILE --school SCHOOL")
+        steps.append(Step(_("Bring in the class list"), lists) if lists else Step(by_hand))
     if not begun.sheets:
-        steps.append(_("Enrol a box: classgate school enrol SCHOOL BOX --broker URL"))
-        steps.append(_("Slide the first sheet under the camera; it appears here by itself."))
+        by_hand = _("Enrol a box: classgate school enrol SCHOOL BOX --broker URL")
+        steps.append(Step(_("Enrol a box"), boxes) if boxes else Step(by_hand))
+        steps.append(Step(_("Slide the first sheet under the camera; it appears here by itself.")))
     return tuple(steps)
+
+
+def first_step(lists: str, _: Translate) -> Step:
+    """What comes next at a school without sheets, for those who teach there; `lists` is where its class list is still
+    to be brought in, "" where it is here or they may not.
+    """
+    if lists:
+        return Step(_("First bring in the class list; then slide the first stack under the box's camera."), lists)
+    return Step(_("Slide the first stack under the classroom's camera; what was graded appears here by itself."))

@@ -40,7 +40,9 @@ PAGES = (
     "nowhere",
 )
 SERIOUS = ("serious", "critical")
-SCRIPTS = sorted([*(ROOT / "edge/web/static").glob("*.js"), *(ROOT / "ui/static").glob("*.js")])
+SCRIPTS = sorted(
+    script for part in ("edge/web", "gateway/web", "ui") for script in (ROOT / part / "static").glob("*.js")
+)
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,7 @@ async def test_the_sentence_on_top_reads_as_a_teacher_would_say_it(school: Simul
         [school.box.envelope(Lane.DOCUMENTS, school.pupils.documents()), school.box.envelope(Lane.RESULTS, perfect)]
     )
     report = await school.report()
-    assert (
-        headline(report, translator("zh-CN").gettext) == "12 人，交 12，平均 22，优秀率\u00a0100\u00a0%，没有要再讲的题"
-    )
+    assert headline(report, translator("zh-CN").gettext) == "12 人，交 12，平均 22，优秀率 100\u00a0%，没有要再讲的题"
     assert headline(report, translator("en").gettext) == (
         "12 pupils, 12 handed in, mean 22, 100\u00a0% excellent, nothing to teach again"
     )

@@ -19,6 +19,7 @@ from gateway.web.homework_view import SUBJECTS, homework_lines, subject_words
 from gateway.web.office import office_address, render_office
 from gateway.web.rooms import Rooms, some_class, thing_of_address
 from homework.assignment import Assignment, assignment_to_toml
+from homework.by_name import by_name
 from homework.draft_form import KINDS, MOST_COPIES, copies_of_form, due_for_form, edited, rows_of_items
 from homework.drafts import Head, draft_of
 from homework.errors import ClassboxError, UsageError
@@ -237,7 +238,7 @@ class _HomeworkPages:
         words = translator(language_of(request)).gettext
         async with self._store.reading() as connection:
             sizes = await class_sizes(connection, school)
-        classes = sorted(name for name in sizes if _may_see(request, name))
+        classes = sorted((name for name in sizes if _may_see(request, name)), key=by_name)
         assignment = found.assignment
         return render_office(
             request,

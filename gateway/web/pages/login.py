@@ -8,10 +8,11 @@ from aiohttp import web
 
 from gateway.access.access import THERE, Access, WrongError
 from gateway.access.deeds import Deed
+from gateway.access.grants import grants_of_all
 from gateway.access.links import Kind, use_link, who_by_link
 from gateway.access.passwords import LEAST, MOST, checked_password
 from gateway.access.people import Account, account, set_password
-from gateway.access.person import ANYBODY
+from gateway.access.person import ANYBODY, Role
 from gateway.access.request_keys import PERSON
 from gateway.access.tries import TooOftenError
 from gateway.web.rooms import Rooms
@@ -122,10 +123,14 @@ class _Link:
             if await use_link(connection, self._kind, secret, now_ms=access.now_ms()) is None:
                 return self._page(request, None)
             await set_password(connection, who.id, hashed)
+            held = [one.grant for one in (await grants_of_all(connection, {who.id}, access.now_ms())).get(who.id, ())]
         access.sessions.forget(who.id)
         if who.totp_sealed is not None:  # the link stands for the password, not for the second factor
             return see_other("/login")
-        response = see_other("/me" if self._kind is Kind.INVITE else "/")
+        to = "/"
+        if self._kind is Kind.INVITE:  # an administrator may do nothing before the second step
+            to = "/me/code" if any(one.role is Role.ADMIN for one in held) else "/?welcome"
+        response = see_other(to)
         await access.welcome(request, response, who.id, by=self._kind.value)
         return response
 

@@ -22,9 +22,11 @@ from gateway.access.request_keys import NOTED
 from gateway.access.rules import may, may_grant, may_reset
 from gateway.access.totp import qr_picture
 from gateway.store.schools import class_sizes, school_titles
+from gateway.web.chosen import Chosen
 from gateway.web.pages.login import see_other
 from gateway.web.people_words import grant_words
 from gateway.web.rooms import Rooms, some_class
+from homework.by_name import by_name
 from homework.errors import ClassboxError, UsageError
 from homework.load import subject_of
 from homework.wording import Translate
@@ -281,7 +283,10 @@ class _People:
             rows=rows,
             classes=classes,
             title=titles.get(school or "", ""),
-            schools=self._schools(request, titles) if school is None else [],
+            schools=Chosen(
+                self._schools(request, titles) if school is None else [],
+                request.query.get("find", ""),
+            ),
             place="/people" if school is None else people_address(school),
             roles=_roles_to_give(viewer, school, classes, now_ms),
             whole_classes=[name for name in classes if _may_print(viewer, school, name, now_ms)],
@@ -322,7 +327,7 @@ class _People:
 
 def _own_classes(sizes: dict[str, int], viewer: Person, school: str, now_ms: int) -> list[str]:
     """The classes for which the viewer may let somebody in."""
-    some = (Thing(school, name, subject=SOME) for name in sorted(sizes))
+    some = (Thing(school, name, subject=SOME) for name in sorted(sizes, key=by_name))
     return [str(thing.class_name) for thing in some if may(viewer, Deed.MANAGE_PEOPLE, thing, now_ms)]
 
 
@@ -330,7 +335,9 @@ def _roles_to_give(viewer: Person, school: str | None, classes: Collection[str],
     """What the forms offer: only what this person may give to somebody."""
     subjects = {None, *(grant.subject for grant in viewer.grants)}
     offered = []
-    for name, role in ((SUBSTITUTE, Role.TEACHER), *((role.value, role) for role in _STAFF)):
+    named = [(role.value, role) for role in _STAFF]
+    named.insert(1, (SUBSTITUTE, Role.TEACHER))
+    for name, role in named:
         until = midnight_ms(now_ms) if name == SUBSTITUTE else None
         if role is Role.TEACHER:
             grants = [Grant(role, school, one, subject, None, now_ms, until) for one in classes for subject in subjects]

@@ -19,6 +19,7 @@ from gateway.web.found import (
     today,
 )
 from gateway.web.rooms import Rooms
+from homework.by_name import by_name
 from ui.pages import Handler, language_of, render
 
 SCHOOL = "/schools/{school}"
@@ -45,7 +46,7 @@ class _Schools:
                 figures = await request.app[REPORTS].school_report(
                     connection, school, term_asked(request), now_ms=at_ms
                 )
-                classes = sorted(await class_sizes(connection, school))
+                classes = sorted(await class_sizes(connection, school), key=by_name)
             if figures is None:
                 raise web.HTTPNotFound
 

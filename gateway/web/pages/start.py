@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.access.deeds import Deed, Thing
+from gateway.access.deeds import SOME, Deed, Thing
 from gateway.access.person import Person, Role
 from gateway.access.rules import may, names_for, visible_classes, visible_subjects
 from gateway.clock import unix_ms
 from gateway.store.reading import Cursor, headings_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_titles
-from gateway.store.stock import how_far
+from gateway.store.stock import Begun, how_far
+from gateway.web.asking import may_here
+from gateway.web.chosen import Chosen
 from gateway.web.found import class_address, person_of, pupil_address, school_address
-from gateway.web.office import doors_of_schools, office_doors
+from gateway.web.office import doors_of_schools, office_address, office_doors
 from gateway.web.rooms import Rooms, report_address
-from gateway.web.start_view import Door, SchoolLines, StartView, cursor_asked, earlier_address, line_view, next_steps
+from gateway.web.start_view import (
+    Door,
+    SchoolLines,
+    StartView,
+    Step,
+    cursor_asked,
+    earlier_address,
+    first_step,
+    line_view,
+    next_steps,
+)
+from homework.by_name import by_name
 from homework.load import subject_of
 from homework.wording import Translate
 from ui.language import translator
@@ -68,23 +82,38 @@ class _Start:
             doors = await self._doors(connection, asked, open_to, seen, _)
             is_admin = any(grant.role is Role.ADMIN for grant in seen.person.grants)
             begun = await how_far(connection) if is_admin else None
+            taught = {
+                one.school
+                for one in seen.person.grants
+                if one.role in (Role.TEACHER, Role.HEAD) and one.school is not None and one.school in titles
+            }
+            bare = {one for one in taught if len(taught) == 1 and not await class_sizes(connection, one)}
         own = {grant.school for grant in seen.person.grants}
         near = asked if None in own else {one: title for one, title in asked.items() if one in own}
         offices = {one: title for one, title in near.items() if office_doors(request, one, _)}
+        several = {}
         if len(offices) <= _MOST_SCHOOLS:
             doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, offices, _)]
         else:
-            through = {school_address(one) for one in offices}
-            doors = [door for door in doors if door.address not in through]
-            doors += [Door(title, f"/?{urlencode({'school': one})}", main=False) for one, title in offices.items()]
+            several = {one: f"/?{urlencode({'school': one})}" for one in offices}
+        places = {school_address(one): one for one in titles}
+        through = {places[door.address] for door in doors if door.address in places}
+        if several or len(through) > _MOST_SCHOOLS:
+            doors = [door for door in doors if door.address not in places]
+            several = {one: several.get(one, school_address(one)) for one in titles if one in {*through, *several}}
         if is_admin and not seen.person.strong:  # nothing is open to administrators before it
             doors.append(Door(_("Second step at sign-in"), "/me?second", main=True))
-        steps = next_steps(begun, _) if begun is not None else ()
         lines = tuple(group for group in groups if group.lines)
-        if len(doors) == 1 and doors[0].main and not lines and not steps:  # a family with one child
+        steps = _steps(request, asked, begun, _)
+        if not steps and not lines:
+            steps = _first_step(request, taught, bare, _)
+        if len(doors) == 1 and doors[0].main and not (lines or steps or several):  # a family with one child
             raise web.HTTPSeeOther(doors[0].address)
         heading = _("Classes and worksheets") if lines else offices.get(str(wanted), _("Home"))
-        view = StartView(heading, tuple(doors), lines, steps)
+        choice = Chosen([(titles[one], where) for one, where in several.items()], request.query.get("find", ""))
+        # Not to whoever signs in elsewhere: there is no password of ours then, and no second step.
+        welcome = "welcome" in request.query and not seen.person.strong
+        view = StartView(heading, tuple(doors), lines, steps, choice, welcome)
         return render(request, "start.html", view=view, live="/live")
 
     async def live(self, request: web.Request) -> web.StreamResponse:
@@ -106,7 +135,7 @@ class _Start:
         ]
         for one in open_to:
             classes = visible_classes(person, one, at_ms)
-            doors += [Door(name, class_address(one, name), main=False) for name in sorted(classes or ())]
+            doors += [Door(name, class_address(one, name), main=False) for name in sorted(classes or (), key=by_name)]
         return doors + await self._children(connection, seen, _)
 
     async def _children(self, connection: AsyncConnection, seen: _Seen, _: Translate) -> list[Door]:
@@ -122,6 +151,29 @@ class _Start:
                 words = _("{name}: homework").format(name=one.pupil.name)
                 doors.append(Door(words, pupil_address(school, one.pseudonym), main=True))
         return doors
+
+
+def _steps(request: web.Request, titles: dict[str, str], begun: Begun | None, _: Translate) -> tuple[Step, ...]:
+    """What an administrator does first, on the pages that do it where they are open."""
+    if begun is None:
+        return ()
+    only = next(iter(titles)) if len(titles) == 1 else None
+    lists, boxes = (
+        office_address(only, page)
+        if only and may_here(request, deed, Thing(school=only, class_name=SOME, subject=SOME))
+        else ""
+        for page, deed in (("rosters", Deed.EDIT_ROSTER), ("boxes", Deed.MANAGE_BOXES))
+    )
+    return next_steps(begun, lists, boxes, _)
+
+
+def _first_step(request: web.Request, taught: Collection[str], bare: Collection[str], _: Translate) -> tuple[Step, ...]:
+    """Of those who teach at one school, from which nothing has come; `bare` if it has no class list either."""
+    if len(taught) != 1:
+        return ()
+    (school,) = taught
+    brings = may_here(request, Deed.EDIT_ROSTER, Thing(school=school, class_name=SOME, subject=SOME))
+    return (first_step(office_address(school, "rosters") if bare and brings else "", _),)
 
 
 async def _lines(

@@ -61,7 +61,7 @@ async function newest() {
   try {
     const answer = await fetch(location.href, { headers: { "X-Requested-By": "live" } });
     return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-  } catch {
+  } catch (error) {
     return null; // The connection is away; the event stream reconnects by itself and asks again.
   }
 }
@@ -114,7 +114,7 @@ document.addEventListener("click", async (event) => {
   try {
     await navigator.clipboard.writeText(text);
     said.textContent = button.dataset.done;
-  } catch {
+  } catch (error) {
     const box = document.querySelector(button.dataset.copy);
     box.hidden = false;
     getSelection().selectAllChildren(box);

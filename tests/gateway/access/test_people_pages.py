@@ -7,9 +7,14 @@ import pypdfium2
 import pytest
 
 from gateway.access.access import Access
+from gateway.access.person import Role
+from gateway.store.schools import add_school
+from gateway.store.stock import Begun
 from gateway.store.store import Store
+from gateway.web.start_view import next_steps
 from tests.gateway.access.conftest import GOOD, Clock
-from tests.gateway.access.town import CLASS, OTHER_CLASS, OWN, Town, town
+from tests.gateway.access.town import CLASS, OTHER_CLASS, OWN, Town, granted, town
+from ui.language import translator
 
 PEOPLE = f"/schools/{OWN}/people"
 REPORTS = f"/schools/{OWN}/classes/{CLASS}/assignments/g3-mul-2x1"
@@ -44,6 +49,76 @@ async def test_an_admin_without_a_second_factor_is_led_to_set_one_up(there: Town
         assert await there.status("strong", place) == 200
     home = await there.ask("admin", "/", headers=VISIT)
     assert home.headers.get("Location") == "/me?second" or "/me?second" in await home.text()
+
+
+async def test_who_is_invited_is_at_the_own_classes_at_once_and_an_admin_at_the_second_step(there: Town) -> None:
+    teacher = {"name": "赵老师", "login": "zhao", "role": "teacher", "class_name": CLASS, "subject": ""}
+    admin = {"name": "林管理员", "login": "lin", "role": "admin"}
+    for who, where, form, led in (("head", PEOPLE, teacher, "/?welcome"), ("strong", "/people", admin, "/me/code")):
+        page = await text_of(there, who, f"{where}/invite", "POST", data=form)
+        (link,) = re.findall(r"http://[^<]*(/invite/[\w-]{43})", page)
+        done = await there.ask(None, link, "POST", data=NEW)
+        assert done.headers["Location"] == led
+        there.tokens[form["login"]] = done.cookies["classbox"].value
+    welcome = await text_of(there, "zhao", "/?welcome")
+    assert f"/classes/{CLASS}" in welcome
+    assert "/me#second" in welcome
+    assert "/me#second" not in await text_of(there, "zhao", "/")
+
+
+async def test_a_teacher_is_what_is_offered_first_and_every_role_is_called_alike(there: Town) -> None:
+    chinese = {"Accept-Language": "zh-CN"}
+    page = await text_of(there, "head", PEOPLE, headers=chinese)
+    assert re.findall(r'<option value="([a-z]+)"', page)[:2] == ["teacher", "substitute"]
+    page = await text_of(there, "strong", "/people", headers=chinese)
+    (words,) = set(re.findall(r'<option value="district">([^<]+)<', page))
+    assert page.count(words) > 2, "in the list, too"
+    assert "新密码" in await text_of(there, "head", "/me", headers=chinese)
+
+
+async def test_many_schools_are_found_by_name_and_stand_in_its_order(there: Town) -> None:
+    async with there.store.writing() as connection:
+        for number in range(3, 20):
+            await add_school(connection, there.store.vault, f"no-{number}", title=f"第{number}小学")
+    for who, path in (("strong", "/people"), ("strong", "/"), ("district", "/")):
+        page = await text_of(there, who, path)
+        shown = re.findall(r"<li><a href=\"[^\"]*no-\d+[^\"]*\">([^<]*)</a>", page)
+        assert shown == ["no-1", "no-2", *(f"第{number}小学" for number in range(3, 20))], (who, path)
+        page = await text_of(there, who, path, params={"find": " 第1"})
+        shown = re.findall(r"<li><a href=\"[^\"]*no-\d+[^\"]*\">([^<]*)</a>", page)
+        assert shown == [f"第{number}小学" for number in range(10, 20)]
+        assert 'id="schools-none" hidden' in page
+        assert 'id="schools-none">' in await text_of(there, who, path, params={"find": "<script>"})
+
+
+async def test_who_teaches_where_nothing_has_come_reads_what_comes_next(there: Town) -> None:
+    async with there.store.writing() as connection:
+        await add_school(connection, there.store.vault, "no-9")
+    await there.let_in(
+        {
+            "listed": (granted(Role.HEAD, "no-2"),),
+            "bare": (granted(Role.HEAD, "no-9"),),
+            "lent": (granted(Role.TEACHER, "no-9", "9-1", subject="math"),),
+        }
+    )
+    for who, said, link in (
+        ("listed", "Slide the first stack", ""),
+        ("bare", "First bring in the class list", 'href="/schools/no-9/rosters"'),
+        ("lent", "Slide the first stack", ""),
+        ("head", "", ""),
+    ):
+        whole = await text_of(there, who, "/", headers={"Accept-Language": "en"})
+        page = whole.partition("What to do next")[2].partition("</section>")[0]
+        assert said in page
+        assert (link in page, "<a " in page, bool(page)) == (True, bool(link), bool(said)), who
+
+
+async def test_a_first_step_is_a_page_where_the_reader_may_open_it() -> None:
+    begun, said = Begun(schools=True, pupils=False, sheets=False), translator("en").gettext
+    lists, boxes, slide = next_steps(begun, "/lists", "/boxes", said)
+    assert (lists.address, boxes.address, slide.address) == ("/lists", "/boxes", "")
+    assert "classgate" not in lists.words + boxes.words
+    assert ["classgate" in step.words for step in next_steps(begun, "", "", said)] == [True, True, False]
 
 
 async def test_a_substitute_is_let_in_by_a_teacher_teaches_the_day_and_is_out_at_midnight(
