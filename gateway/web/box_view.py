@@ -48,6 +48,8 @@ class HeldView(NamedTuple):
     why: str
     remedy: str
     decision: str
+    detail: str
+    """What the program said of it, in its own English; "" where all is said."""
 
 
 def box_views(found: Sequence[BoxFacts], now_ms: int, _: Translate) -> list[BoxView]:
@@ -80,7 +82,7 @@ def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
     decisions = {"taken": _("taken in"), "refused": _("refused"), None: ""}
     views = []
     for one in found:
-        why, remedy = _reason(one.reason, _)
+        why, remedy, detail = _reason(one.reason, _)
         name = one.digest.hex()
         views.append(
             HeldView(
@@ -94,32 +96,36 @@ def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
                 why=why,
                 remedy=remedy,
                 decision=decisions[one.decision],
+                detail=detail,
             )
         )
     return views
 
 
-def _reason(reason: str, _: Translate) -> tuple[str, str]:
-    """Why it is held, and what to do."""
+def _reason(reason: str, _: Translate) -> tuple[str, str, str]:
+    """Why it is held, what to do, and what a technician may want to know beside."""
     if (newer := _FUTURE.search(reason)) is not None:
         return (
             _("A newer version of the box sent it ({version}).").format(version=newer[1]),
             _("Update Classbox here; then it is taken in by itself."),
+            "",
         )
     if reason == REFUSED:
-        return _("The database refused it."), _("Tell whoever looks after this machine; the box keeps it.")
+        return _("The database refused it."), _("Tell whoever looks after this machine; the box keeps it."), ""
     if reason == ANOTHER_HISTORY:
         return (
             _("It is another than what is here under its number."),
             _("The box sends it again by itself. Take it in only when the box is gone for good."),
+            "",
         )
     if (month := month_of_reason(reason)) is not None:
         return (
             _("It belongs to the archive of {month}.").format(month=month),
             _("It counts nowhere any more. When you have seen it, refuse it: the box keeps it until then."),
+            "",
         )
     what = reason.removeprefix("The record cannot be read: ")
-    return _("It cannot be read: {reason}").format(reason=what), _("Take it in after an update, or refuse it.")
+    return _("It is damaged, or not as this version knows it."), _("Take it in after an update, or refuse it."), what
 
 
 def _box_view(one: BoxFacts, now_ms: int, _: Translate) -> BoxView:

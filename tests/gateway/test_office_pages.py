@@ -85,6 +85,11 @@ async def test_one_that_still_cannot_be_read_stays_and_refusing_is_asked_about(
     await sent(school, [BROKEN])
     page = await office.get(HELD)
     (name,) = re.findall(r'name="record" value="([0-9a-f]{32})"', page)
+    chinese = await office.get(HELD, **{"Accept-Language": "zh-CN"})
+    line = chinese.partition(name)[2].partition("</li>")[0]
+    assert "Expected" not in line.partition("<details")[0], "the reader's own words first"
+    assert "内容损坏" in line
+    assert "Expected `array`" in line.partition("详情")[2], "and for a technician what the program said"
     assert "cannot be taken in" in await office.post(HELD, {"record": name, "do": "accept"}, status=400)
     question = await office.post(HELD, {"record": name, "do": "refuse"})
     assert "Refuse 1 records?" in question
