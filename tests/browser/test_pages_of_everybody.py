@@ -163,6 +163,23 @@ async def test_who_is_signed_in_is_not_told_to_sign_in(site: LivedIn, browser: B
     await page.context.close()
 
 
+async def test_on_paper_nothing_stands_that_only_opens_and_letters_can_be_read(site: LivedIn, browser: Browser) -> None:
+    for who, name, folded in (("district", "district", ".table-of"), ("teacher", "pupil", ".all-points")):
+        page = await browse(browser, site, who)
+        await page.goto(site.url + site.addresses[name][1])
+        await expect(page.locator(folded).first).to_be_visible()
+        await page.emulate_media(media="print")
+        await expect(page.locator(folded).first).to_be_hidden()
+        await page.context.close()
+    page = await browse(browser, site, "teacher")
+    await page.goto(site.url + site.addresses["more"][1])
+    await page.emulate_media(media="print")
+    for table in (".sp tbody th", ".ranges td"):
+        size = await page.locator(table).first.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        assert size >= 12, "9 pt"
+    await page.context.close()
+
+
 async def test_what_was_written_stands_on_the_printed_page_too(site: LivedIn, browser: Browser) -> None:
     page = await browse(browser, site, "teacher")
     await page.goto(site.url + site.addresses["item"][1])

@@ -29,6 +29,8 @@ from gateway.web.site import make_site
 from homework.assignment import Assignment, parse_assignment
 from homework.results import VerdictKind
 from homework.roster import Pupil, Roster
+from homework.sheets.printing import font_folders
+from homework.sheets.report import ReportBar, ReportList, ReportSheet, ReportTable, make_report
 from sync.lanes import Lane
 from sync.records import CropRecord, crop_place
 from sync.sealing import seal
@@ -224,6 +226,38 @@ async def test_the_paper_says_what_the_page_says_in_letters_that_can_be_read(ser
             if pypdfium2.raw.FPDFText_GetUnicode(text, place) > 32
         }
     assert min(sizes) >= 9
+
+
+@pytest.mark.parametrize("alike", [0, 3, 8, 14, 40])
+async def test_no_page_of_the_paper_stands_nearly_empty_and_the_first_has_no_scores(alike: int) -> None:
+    """A class of 45: `alike` groups of pupils who made the same mistake."""
+    names = tuple("，".join(f"学生{seat:02d}" for seat in range(6 + 3 * (n % 4))) for n in range(alike))
+    lists = (
+        ReportList(heading="再讲清单", lines=tuple((f"{n} 84 ÷ 4 =", "24/42 人对") for n in range(7))),
+        ReportList(heading="同错小组", lines=tuple((f"{n} 8 × 49", one) for n, one in enumerate(names))),
+        ReportList(heading="未交 3", lines=(("", "43 学生43，44 学生44，45 学生45"),)),
+        ReportList(heading="分数段", lines=tuple((f"{n}0–{n + 1}0 %", "5") for n in range(5))),
+    )
+    bar = ReportBar(
+        section="", label="1", prompt="一盒彩笔有 12 支，4 盒一共有多少支？还剩下 9 支", right_percent=60,
+        blank_percent=10, wrong_percent=30, right="25/42 人对", flag="", wrong=(("58", 2), ("49", 1)),
+    )  # fmt: skip
+    pupils = tuple((str(seat), f"学生{seat:02d}", "16 / 22", "✗ 1 2 3", "已交") for seat in range(1, 46))
+    table = ReportTable(
+        heading="每人情况", columns=("座号", "姓名", "得分", "错题", "状态"), numbers=(0, 2), rows=pupils
+    )
+    sheet = ReportSheet(
+        language="zh-CN", title="三年级2班", headline="45 人，交 42", details=(), notices=(), items_heading="各题情况",
+        line_percent=60, items=(bar,) * 20, lists=lists, tables=(table,), foot="",
+    )  # fmt: skip
+    with opened(make_report(sheet, fonts=font_folders())) as document:
+        first, *rest = [words.replace(" ", "") for words in words_of(document)]
+    assert "每人情况" not in first
+    assert "16/22" not in first
+    assert "每人情况" in rest[0], "the scores begin on the second page, whatever of the lists has come there"
+    whole = "".join((first, *rest))
+    assert whole.count("16/22") == 45
+    assert whole.count("8×49") == alike
 
 
 async def test_english_is_english_on_every_page(served: Served) -> None:

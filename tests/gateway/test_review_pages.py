@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import io
 import re
 from collections.abc import AsyncIterator
@@ -16,12 +17,12 @@ from sqlalchemy import func, select
 from gateway.correcting import THE_SCHOOL, Sayer, SeenPage, correct, counting_page
 from gateway.ingest import Changed
 from gateway.reviewing import NotYoursError, answer, take_back, waiting
-from gateway.simulated_school import SimulatedSchool
+from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.crops import CropName
 from gateway.store.tables.schools import down_log
 from gateway.store.tables.sheets import class_rollups
 from gateway.web.changes import Changes
-from gateway.web.rooms import Status
+from gateway.web.rooms import Status, report_address
 from gateway.web.site import make_site
 from gateway.web.words import answer_text
 from homework.assignment import Assignment
@@ -232,6 +233,33 @@ async def test_a_tap_on_an_answer_turns_its_mark_and_is_taken_back(full: Simulat
     for hostile in ("1:1:perhaps", "0:1:yes", "1:1:yes' OR 1=1", "９:1:yes", ""):
         assert (await client.post(f"{item}/marks", data={"mark": hostile})).status == 400
     assert (await full.check()).faults == ()
+
+
+async def test_a_class_may_be_called_what_an_address_cannot_hold_as_it_is(
+    full: SimulatedSchool, client: Client
+) -> None:
+    """#, ? and / end a part of an address where they are not written in its own way."""
+    name = "三#2?/甲 100%"
+    odd = await make_school(full.store, full.pupils.assignment, school="no-2", class_name=name)
+    await odd.ingest.take([odd.box.envelope(Lane.DOCUMENTS, odd.pupils.documents())])
+    await odd.ingest.take([odd.box.envelope(Lane.RESULTS, odd.pupils.results())])
+    report = report_address("no-2", name, full.pupils.assignment.id)
+    review = await (await client.get(f"{report}/review")).text()
+    links = re.findall(r'href="([^"]*[?]group=[^"]*)"', review)
+    assert links
+    assert (await client.get(html.unescape(links[0]))).status == 200
+    page = await (await client.get(f"{report}/items/1")).text()
+    (action,) = re.findall(r'action="([^"]*/marks)"', page)
+    (tap, *_) = re.findall(r'name="mark" value="(\d+:1:no)"', page)
+    turned = await client.post(html.unescape(action), data={"mark": tap})
+    assert turned.status == 200
+    assert str(turned.url.raw_path) == f"{report}/items/1"
+    people = await (await client.get("/schools/no-2/people")).text()
+    (link,) = re.findall(r'href="(/schools/no-2/people/classes/[^"]*)"', people)
+    assert (await client.get(html.unescape(link))).status == 200
+    form = {"one": f"{(await asked(odd))[0].ident}/right/yes", "to": f"{report}/review"}
+    back = await client.post("/schools/no-2/review", data=form, allow_redirects=False)
+    assert back.headers["Location"].startswith(f"{report}/review?did=")
 
 
 async def test_a_blank_that_a_teacher_lets_count_is_still_said_to_be_blank(

@@ -54,7 +54,7 @@ def add_items(rooms: Rooms) -> None:
             view=view,
             page=found,
             address=address_of(report),
-            own=request.path,
+            own=request.rel_url.raw_path,
             may_correct=may_here(request, Deed.CORRECT, request[THING]),
             undo_address=f"{review_address(report.school)}/undo",
             did=f"{did[0]}-{did[1]}" if did else None,

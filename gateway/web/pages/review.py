@@ -99,7 +99,7 @@ class _Review:
         async with self._rooms.store.reading() as connection:
             found = await waiting(connection, school, self._rule(request), only=only)
         words = translator(language_of(request)).gettext
-        to = request.path if only is not None else None
+        to = request.rel_url.raw_path if only is not None else None
         group = found.group(request.query.get("group"))
         others = [one for one in found.groups if group is None or one.key != group.key]
         did = split(request.query.getall("did", []))
