@@ -75,6 +75,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
     supervisor = Supervisor()
     async with open_store(config) as store:
         await store.check_key()  # each of several gateways on one server needs the same
+        store.takes_in = Parts.BOXES in parts
         say = _log.warning if config.log.format == "json" else _to_people
         store.on_trouble = _StoreWatcher(say).tell
         changes = Changes()
@@ -91,7 +92,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
             access=access_of(config, store),
             door=door_of(config),
         )
-        hearing = partial(store.hear_others, _tell(changes), own=Parts.BOXES in parts)
+        hearing = partial(store.hear_others, _tell(changes))
         hooks = (HookSender(store, config.hooks).run,) if Parts.PAGES in parts else ()
         settling = partial(settle_in_quiet, lambda: figures.answering)
         jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, settling, partial(_petting, supervisor))

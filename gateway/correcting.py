@@ -29,6 +29,7 @@ from homework.results import ItemResult
 from homework.wording import points_text
 from sync.clock import ClockQuality, ClockReading
 from sync.corrections import ID_BYTES, correction_record
+from sync.pseudonym import PSEUDONYM_BYTES
 from sync.records import CorrectionRecord, encode_record, unpack_item
 
 TAKEN_BACK = Word(text=None, right=None, score_hundredths=None, comment="", stamp=None)
@@ -72,6 +73,8 @@ class Done(NamedTuple):
     record: CorrectionRecord | None
     before: ItemResult
     after: ItemResult
+    pupil: bytes | None
+    """Whose it is, by pseudonym; None where nobody knows."""
 
 
 async def correct(
@@ -106,7 +109,7 @@ async def correct(
     said = said_after_all(before, known)
     now = said_after(msgspec.structs.replace(before, said=said), word)
     if now == said:
-        return Done(None, before, before)
+        return Done(None, before, before, _whose(found.row))
     correction = correction_between(
         said,
         now,
@@ -123,7 +126,12 @@ async def correct(
     (kept,) = await keep_corrections(connection, school, [Told(record, "", unix_ms(), who.person_id)])
     await look_again(connection, school, [capture])
     await append(connection, school, "correction", record.id.hex(), encode_record(kept.record))
-    return Done(kept.record, before, (await _found(connection, school, field)).item)
+    return Done(kept.record, before, (await _found(connection, school, field)).item, _whose(found.row))
+
+
+def _whose(row: PageRow) -> bytes | None:
+    """The pseudonym; where only class and seat are known, they stand in its place (`seat_key`)."""
+    return row.pupil if row.pupil is not None and len(row.pupil) == PSEUDONYM_BYTES else None
 
 
 async def _look_at_points(connection: AsyncConnection, school: str, found: _Found, word: Word) -> None:

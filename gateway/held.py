@@ -22,6 +22,7 @@ from gateway.clock import unix_ms
 from gateway.intake import read_record, take_in
 from gateway.keeping.stragglers import stragglers
 from gateway.poison import REFUSED, refuses
+from gateway.store.audit_lines import write_line
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
 from gateway.store.store import Store
@@ -38,6 +39,8 @@ _AT_ONCE = 32
 _SHORTEST = 8
 """Hexadecimal digits of a digest that a person must write at least."""
 
+DEED = "decide-held"
+"""What the audit calls it (`gateway.access.deeds`)."""
 Decision = Literal["taken", "refused"]
 
 
@@ -128,12 +131,18 @@ async def look_again(
 
 
 async def accept(
-    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = unix_ms
+    store: Store,
+    beginnings: Iterable[str],
+    *,
+    school: str | None = None,
+    noted: bool = False,
+    now_ms: Callable[[], int] = unix_ms,
 ) -> list[Held]:
     """Take in the records (of one school, or any) whose digests begin so (hexadecimal), all or none, and return them.
 
-    One that conflicts with the gateway's own history is taken in beside it, under a name of its own. Raises
-    `ClassboxError` for a beginning that is none or not only one record's, and for a record that cannot be read.
+    `noted`: write it into the audit (a page does so itself). One that conflicts with the gateway's own history is taken
+    in beside it, under a name of its own. Raises `ClassboxError` for a beginning that is none or not only one record's,
+    and for a record that cannot be read.
     """
 
     async def work(connection: AsyncConnection, found: Sequence[Held]) -> None:
@@ -149,12 +158,19 @@ async def accept(
                 )
             readable.append(read)
         await _take(connection, readable, now_ms())
+        await _note(connection, found, "accept" if noted else None, now_ms())
+        await store.tell_others(connection, [(found[0].lane.school, None, None)])
 
     return await _with_chosen(store, beginnings, work, school)
 
 
 async def refuse(
-    store: Store, beginnings: Iterable[str], *, school: str | None = None, now_ms: Callable[[], int] = unix_ms
+    store: Store,
+    beginnings: Iterable[str],
+    *,
+    school: str | None = None,
+    noted: bool = False,
+    now_ms: Callable[[], int] = unix_ms,
 ) -> list[Held]:
     """Say that the records whose digests begin so count nowhere, and return them. Their bytes stay here.
 
@@ -163,8 +179,15 @@ async def refuse(
 
     async def work(connection: AsyncConnection, found: Sequence[Held]) -> None:
         await _decide(connection, found, "refused", now_ms())
+        await _note(connection, found, "refuse" if noted else None, now_ms())
 
     return await _with_chosen(store, beginnings, work, school)
+
+
+async def _note(connection: AsyncConnection, found: Sequence[Held], what: str | None, now_ms: int) -> None:
+    """Write down that the records of a school were decided; None: whoever asked does it."""
+    if what is not None:
+        await write_line(connection, found[0].lane.school, deed=DEED, at_ms=now_ms, detail=what)
 
 
 async def _with_chosen(

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.access.deeds import Thing
 from gateway.access.people import new_id
+from gateway.store.audit_lines import detail_said
 from gateway.store.store import Store
 from gateway.store.tables.people import audit, office_audit
 from gateway.store.tables.schools import schools
@@ -57,7 +58,7 @@ class Audit:
         """Let a line be written. `deed` is a `Deed` or a word such as `sign-in`; `detail` holds no name."""
         school = thing.school if isinstance(thing.school, str) else None
         written = one_line(written_thing(thing), limit=255)
-        line = Line(self._now_ms(), new_id(), school, person, deed, written, one_line(detail, limit=80))
+        line = Line(self._now_ms(), new_id(), school, person, deed, written, detail_said(detail, person))
         if len(self._waiting) >= _MOST_WAITING:  # the database has been away for long: nothing was shown meanwhile
             _log.error("the audit is full; a line is lost")
             return
@@ -108,11 +109,15 @@ class Audit:
             _log.info("the audit waits: %s", trouble)
 
 
-def written_thing(thing: Thing) -> str:
-    """What a thing is called in the audit: class, assignment, pupil by pseudonym, account by number."""
+def written_thing(thing: Thing, *, seat: int | None = None, item: str | None = None) -> str:
+    """What a thing is called in the audit: class, assignment, pupil by pseudonym, account by number.
+
+    `seat` stands for a pupil whose pseudonym nobody knows.
+    """
     parts = (
         *(("class", thing.class_name if isinstance(thing.class_name, str) else None), ("assignment", thing.assignment)),
         *(("pupil", thing.pupil.hex() if thing.pupil is not None else None), ("person", thing.person)),
+        *(("seat", seat), ("item", item)),
     )
     return " ".join(f"{name}={value}" for name, value in parts if value is not None)
 

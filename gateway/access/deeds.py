@@ -37,7 +37,7 @@ class Deed(StrEnum):
     MANAGE_PEOPLE = "manage-people"
     MANAGE_KEYS = "manage-keys"
     """Keys of a school's programs, and the programs that are told of it."""
-    MANAGE_DISTRICT_KEYS = "manage-district-keys"
+    MANAGE_DISTRICT_KEYS = "district-keys"
     """Keys of programs that read the district's figures."""
     BE_TOLD = "be-told"
     """Name an address that is told when a class has finished."""

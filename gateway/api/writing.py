@@ -180,6 +180,7 @@ class _Writing:
                         status=409,
                     )
                 await keep_classes(connection, self._store.vault, school, after, person=person.id)
+                await self._store.tell_others(connection, [(school, None, None)])
             self._rooms.changes.tell_all()
         return _roster_answer(request, class_changes(after, known), given, kept=wish.keep == "yes")
 
@@ -245,6 +246,7 @@ class _Writing:
             if not await lock_school(connection, school):
                 raise web.HTTPNotFound
             await publish(connection, school, PrintRun(layout=printed.layout, assignment=assignment, roster=None))
+            await self._store.tell_others(connection, [(school, None, None)])
         self._rooms.changes.tell_all()
         return AssignmentMade(assignment.id, printed.layout.sheet)
 
@@ -277,6 +279,7 @@ class _Writing:
                 who=Sayer(viewer.person.name, viewer.person.id),
                 clock=clock,
             )
+            await self._store.tell_others(connection, [(school, wish.assignment, wish.class_name)])
         self._rooms.changes.tell_all()
         return CorrectionMade(done.record is not None, _judged(done.before), _judged(done.after))
 

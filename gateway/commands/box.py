@@ -9,9 +9,12 @@ from typing import BinaryIO
 
 import click
 
+from gateway.access.deeds import Deed
 from gateway.broker import certify, lock_out, locked_out
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
+from gateway.store.audit_lines import write_line
 from gateway.store.down_log import Behind, how_far
 from gateway.store.schools import KnownBox, all_boxes, box_key, not_enrolled, void_box
 from gateway.store.store import Store
@@ -74,8 +77,13 @@ def certificate(school: str, box: str, folder: Path, request: BinaryIO | None, c
     _ = translator(terminal_language()).gettext
 
     async def enrolled(store: Store) -> bool:
-        async with store.reading() as connection:
-            return await box_key(connection, store.vault, school, box) is not None
+        async with store.writing() as connection:
+            if await box_key(connection, store.vault, school, box) is None:
+                return False
+            await write_line(
+                connection, school, deed=Deed.MANAGE_BOXES, at_ms=unix_ms(), thing=f"box={box}", detail="certificate"
+            )
+            return True
 
     if not with_store(config_path, enrolled):
         raise not_enrolled(school, box)
@@ -103,6 +111,9 @@ def revoke(school: str, box: str, config_path: Path | None) -> None:
     async def work(store: Store) -> None:
         async with store.writing() as connection:
             await void_box(connection, store.vault, school, box)
+            await write_line(
+                connection, school, deed=Deed.MANAGE_BOXES, at_ms=unix_ms(), thing=f"box={box}", detail="lock-out"
+            )
 
     with_store(config_path, work)
     told = lock_out(load_config(config_path).data, school, box, now=datetime.now(UTC))

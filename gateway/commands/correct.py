@@ -8,8 +8,12 @@ from pathlib import Path
 import click
 import msgspec
 
+from gateway.access.audit import written_thing
+from gateway.access.deeds import Deed, Thing
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.correcting import TAKEN_BACK, Done, Field, Sayer, correct
+from gateway.store.audit_lines import write_line
 from gateway.store.store import Store
 from homework.corrections import LONGEST_COMMENT, Word
 from homework.errors import UsageError
@@ -63,9 +67,15 @@ def command(
 
     async def work(store: Store) -> Done:
         async with store.writing() as connection:
-            return await correct(
+            done = await correct(
                 connection, store.vault, school, field, word, who=Sayer(who, 0), clock=SystemClock().read()
             )
+            if done.record is not None:
+                thing = written_thing(Thing(school, class_name, assignment, pupil=done.pupil), seat=seat, item=item)
+                at_ms = unix_ms()
+                await write_line(connection, school, deed=Deed.CORRECT, at_ms=at_ms, thing=thing, detail="answer")
+                await store.tell_others(connection, [(school, assignment, class_name)])
+            return done
 
     _ = translator(terminal_language()).gettext
     done = with_store(config_path, work)

@@ -10,8 +10,11 @@ from pathlib import Path
 import click
 import msgspec
 
+from gateway.access.deeds import Deed
 from gateway.audit import AuditLine, audit
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
+from gateway.store.audit_lines import write_line
 from gateway.store.store import Store
 from homework.merging import Judgement
 from homework.results import points
@@ -31,8 +34,10 @@ def command(school: str, as_json: bool, config_path: Path | None) -> None:
     _ = translator(terminal_language()).gettext
 
     async def work(store: Store) -> list[AuditLine]:
-        async with store.reading() as connection:
-            return await audit(connection, store.vault, school)
+        async with store.writing() as connection:  # it names who said what of whom: the line is there, or it is not
+            found = await audit(connection, store.vault, school)
+            await write_line(connection, school, deed=Deed.EXPORT, at_ms=unix_ms(), detail="corrections")
+            return found
 
     found = with_store(config_path, work)
     for one in found:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import click
 
+from gateway.access.audit import written_thing
+from gateway.access.deeds import Deed, Thing
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
+from gateway.store.audit_lines import write_line
 from gateway.store.crops import KeptCrop, list_crops, open_crop
 from gateway.store.schools import school_key
 from gateway.store.store import Store
@@ -60,14 +64,18 @@ def open_command(school: str, capture: str, item: str, *, blank: int, output: Pa
     """
 
     async def work(store: Store) -> bytes | None:
-        names = [one.name for one in await _found(store, school)]
         fitting = [
-            name for name in names if name.capture.hex().startswith(capture.lower()) and name[1:] == (item, blank)
+            one
+            for one in await _found(store, school)
+            if one.name.capture.hex().startswith(capture.lower()) and one.name[1:] == (item, blank)
         ]
         if len(capture) < _SHORTEST or len(fitting) != 1:
             return None
-        async with store.reading() as connection:
-            return await open_crop(connection, store.vault, school, fitting[0])
+        (one,) = fitting
+        thing = written_thing(Thing(school, one.class_name, one.assignment), seat=one.seat, item=item)
+        async with store.writing() as connection:  # the line is there, or the picture is not
+            await write_line(connection, school, deed=Deed.SEE_CROP, at_ms=unix_ms(), thing=thing, detail="open")
+            return await open_crop(connection, store.vault, school, one.name)
 
     picture = with_store(config_path, work)
     if picture is None:

@@ -10,6 +10,8 @@ import click
 import msgspec
 from sqlalchemy import func, select
 
+from gateway.access.deeds import Deed
+from gateway.clock import unix_ms
 from gateway.commands.archive import archive_command, archives_command, tidy_command
 from gateway.commands.forget import forget_command, readmit_command
 from gateway.commands.options import config_option, with_store
@@ -17,6 +19,7 @@ from gateway.commands.unpack import export_pupil_command, unpack_command
 from gateway.config import load_config
 from gateway.keys import KEY_FILE_NAME
 from gateway.reports.check import check_summaries
+from gateway.store.audit_lines import write_line
 from gateway.store.backup import back_up, restore
 from gateway.store.check import CheckResult, check
 from gateway.store.dumps import dump, is_server, play_in
@@ -63,7 +66,12 @@ def check_command(as_json: bool, summaries: bool, config_path: Path | None) -> N
             if not summaries:
                 return result
             looked = await check_summaries(connection, store.vault)
-            return msgspec.structs.replace(result, faults=(*result.faults, *looked.faults))
+            return msgspec.structs.replace(
+                result,
+                faults=(*result.faults, *looked.faults),
+                summaries=looked.summaries,
+                waiting=looked.waiting,
+            )
 
     result = with_store(config_path, work)
     if as_json:
@@ -76,6 +84,14 @@ def check_command(as_json: bool, summaries: bool, config_path: Path | None) -> N
                 pages=result.pages, counted=result.counted, faults=len(result.faults)
             )
         )
+        if summaries:
+            print(
+                _("{summaries} summaries, {waiting} of them older than their sheets and class lists.").format(
+                    summaries=result.summaries, waiting=result.waiting
+                )
+            )
+        if result.waiting:
+            print(_("A running gateway makes those anew within minutes. If they stay, it does not run."))
     sys.exit(1 if result.faults else 0)
 
 
@@ -86,6 +102,7 @@ def result_fields(result: CheckResult) -> dict[str, object]:
         "pages": result.pages,
         "counted": result.counted,
         "faults": list(result.faults),
+        **({} if result.waiting is None else {"summaries": result.summaries, "waiting": result.waiting}),
     }
 
 
@@ -101,7 +118,7 @@ def backup_command(to: Path, config_path: Path | None) -> None:
     _ = translator(terminal_language()).gettext
     config = load_config(config_path)
     (dump if is_server(config.store_url) else back_up)(config, to)
-    with_store(config_path, Store.move_on)  # so that this copy, put back by hand, is known for an old one
+    with_store(config_path, _copied)
     print(_("Copied to {path}. Keep {key} as well, in another place.").format(path=to, key=config.data / KEY_FILE_NAME))
 
 
@@ -121,7 +138,7 @@ def restore_command(source: Path, config_path: Path | None) -> None:
     else:
         before = restore(config, source)
     # Opened at once: so that an old schema, or a copy of a newer program, shows now and not at the next start.
-    boxes = with_store(config_path, _count_boxes)
+    boxes = with_store(config_path, _put_back)
     if before is not None:
         print(_("What was there before lies in {path}.").format(path=before))
     print(
@@ -138,6 +155,13 @@ def restore_command(source: Path, config_path: Path | None) -> None:
     )
 
 
-async def _count_boxes(store: Store) -> int:
-    async with store.reading() as connection:
+async def _copied(store: Store) -> None:
+    await store.move_on()  # so that this copy, put back by hand, is known for an old one
+    async with store.writing() as connection:
+        await write_line(connection, None, deed=Deed.EXPORT, at_ms=unix_ms(), detail="backup")
+
+
+async def _put_back(store: Store) -> int:
+    async with store.writing() as connection:
+        await write_line(connection, None, deed="restore", at_ms=unix_ms())
         return int((await connection.execute(select(func.count()).select_from(boxes))).scalar_one())

@@ -42,8 +42,7 @@ def forget_command(school: str, pupil: str, yes: bool, config_path: Path | None)
                     school=school,
                 )
             gone = await forget(connection, store.vault, school, alias, now_ms=unix_ms())
-            places = [(school, assignment, class_name) for assignment, class_name in gone.touched]
-            await store.tell_others(connection, places)
+            await store.tell_others(connection, None)  # the class list is another, too: every page may say so
         return gone, await clean_archives(store, school)
 
     gone, unread = with_store(config_path, work)

@@ -57,7 +57,7 @@ def accept_command(names: tuple[str, ...], config_path: Path | None) -> None:
     Example: classgate held accept 3f2a91c07d1e
     """
     _ = translator(terminal_language()).gettext
-    found = with_store(config_path, lambda store: accept(store, names))
+    found = with_store(config_path, lambda store: accept(store, names, noted=True))
     print(_("Taken in: {count}.").format(count=len(found)))
 
 
@@ -70,7 +70,7 @@ def refuse_command(names: tuple[str, ...], config_path: Path | None) -> None:
     Example: classgate held refuse 3f2a91c07d1e
     """
     _ = translator(terminal_language()).gettext
-    found = with_store(config_path, lambda store: refuse(store, names))
+    found = with_store(config_path, lambda store: refuse(store, names, noted=True))
     print(_("Refused: {count}.").format(count=len(found)))
 
 

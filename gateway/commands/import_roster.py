@@ -8,9 +8,12 @@ from pathlib import Path
 
 import click
 
+from gateway.access.deeds import Deed
 from gateway.access.person import ANYBODY
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.rosters import ClassChange, Given, Wish, class_changes, given_to_command
+from gateway.store.audit_lines import write_line
 from gateway.store.class_lists import Kept, keep_classes, whole_roster
 from gateway.store.dialect import lock_school
 from gateway.store.store import Store
@@ -55,6 +58,8 @@ def command(file: Path, school: str, from_school: str, dry_run: bool, config_pat
             kept = Kept(0, 0)
             if not dry_run:
                 kept = await keep_classes(connection, store.vault, school, after, person=ANYBODY)
+                await write_line(connection, school, deed=Deed.EDIT_ROSTER, at_ms=unix_ms(), detail="keep")
+                await store.tell_others(connection, None)
             return given, changed, kept
 
     given, changed, kept = with_store(config_path, work)

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import click
 
+from gateway.access.audit import written_thing
+from gateway.access.deeds import Deed, Thing
 from gateway.access.person import ANYBODY
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.rosters import Wish
+from gateway.store.audit_lines import write_line
 from gateway.store.class_lists import keep_classes, whole_roster
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish
@@ -47,6 +51,10 @@ def command(school: str, what: Path, config_path: Path | None) -> None:
                 known = await whole_roster(connection, store.vault, school)
                 after = Wish(run.roster.pupils).after(known)
                 documents += (await keep_classes(connection, store.vault, school, after, person=ANYBODY)).documents
+            if documents:
+                thing = written_thing(Thing(school, assignment=run.layout.assignment))
+                await write_line(connection, school, deed=Deed.ASSIGN, at_ms=unix_ms(), thing=thing, detail="load")
+                await store.tell_others(connection, None)
             return documents
 
     new = with_store(config_path, work)

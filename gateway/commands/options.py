@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from gateway.config import load_config
+from gateway.store.audit_lines import at_the_terminal
 from gateway.store.store import Store, open_store
 
 T = TypeVar("T")
@@ -28,9 +29,10 @@ def config_option(function: F) -> F:
 
 
 def with_store(config_path: Path | None, work: Callable[[Store], Awaitable[T]]) -> T:
-    """Open the store of a configuration, do the work, close it."""
+    """Open the store of a configuration, do the work, close it. What it writes into the audit says who sits here."""
 
     async def run() -> T:
+        at_the_terminal()
         async with open_store(load_config(config_path)) as store:
             return await work(store)
 

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import click
 
+from gateway.access.audit import written_thing
+from gateway.access.deeds import Deed, Thing
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.reports.class_report import SchoolReport, class_report
 from gateway.reports.export import report_to_csv, report_to_json, signs_of
+from gateway.store.audit_lines import write_line
 from gateway.store.reading import ReportLine, report_lines
 from gateway.store.schools import school_ids
 from gateway.store.store import Store
@@ -56,7 +60,15 @@ def command(
             places = await school_ids(connection) if school is None else (school,)
             lines = [line for one in places for line in await report_lines(connection, one, {class_name})]
             line = _chosen(lines, class_name, assignment)
-            return await class_report(connection, store.vault, line.school, line.class_name, line.assignment)
+            found = await class_report(connection, store.vault, line.school, line.class_name, line.assignment)
+        kind = "xlsx" if workbook is not None else form
+        deed = Deed.SEE_CLASS if kind is None else Deed.EXPORT
+        thing = written_thing(Thing(line.school, line.class_name, line.assignment))
+        async with store.writing() as connection:
+            await write_line(
+                connection, line.school, deed=deed, at_ms=unix_ms(), thing=thing, detail=f".{kind}" if kind else ""
+            )
+        return found
 
     report = with_store(config_path, work)
     translate = translator(terminal_language()).gettext

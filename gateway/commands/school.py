@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from gateway.access.deeds import Deed
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
+from gateway.store.audit_lines import write_line
 from gateway.store.schools import add_school, checked_title, enrol_box, school_ids, school_key, set_title
 from gateway.store.store import Store
 from provisioning.identity import Identity
@@ -37,6 +40,7 @@ def add(school: str, title: str, config_path: Path | None) -> None:
     async def work(store: Store) -> None:
         async with store.writing() as connection:
             await add_school(connection, store.vault, school, title=checked_title(title))
+            await write_line(connection, school, deed="school", at_ms=unix_ms(), detail="add")
 
     with_store(config_path, work)
     print(_("Added the school {school}.").format(school=school))
@@ -56,6 +60,7 @@ def rename(school: str, title: str, config_path: Path | None) -> None:
     async def work(store: Store) -> None:
         async with store.writing() as connection:
             await set_title(connection, store.vault, school, title)
+            await write_line(connection, school, deed="school", at_ms=unix_ms(), detail="rename")
 
     with_store(config_path, work)
     print(_("{school} is called “{title}” now.").format(school=school, title=title))
@@ -92,6 +97,9 @@ def enrol(school: str, box: str, broker: str, config_path: Path | None) -> None:
         async with store.writing() as connection:
             key = await school_key(connection, store.vault, school)
             box_key = await enrol_box(connection, store.vault, school, box)
+            await write_line(
+                connection, school, deed=Deed.MANAGE_BOXES, at_ms=unix_ms(), thing=f"box={box}", detail="enrol"
+            )
             # Inside the transaction: an address that is none must not void the box's key.
             return enrolment_code(Identity(school=school, box=box, school_key=key, box_key=box_key, broker_url=broker))
 

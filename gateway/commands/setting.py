@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
+from gateway.store.audit_lines import write_line
 from gateway.store.dialect import lock_school
 from gateway.store.documents import publish_settings
 from gateway.store.schools import school_key
@@ -47,7 +49,11 @@ def report(school: str, grades: tuple[str, ...] | None, config_path: Path | None
         async with store.writing() as connection:
             if not await lock_school(connection, school):
                 await school_key(connection, store.vault, school)
-            return await publish_settings(connection, school, settings)
+            new = await publish_settings(connection, school, settings)
+            if new:
+                await write_line(connection, school, deed="setting", at_ms=unix_ms(), detail="report")
+                await store.tell_others(connection, None)
+            return new
 
     new = with_store(config_path, work)
     print(_("Goes to the boxes of {school}.").format(school=school) if new else _("The boxes have it so already."))

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import click
 
+from gateway.access.deeds import Deed
+from gateway.clock import unix_ms
 from gateway.commands.options import config_option, with_store
 from gateway.ingest import StoreIngest
 from gateway.stick import Taken, register_stick, take_stick
+from gateway.store.audit_lines import write_line
 from gateway.store.store import Store
 from homework.errors import ClassboxError
 from ui.language import terminal_language, translator
@@ -69,6 +72,8 @@ def register(stick: Path, school: str, config_path: Path | None) -> None:
 
     async def work(store: Store) -> None:
         await register_stick(store, stick, school)
+        async with store.writing() as connection:
+            await write_line(connection, school, deed=Deed.MANAGE_BOXES, at_ms=unix_ms(), detail="stick")
 
     with_store(config_path, work)
     print(_("The stick is {school}'s now. Its boxes serve it when it is put in.").format(school=school))

@@ -43,8 +43,10 @@ def unpack_command(school: str, month: int | None, everything: bool, to: Path | 
     _ = translator(terminal_language()).gettext
 
     async def work(store: Store) -> int:
-        async with store.reading() as connection:
+        async with store.writing() as connection:  # before the first row of it
             await school_key(connection, store.vault, school)  # there is such a school
+            await write_line(connection, school, deed="export", at_ms=unix_ms(), detail="answers.csv")
+        async with store.reading() as connection:
             pieces = page_items(connection, school, month=month, everything=everything)
             if to is None:
                 sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]

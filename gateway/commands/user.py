@@ -308,7 +308,7 @@ async def _grant(connection: AsyncConnection, store: Store, wanted: _Wanted, now
 
 async def _note(store: Store, school: str | None, person: int, detail: str) -> None:
     audit = Audit(store, now_ms=unix_ms)
-    audit.note(ANYBODY, Deed.MANAGE_PEOPLE, Thing(school=school, person=person), f"classgate: {detail}")
+    audit.note(ANYBODY, Deed.MANAGE_PEOPLE, Thing(school=school, person=person), detail)
     await audit.flush()
 
 

@@ -238,16 +238,16 @@ class SummaryWorker:
         """Find what nobody said: homework that is over, and schools of which something has changed."""
         now_s = time.monotonic()
         if now_s - self._looked_s >= self._look_s:
+            self._looked_s = now_s
             async with self._store.reading() as connection:
                 self._at_once(await overdue(connection, self._now_ms() - CLOSED_AFTER_MS))
-            self._looked_s = now_s
         if now_s - self._swept_s >= self._sweep_s:
+            self._swept_s = now_s  # before the look: what is told meanwhile may be newer than what it sees
             async with self._store.reading() as connection:
                 found = await changed_schools(connection, self._known)
             self._schools |= found
             for school in found:
                 self._school_looked_s.pop(school, None)
-            self._swept_s = now_s
 
     async def _look_through(self, school: str, *, was_anothers: bool) -> None:
         """Find a school's summaries that are older than what they are of. What another has done meanwhile is done."""

@@ -22,12 +22,17 @@ _Place = TypeVar("_Place", bound=tuple[object, ...])
 
 
 class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at, and in words what does not agree."""
+    """What was looked at, and in words what does not agree.
+
+    `waiting` are the summaries that are older than what they are of; where none were looked at, they are None.
+    """
 
     schools: int
     pages: int
     counted: int
     faults: tuple[str, ...]
+    summaries: int | None = None
+    waiting: int | None = None
 
 
 async def check(connection: AsyncConnection) -> CheckResult:

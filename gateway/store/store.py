@@ -48,6 +48,8 @@ class Store:
         """The folder of what does not lie in the database: the key file, the authority for boxes' certificates."""
         self.name = secrets.token_hex(8)
         """Of this gateway, among those on one server."""
+        self.takes_in = False
+        """Whether this program takes in what boxes send: of those on one SQLite file the one that makes the sums."""
         self.incarnation = b""
         self.on_trouble: Callable[[StoreTrouble | None], None] = lambda _: None
 
@@ -116,19 +118,17 @@ class Store:
             if clears:
                 self.on_trouble(None)
 
-    async def tell_others(self, connection: AsyncConnection, places: Collection[Place]) -> None:
-        """With the commit, let the pages of other gateways know which reports have changed."""
-        await tell_others(connection, places, sender=self.name)
+    async def tell_others(self, connection: AsyncConnection, places: Collection[Place] | None) -> None:
+        """With the commit, let other programs know which reports have changed; None when it may be any."""
+        if self.on_a_server or not self.takes_in:  # it would be the only one to read what it says there with each batch
+            await tell_others(connection, places, sender=self.name)
 
-    async def hear_others(self, tell: Callable[[list[Place] | None], None], *, own: bool = True) -> None:
-        """Tell what other programs have changed until cancelled; None when it may be anything.
-
-        `own`: this program takes in by itself. On SQLite nobody else does then.
-        """
+    async def hear_others(self, tell: Callable[[list[Place] | None], None]) -> None:
+        """Tell what other programs have changed until cancelled; None when it may be anything."""
         if self.on_a_server:
             await hear_others(self._engine, tell, me=self.name)
-        elif not own:
-            await watch_others(self._engine, tell)
+        else:
+            await watch_others(self._engine, tell, me=self.name, reads=self.takes_in)
 
     async def keep_months(self) -> None:
         """Make the places of the months ahead, day by day, until cancelled."""

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from gateway.access.person import Role
+from gateway.store.audit_lines import who_at_terminal
 from gateway.web.people_words import DEEDS, ROLES, THINGS, subject_words
 from homework.wording import Translate
 
@@ -26,7 +27,16 @@ DONE: Mapping[tuple[str, str], str] = {
     ("correct", "marks"): "A mark turned",
     ("correct", "comment"): "Comment on a pupil written",
     ("correct", "corrections"): "Answers corrected by a program",
+    ("correct", "answer"): "An answer corrected",
+    ("see-crop", "open"): "Picture of an answer written to a file",
+    ("export", ".json"): "Class report taken along as JSON",
+    ("export", "corrections"): "List of all corrections taken along",
+    ("export", "backup"): "Copy of the database made",
+    ("setting", "report"): "How reports are wanted changed",
+    ("school", "add"): "School added",
+    ("school", "rename"): "School renamed",
     ("assign", "new"): "Homework made",
+    ("assign", "load"): "Worksheets given to the boxes",
     ("assign", "edit"): "Homework changed",
     ("assign", "worksheets.pdf"): "Worksheets printed",
     ("assign", "answers.pdf"): "Answers of a worksheet printed",
@@ -44,11 +54,15 @@ DONE: Mapping[tuple[str, str], str] = {
     ("edit-roster", "past"): "Earlier class list looked at",
     ("manage-boxes", "enrol"): "Code for a box made",
     ("manage-boxes", "lock-out"): "Box locked out",
+    ("manage-boxes", "certificate"): "Certificate for a box made",
+    ("manage-boxes", "stick"): "Memory stick made the school's",
+    ("decide-held", "accept"): "Held records taken in",
+    ("decide-held", "refuse"): "Held records refused",
     ("manage-keys", "keys"): "Key for a program made",
     ("manage-keys", "told"): "Address to be told named",
     ("manage-keys", "end"): "Key or address of a program taken away",
-    ("manage-district-keys", "keys"): "Key for a program made",
-    ("manage-district-keys", "end"): "Key or address of a program taken away",
+    ("district-keys", "keys"): "Key for a program made",
+    ("district-keys", "end"): "Key or address of a program taken away",
     ("manage-people", "invite"): "Link to an account made",
     ("manage-people", "reset"): "Link to a new password made",
     ("manage-people", "close"): "Account closed",
@@ -87,13 +101,12 @@ COUNTED: Mapping[str, str] = {
 }
 """Deeds whose detail says of how many records."""
 _COUNT = re.compile(r"(?:pages|records|rows)=([0-9]{1,15})")
-_AT_THE_TERMINAL = "classgate: "
 REFUSED = "refused"
 
 
 def deed_words(deed: str, detail: str, _: Translate) -> str:
     """What was done. A detail that has no words of its own (of a newer version) leaves the deed's."""
-    detail = detail.removeprefix(_AT_THE_TERMINAL)
+    _user, detail = who_at_terminal(detail)
     known = DONE.get((deed, detail))
     if known is not None:
         return _(known)
@@ -109,7 +122,7 @@ def thing_words(parts: Mapping[str, str], called: Mapping[str, Callable[[str], s
     """To what, from the widest to the narrowest. `called` says what a thing of each kind is called."""
     said = []
     for name, value in parts.items():
-        if name == "class" and "pupil" in parts:
+        if name in ("class", "seat") and "pupil" in parts:
             continue  # the pupil's words say it
         words = called[name](value) if name in called else value
         said.append(words if name in ("class", "pupil") and words else f"{_(THINGS[name])} {words or '–'}")

@@ -37,7 +37,7 @@ DEEDS = {
     "manage-people": "People changed",
     "manage-boxes": "Boxes changed",
     "manage-keys": "Programs changed",
-    "manage-district-keys": "Programs of the district changed",
+    "district-keys": "Programs of the district changed",
     "be-told": "Programs that are told changed",
     "decide-held": "Decided a held record",
     "own-account": "Own account",
@@ -46,6 +46,9 @@ DEEDS = {
     "readmit": "Let an erased pupil in again",
     "came-erased": "Sheets of an erased pupil came",
     "archive": "Archived a month",
+    "setting": "How reports are wanted changed",
+    "school": "School changed",
+    "restore": "Database put back from a copy",
 }
 THINGS = {
     "school": "School",
@@ -54,6 +57,9 @@ THINGS = {
     "pupil": "Pupil",
     "person": "Account",
     "month": "Month",
+    "seat": "Seat",
+    "item": "Item",
+    "box": "Box",
 }
 
 

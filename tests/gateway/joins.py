@@ -15,7 +15,7 @@ from gateway.store.schema import metadata
 KEY = "school_id"
 WIDE = {
     *("gateway_identity", "leases", "people", "sessions", "known_devices", "links", "sign_ons", "recovery_codes"),
-    *("wrong_tries", "offices", "office_audit", "office_tokens"),
+    *("wrong_tries", "offices", "office_audit", "office_tokens", "told"),
 }
 """Tables of the gateways themselves and of the people of all schools: on Citus they are local or reference tables."""
 SHARDED = {table.name for table in metadata.sorted_tables} - WIDE

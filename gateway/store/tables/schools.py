@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
     text,
 )
 
@@ -33,6 +34,14 @@ leases = Table(
     Column("holder", String(32), nullable=False),
     Column("until_ms", BigInteger, nullable=False),  # by the database's clock
 )
+
+told = Table(
+    "told",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # SQLite counts it up by itself
+    Column("body", Text, nullable=False),  # see `gateway.store.news`
+)
+"""What programs on one SQLite file tell one another, the newest of it. On a server it stays empty: that has NOTIFY."""
 
 schools = Table(
     "schools",

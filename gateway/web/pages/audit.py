@@ -18,6 +18,7 @@ from gateway.access.person import ANYBODY
 from gateway.access.program_keys import keys_of
 from gateway.access.rules import names_for
 from gateway.reports.periods import start_ms
+from gateway.store.audit_lines import who_at_terminal
 from gateway.store.reading import assignments_named
 from gateway.store.schools import pupils_named, school_titles
 from gateway.web.audit_words import REFUSED, deed_words, thing_words
@@ -30,7 +31,8 @@ from ui.language import translator
 from ui.pages import language_of, render
 
 _A_PAGE = 100
-_PART = re.compile(r"(school|class|assignment|pupil|person|month)=(.*?)(?= (?:class|assignment|pupil|person)=|$)")
+_PARTS = "school|class|assignment|pupil|person|month|seat|item|box"
+_PART = re.compile(rf"({_PARTS})=(.*?)(?= (?:{_PARTS})=|$)")
 _PUPIL = re.compile(f"[0-9a-f]{{{2 * PSEUDONYM_BYTES}}}")
 
 
@@ -132,7 +134,7 @@ class _Audit:
         return [
             _Shown(
                 when=time_words(line.at_ms),
-                who=_called(who, programs, line.person, words),
+                who=_who(line, who, programs, words),
                 person=str(line.person),
                 deed=deed_words(line.deed, line.detail, words),
                 thing=thing_words(part, called, words),
@@ -170,6 +172,13 @@ def _before(request: web.Request) -> tuple[int, int] | None:
 
 def _parts(thing: str) -> dict[str, str]:
     return {found[1]: found[2] for found in _PART.finditer(thing)}
+
+
+def _who(line: Line, who: dict[int, Account], programs: dict[int, str], _: Translate) -> str:
+    user, _detail = who_at_terminal(line.detail)
+    if user is None or line.person != ANYBODY:
+        return _called(who, programs, line.person, _)
+    return _("At the terminal: {user}").format(user=user) if user else _("At the terminal")
 
 
 def _called(who: dict[int, Account], programs: dict[int, str], number: int, _: Translate) -> str:

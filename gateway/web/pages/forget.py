@@ -60,9 +60,8 @@ class _Forgetting:
                     raise UsageError("That is not what was to be typed. Nothing was erased.", remedy="Type it exactly.")
                 person = person_of(request).id
                 now_ms = unix_ms()
-                gone = await forget(connection, self._store.vault, school, alias, now_ms=now_ms, person=person)
-                places = [(school, assignment, class_name) for assignment, class_name in gone.touched]
-                await self._store.tell_others(connection, places)
+                await forget(connection, self._store.vault, school, alias, now_ms=now_ms, person=person)
+                await self._store.tell_others(connection, None)
         except ClassboxError as refused:
             return await self._page(request, refused)
         request[NOTED] = True  # in the transaction itself

@@ -230,6 +230,7 @@ class _HomeworkPages:
         async with self._store.writing() as connection:
             await lock_school(connection, school)
             await publish(connection, school, run)
+            await self._store.tell_others(connection, [(school, None, None)])
         self._rooms.changes.tell_all()  # answers that were changed judge what was corrected
 
     async def _page(self, request: web.Request, refused: ClassboxError | None = None) -> web.Response:

@@ -6,12 +6,15 @@ import re
 
 from aiohttp import web
 
-from gateway.access.deeds import Deed
-from gateway.access.request_keys import THING
+from gateway.access.audit import written_thing
+from gateway.access.deeds import Deed, Thing
+from gateway.access.request_keys import NOTED, THING
+from gateway.clock import unix_ms
 from gateway.correcting import Field, Sayer, correct
 from gateway.ingest import Changed
 from gateway.reports.class_report import SchoolReport
 from gateway.reviewing import split
+from gateway.store.audit_lines import write_line
 from gateway.store.crops import CropName, crops_of
 from gateway.web.asking import may_here, person_of
 from gateway.web.found import address_of, crop_address, item_addresses, pupil_addresses, report_found
@@ -74,6 +77,15 @@ def add_items(rooms: Rooms) -> None:
         async with store.writing() as connection:
             done = await correct(connection, store.vault, school, field, word, who=who, clock=clock)
             await store.tell_others(connection, changed)
+            if done.record is not None:
+                thing = written_thing(
+                    Thing(school, class_name, assignment, pupil=done.pupil), seat=field.seat, item=field.place[0]
+                )
+                at_ms = unix_ms()
+                await write_line(
+                    connection, school, deed=Deed.CORRECT, person=person.id, at_ms=at_ms, thing=thing, detail="marks"
+                )
+        request[NOTED] = True  # in the transaction itself, with the item and whose answer it is
         rooms.changes.tell(changed)
         order = done.record.order if done.record is not None else None
         raise web.HTTPSeeOther(_item_path(request) + (f"?did={order}-{order}" if order is not None else ""))

@@ -176,6 +176,7 @@ class _Rosters:
         _refuse_others(request, after)
         school, person = request.match_info["school"], person_of(request).id
         await keep_classes(connection, self._store.vault, school, after, person=person)
+        await self._store.tell_others(connection, [(school, None, None)])
 
     async def _page(
         self, request: web.Request, fields: Mapping[str, str] | None = None, refused: ClassboxError | None = None

@@ -72,6 +72,26 @@ async def test_lines_are_words_and_name_pupils_homework_and_programs(there: Town
     assert "#1" in await text_of(there, "strong", f"/audit?school={OWN}"), "an administrator reads no child's name"
 
 
+async def test_a_mark_that_was_turned_names_the_item_and_the_pupil_to_those_who_may_know(there: Town) -> None:
+    marks = [f"{REPORTS}/items/{ASSIGNMENT.items[2].id}/marks"] * 2
+    for path, mark in zip(marks, ("2:1:no", "2:1:yes"), strict=True):
+        assert await there.status("whole", path, "POST", data={"mark": mark}) == 303
+    head, other = await text_of(there, "head", "/audit"), await text_of(there, "strong", f"/audit?school={OWN}")
+    for page, whose in ((head, "3-1 学生02"), (other, "#2")):
+        assert f"题号 {ASSIGNMENT.items[2].id}" in page
+        assert whose in page
+    assert "学生02" not in other
+
+
+async def test_boxes_and_records_are_called_as_in_the_menu(there: Town) -> None:
+    there.access.audit.note(there.ids["strong"], Deed.DECIDE_HELD, Thing(OWN), "of a newer version")
+    there.access.audit.note(there.ids["strong"], Deed.MANAGE_BOXES, Thing(OWN), "of a newer version")
+    page = await text_of(there, "head", "/audit")
+    menu = [translator("zh-CN").gettext(words) for words in ("Boxes", "Held records")]
+    assert menu == ["盒子", "待处理记录"]
+    assert [word for word in menu if word not in page] == []
+
+
 async def test_what_one_person_did_or_what_was_done_on_a_day_is_found(there: Town, clock: Clock) -> None:
     clock.pass_hours(-48)
     there.access.audit.note(there.ids["whole"], Deed.CORRECT, Thing(OWN, CLASS, "by-whole"))
