@@ -36,6 +36,8 @@ from sync.records import Record
 _log = logging.getLogger(__name__)
 _AT_ONCE = 32
 """Records of one transaction; of the largest that is 32 MiB in memory."""
+_HEAD_BYTES = 4
+"""A record is an array that begins with its kind: one or three bytes, and a small number."""
 _SHORTEST = 8
 """Hexadecimal digits of a digest that a person must write at least."""
 
@@ -54,6 +56,21 @@ class Held(NamedTuple):
     reason: str
     received_ms: int
     decision: Decision | None
+    kind: int | None = None
+    """Of the record, as its first bytes say; None where they say none."""
+
+
+class StillUnreadableError(ClassboxError):
+    """A record that was to be taken in and cannot be read. `reason` says why, as `Held` does."""
+
+    def __init__(self, one: Held, why: WireError) -> None:
+        super().__init__(
+            "The record {digest} cannot be taken in: {reason}",
+            remedy="Update Classbox and accept it again, or refuse it.",
+            digest=one.digest.hex()[:12],
+            reason=why.message,
+        )
+        self.held, self.reason = one, why.message
 
 
 class _Readable(NamedTuple):
@@ -150,12 +167,7 @@ async def accept(
         for one in found:
             read = await _read(connection, one)
             if isinstance(read, WireError):
-                raise ClassboxError(
-                    "The record {digest} cannot be taken in: {reason}",
-                    remedy="Update Classbox and accept it again, or refuse it.",
-                    digest=one.digest.hex()[:12],
-                    reason=read.message,
-                )
+                raise StillUnreadableError(one, read)
             readable.append(read)
         await _take(connection, readable, now_ms())
         await _note(connection, found, "accept" if noted else None, now_ms())
@@ -332,11 +344,17 @@ def _is(one: Held) -> ColumnElement[bool]:
     )
 
 
+def _kind(first: bytes) -> int | None:
+    place = 3 if first.startswith(b"\xdc") else 1
+    return first[place] if place < len(first) and first[place] < 128 else None
+
+
 async def _select(connection: AsyncConnection, *where: ColumnElement[bool], limit: int | None = None) -> list[Held]:
     columns = held_records.c
     order = (columns.received_ms, columns.school_id, columns.box_id, columns.epoch, columns.lane, columns.seq)
     shown = [c for c in columns if c is not columns.payload]
-    query = select(*shown, func.length(columns.payload).label("size"))
+    first = func.substr(columns.payload, 1, _HEAD_BYTES).label("first")
+    query = select(*shown, func.length(columns.payload).label("size"), first)
     found = await connection.execute(query.where(*where).order_by(*order).limit(limit))
     return [
         Held(
@@ -347,6 +365,7 @@ async def _select(connection: AsyncConnection, *where: ColumnElement[bool], limi
             reason=r.reason,
             received_ms=r.received_ms,
             decision=r.decision,
+            kind=_kind(bytes(r.first)),
         )
         for r in found
     ]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.boxes import BoxFacts
 from gateway.held import Held
-from gateway.keeping.stragglers import month_of_reason
-from gateway.poison import REFUSED
-from gateway.store.lanes import ANOTHER_HISTORY
+from gateway.web.held_words import held_words
 from gateway.web.roster_view import moment
 from homework.wording import Translate, counted
 from sync.clock import ClockQuality
@@ -20,7 +17,6 @@ _DAY_MS = 86_400_000
 _QUIET_AFTER_MS = 3 * _DAY_MS
 """A weekend is no reason to look."""
 _LITTLE_MB = 2048
-_FUTURE = re.compile(r"is of version (\d+), newer")
 
 
 class BoxView(NamedTuple):
@@ -82,7 +78,7 @@ def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
     decisions = {"taken": _("taken in"), "refused": _("refused"), None: ""}
     views = []
     for one in found:
-        why, remedy, detail = _reason(one.reason, _)
+        words = held_words(one.reason, one.kind, _)
         name = one.digest.hex()
         views.append(
             HeldView(
@@ -93,39 +89,13 @@ def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
                     kind=kinds[one.lane.lane], number=one.seq, size=one.size
                 ),
                 when=moment(one.received_ms),
-                why=why,
-                remedy=remedy,
+                why=words.why,
+                remedy=words.remedy,
                 decision=decisions[one.decision],
-                detail=detail,
+                detail=words.detail,
             )
         )
     return views
-
-
-def _reason(reason: str, _: Translate) -> tuple[str, str, str]:
-    """Why it is held, what to do, and what a technician may want to know beside."""
-    if (newer := _FUTURE.search(reason)) is not None:
-        return (
-            _("A newer version of the box sent it ({version}).").format(version=newer[1]),
-            _("Update Classbox here; then it is taken in by itself."),
-            "",
-        )
-    if reason == REFUSED:
-        return _("The database refused it."), _("Tell whoever looks after this machine; the box keeps it."), ""
-    if reason == ANOTHER_HISTORY:
-        return (
-            _("It is another than what is here under its number."),
-            _("The box sends it again by itself. Take it in only when the box is gone for good."),
-            "",
-        )
-    if (month := month_of_reason(reason)) is not None:
-        return (
-            _("It belongs to the archive of {month}.").format(month=month),
-            _("It counts nowhere any more. When you have seen it, refuse it: the box keeps it until then."),
-            "",
-        )
-    what = reason.removeprefix("The record cannot be read: ")
-    return _("It is damaged, or not as this version knows it."), _("Take it in after an update, or refuse it."), what
 
 
 def _box_view(one: BoxFacts, now_ms: int, _: Translate) -> BoxView:

@@ -88,9 +88,11 @@ async def test_one_that_still_cannot_be_read_stays_and_refusing_is_asked_about(
     chinese = await office.get(HELD, **{"Accept-Language": "zh-CN"})
     line = chinese.partition(name)[2].partition("</li>")[0]
     assert "Expected" not in line.partition("<details")[0], "the reader's own words first"
-    assert "内容损坏" in line
+    assert "记录不完整，缺少内容。" in line
     assert "Expected `array`" in line.partition("详情")[2], "and for a technician what the program said"
-    assert "cannot be taken in" in await office.post(HELD, {"record": name, "do": "accept"}, status=400)
+    assert "Nothing was taken in. It is cut short" in await office.post(
+        HELD, {"record": name, "do": "accept"}, status=400
+    )
     question = await office.post(HELD, {"record": name, "do": "refuse"})
     assert "Refuse 1 records?" in question
     assert name in await office.get(HELD)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from aiohttp import web
 
 from gateway.access.deeds import Deed
-from gateway.held import accept, held_of_school, refuse
+from gateway.held import StillUnreadableError, accept, held_of_school, refuse
 from gateway.store.schools import school_key
 from gateway.web.box_view import held_views
+from gateway.web.held_words import held_words
 from gateway.web.office import office_address, render_office
 from gateway.web.rooms import Rooms
 from homework.errors import ClassboxError
+from homework.wording import Translate
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of
 from ui.sent import sent_fields
@@ -38,7 +41,7 @@ class _HeldRecords:
     async def decide(self, request: web.Request) -> web.StreamResponse:
         """Take the ticked ones in, all or none; or refuse them, after a question."""
         school = request.match_info["school"]
-        post = await request.post()
+        post = await sent_form(request)
         chosen = [str(name) for name in post.getall("record", ())][:_AT_MOST]
         if not chosen:
             return await self._page(request)
@@ -79,8 +82,15 @@ class _HeldRecords:
             most=_AT_MOST,
             taken=_number(request, "taken"),
             refused_count=_number(request, "refused"),
-            refused=refused.said(words) if refused is not None else None,
+            refused=_said(refused, words) if refused is not None else None,
         )
+
+
+def _said(refused: ClassboxError, _: Translate) -> tuple[str, str]:
+    if not isinstance(refused, StillUnreadableError):
+        return refused.said(_)
+    words = held_words(refused.reason, refused.held.kind, _)
+    return _("Nothing was taken in.") + " " + words.why, words.remedy
 
 
 def _number(request: web.Request, name: str) -> int:
