@@ -5,7 +5,9 @@ A program makes its web application with `page_application`, adds its routes, an
 
 from __future__ import annotations
 
+import logging
 import re
+import secrets
 import zlib
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -23,6 +25,7 @@ from ui.assets import SHARED, address_in, served_from
 from ui.forms import most_of
 from ui.language import LANGUAGES, choose_language, translator
 
+_log = logging.getLogger(__name__)
 LANGUAGE_COOKIE = "language"
 _MOST_WORDS = 5_000
 _PACKED_FROM = 500
@@ -49,6 +52,8 @@ SECURITY_HEADERS = {
 SIGNED: Final[web.RequestKey[Any]] = web.RequestKey("signed", object)
 """Who is signed in, as the program's pages show it; not there for anybody else."""
 _TEMPLATES = web.AppKey("templates", dict[str, jinja2.Environment])
+_BEGUN = web.RequestKey("begun", bool)
+"""The answer has begun to go out: nothing else can be said any more."""
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -178,10 +183,35 @@ async def _with_security_headers(request: web.Request, handler: Handler) -> web.
     except ClassboxError as error:
         message, remedy = error.said(translator(language_of(request)).gettext)
         response = render(request, "problem.html", status=400, message=message, remedy=remedy)
+    except Exception:
+        if request.get(_BEGUN):
+            raise
+        response = _our_mistake(request)
     if not response.prepared:
         for name, value in SECURITY_HEADERS.items():
             response.headers.setdefault(name, value)
     return response
+
+
+async def _has_begun(request: web.Request, _response: web.StreamResponse) -> None:
+    request[_BEGUN] = True
+
+
+def _our_mistake(request: web.Request) -> web.Response:
+    """What nobody has thought of. What it was stands in the log alone, under a number: it may hold what was asked."""
+    number = secrets.token_hex(3)
+    resource = request.match_info.route.resource
+    where = "" if resource is None else resource.canonical  # without the names in the address
+    _log.exception("page failed, number %s: %s %s", number, request.method, where)
+    _ = translator(language_of(request)).gettext
+    message = _("This page has failed. That is our mistake, not yours.")
+    remedy = _("Go back and try again. If it goes on, tell the technician the number {number}: the log says more.")
+    remedy = remedy.format(number=number)
+    try:
+        return render(request, "problem.html", status=500, message=message, remedy=remedy)
+    except Exception:  # noqa: BLE001 - it may be what all pages share that has failed
+        _log.exception("the page that says so failed, too")
+        return web.Response(text=f"{message}\n{remedy}\n", status=500)
 
 
 def _problem(request: web.Request, error: web.HTTPException) -> web.Response:
@@ -191,6 +221,7 @@ def _problem(request: web.Request, error: web.HTTPException) -> web.Response:
         403: ("This is not open to you.", "Sign in, then go on from the start page."),
         404: ("This page does not exist.", "Check the address, or go to the start page."),
         405: ("This page does not take that.", "Go back and try again."),
+        408: ("The request took too long to arrive.", "Send it again."),
         413: ("That file is too large.", "Send one of at most {limit}."),
         421: ("Nobody is called that here.", "Open the page by one of its own addresses."),
         429: ("That was too often.", "Wait a little, then try again."),
@@ -216,5 +247,6 @@ def page_application(*template_dirs: Path, static: Path | None = None) -> web.Ap
     app = web.Application(middlewares=[_with_security_headers], client_max_size=32 * 1024**2)
     # One for each language: to compile the templates of one page takes 45 ms, which no page may cost each time.
     app[_TEMPLATES] = {name: environment(*template_dirs, language=name, static=static) for name in LANGUAGES}
+    app.on_response_prepare.append(_has_begun)
     app.router.add_get("/ui/{name}", served_from(SHARED))
     return app

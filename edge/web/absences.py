@@ -12,6 +12,7 @@ from edge.release import hold_back, is_test, release
 from edge.web.desk import SITE, acting, refuse_strangers
 from homework.absences import Absence
 from homework.errors import UsageError
+from ui.forms import sent_form
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def add_absences(app: web.Application) -> None:
 async def _set_absence(request: web.Request) -> web.StreamResponse:
     """`seat` is `PUPIL:excused`, `PUPIL:exempt` or `PUPIL:`: what it shall be, so that a second tap does no more."""
     refuse_strangers(request)
-    site, form = request.config_dict[SITE], await request.post()
+    site, form = request.config_dict[SITE], await sent_form(request)
     pupil, _, word = str(form.get("seat", "")).rpartition(":")
     assignment = str(form.get("assignment", ""))
     known = site.documents.roster().by_id(pupil)
@@ -41,7 +42,7 @@ async def _set_absence(request: web.Request) -> web.StreamResponse:
 async def _release(request: web.Request) -> web.StreamResponse:
     """`show` is `yes` or `no`; `assignment` is a test that is loaded."""
     refuse_strangers(request)
-    site, form = request.config_dict[SITE], await request.post()
+    site, form = request.config_dict[SITE], await sent_form(request)
     assignment = str(form.get("assignment", ""))
     if not is_test(site.documents, assignment):
         raise UsageError("This is no test that is loaded here.", remedy="Go back to the page and try again.")

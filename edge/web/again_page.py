@@ -16,6 +16,7 @@ from edge.web.summary_page import current_assignment
 from homework.again import STATE_WORDS
 from homework.corrections import Word
 from homework.errors import UsageError
+from ui.forms import sent_form
 from ui.pages import render
 
 
@@ -61,7 +62,7 @@ async def _set_stack(request: web.Request) -> web.StreamResponse:
     """Say that the stack on the desk is corrected sheets, or that it is not any more."""
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    form = await request.post()
+    form = await sent_form(request)
     wanted = str(form.get("assignment", ""))
     if wanted and site.documents.assignment(wanted) is None:
         raise UsageError("This worksheet is not loaded.", remedy="Choose one of the list.")
@@ -74,7 +75,7 @@ async def _set_verdict(request: web.Request) -> web.StreamResponse:
     """A person's ✓ or ✗ on one field of one sheet, as she saw it."""
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    form = await request.post()
+    form = await sent_form(request)
     try:
         capture, revision, blank = (_number(str(form[name])) for name in ("capture", "revision", "blank"))
         place, right = (str(form["item"]), blank), {"right": True, "wrong": False}[str(form["verdict"])]

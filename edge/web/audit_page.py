@@ -14,6 +14,7 @@ from edge.stack import owner_of
 from edge.web.deed_words import Words, deed_line, person_line, time_line
 from edge.web.desk import SITE, Site, acting, page_values, refuse_strangers
 from homework.errors import UsageError
+from ui.forms import sent_form
 from ui.pages import render
 
 AT_ONCE = 50
@@ -98,7 +99,7 @@ async def _undo(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
     number = int(request.match_info["deed"])
-    back = str((await request.post()).get("to", "/audit"))
+    back = str((await sent_form(request)).get("to", "/audit"))
     undoing = await asyncio.to_thread(partial(site.ledger.undo, number, by=acting(request)))
     if undoing is None:
         deed = await asyncio.to_thread(site.ledger.deed, number)

@@ -14,6 +14,7 @@ from edge.ledger import FiledPage, Ledger
 from edge.order import StepKind
 from homework.errors import UsageError
 from homework.layout import SheetLayout
+from ui.forms import sent_form
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def add_calling(
 
     async def answer(request: web.Request) -> web.StreamResponse:
         guard(request)
-        text = str((await request.post()).get("number", "0")).strip()
+        text = str((await sent_form(request)).get("number", "0")).strip()
         number = int(text) if text.isdecimal() and len(text) < 9 else 0
         await asyncio.to_thread(do, request.match_info["what"], number)
         publish()

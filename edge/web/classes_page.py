@@ -21,6 +21,7 @@ from homework.edited_lists import (
 from homework.errors import ClassboxError, UsageError
 from homework.pasted_roster import pasted_roster, without_national
 from homework.roster import MAX_SEAT, MAX_TEXT, Pupil, Roster, roster_to_csv
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.sent import sent_fields, sent_file
@@ -66,7 +67,7 @@ async def _preview(request: web.Request) -> web.Response:
     """What the box understood, before anything is kept."""
     refuse_strangers(request)
     documents = request.config_dict[SITE].documents
-    post = await request.post()
+    post = await sent_form(request)
     given = sent_fields(post)
     if "again" in given:
         return await _page(request, given)
@@ -97,7 +98,7 @@ async def _preview(request: web.Request) -> web.Response:
 async def _keep(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    given = sent_fields(await request.post())
+    given = sent_fields(await sent_form(request))
 
     def keep() -> list[str]:
         kept = list_to_keep(given.get("body", ""), site.documents.roster())
@@ -143,7 +144,7 @@ async def _change(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
     name = request.query.get("class", "")
-    given = sent_fields(await request.post())
+    given = sent_fields(await sent_form(request))
     roster = await asyncio.to_thread(site.documents.roster)
     if name not in roster.classes():
         raise web.HTTPNotFound

@@ -18,6 +18,7 @@ from homework.roster import Pupil
 from homework.sheets.printing import Printed, PrintJob, print_job
 from ui.apart import apart
 from ui.draft_view import Draft, as_data, draft_values, opened, sent_draft
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.sent import sent_fields, sent_file
@@ -79,7 +80,7 @@ async def _work(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
     old = await _old(request) if "assignment" in request.match_info else None
-    post = await request.post()
+    post = await sent_form(request)
     given = sent_fields(post)
     draft = await asyncio.to_thread(sent_draft, given, *sent_file(post, "file"))
     action = given.get("do", "read")

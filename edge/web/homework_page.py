@@ -22,6 +22,7 @@ from homework.print_run import ASSIGNMENT, LAYOUT, ROSTER
 from homework.roster import Roster, roster_to_csv
 from homework.sheets.printing import Printed, PrintJob, print_job
 from ui.apart import apart
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.sent import sent_fields
@@ -90,7 +91,7 @@ async def _worksheets(request: web.Request) -> web.Response:
     refuse_strangers(request)
     site = request.config_dict[SITE]
     assignment = await _known(request)
-    given = sent_fields(await request.post())
+    given = sent_fields(await sent_form(request))
     try:
         copies = copies_of_form(given.get("copies", "1"))
         class_name = given.get("class", "") or None

@@ -15,6 +15,7 @@ from edge.web.desk import SITE, Site, acting, refuse_strangers
 from edge.web.items import change_of, item_rows
 from homework.field_words import STAMP_WORDS
 from homework.wording import VERDICT_SIGNS
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of
 
@@ -49,7 +50,7 @@ async def _say(request: web.Request) -> web.StreamResponse:
     filed = await asyncio.to_thread(site.ledger.page, capture)
     if filed is None:
         raise web.HTTPNotFound
-    form = {name: str(value) for name, value in (await request.post()).items()}
+    form = {name: str(value) for name, value in (await sent_form(request)).items()}
     change = await asyncio.to_thread(change_of, filed, form, site.documents)
     done = await asyncio.to_thread(partial(site.ledger.correct, [change], by=acting(request)))
     if done.deed is not None:

@@ -13,6 +13,7 @@ from edge.web.desk import SITE, acting, page_values, refuse_strangers
 from edge.web.key import keep_key, key_fields, may_be_key
 from homework.errors import BadFileError, ClassboxError, UsageError
 from homework.layout import SheetLayout
+from ui.forms import sent_form
 from ui.pages import render
 
 
@@ -56,7 +57,7 @@ async def _keep_key(request: web.Request) -> web.StreamResponse:
     layout = may_be_key(filed, site.documents) if filed is not None else None
     if filed is None or layout is None:
         raise web.HTTPNotFound
-    given = {name: str(value) for name, value in (await request.post()).items()}
+    given = {name: str(value) for name, value in (await sent_form(request)).items()}
     try:
         keep = partial(keep_key, filed, layout, given, site.documents, site.ledger, by=acting(request))
         await asyncio.to_thread(keep)

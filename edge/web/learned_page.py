@@ -11,6 +11,7 @@ from edge.web import learned
 from edge.web.desk import SITE, page_values, refuse_strangers
 from homework.errors import ClassboxError, UsageError
 from homework.field_words import KIND_WORDS
+from ui.forms import sent_form
 from ui.pages import render
 
 _PAGE = r"/learned/{sheet:[A-Za-z0-9_-]{1,32}}/{page:\d{1,3}}"
@@ -61,7 +62,7 @@ async def _keep_places(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     documents = request.config_dict[SITE].documents
     sheet, page = await _sheet_to_correct(request)
-    given = {name: str(value) for name, value in (await request.post()).items()}
+    given = {name: str(value) for name, value in (await sent_form(request)).items()}
     if learned.has_key(sheet.layout, documents):
         raise web.HTTPNotFound
     try:

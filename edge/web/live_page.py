@@ -15,6 +15,7 @@ from edge.web.bus import Bus
 from edge.web.desk import SITE, page_values, refuse_strangers
 from edge.worker import CLASS_SETTING
 from homework.errors import UsageError
+from ui.forms import sent_form
 from ui.pages import SECURITY_HEADERS, language_of, render
 
 _PARTS = ("title", "badge", "said", "sheet", "side")
@@ -119,7 +120,7 @@ async def _parts(request: web.Request) -> dict[str, str]:
 async def _choose_class(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    wanted = str((await request.post()).get("class", ""))
+    wanted = str((await sent_form(request)).get("class", ""))
     if wanted not in site.documents.roster().classes():
         raise UsageError("This class is not loaded.", remedy="Choose one of the list.")
     await asyncio.to_thread(site.documents.put_setting, CLASS_SETTING, wanted)

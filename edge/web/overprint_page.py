@@ -32,6 +32,7 @@ from edge.web.slips_page import HELD_BACK
 from homework.errors import UsageError
 from homework.sheets.overprint import Alignment, make_overprint, make_test_page
 from ui.apart import apart
+from ui.forms import sent_form
 from ui.pages import render
 
 LONGEST_NAME = 40
@@ -101,7 +102,7 @@ async def _test(request: web.Request) -> web.Response:
     """The test page for a printer, as it would be printed with what is known of it."""
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    form = await request.post()
+    form = await sent_form(request)
     assignment, name = str(form.get("assignment", "")), _name(str(form.get("printer", "")))
     layout = next((one for one in reversed(site.documents.layouts()) if one.assignment == assignment), None)
     if layout is None:
@@ -128,7 +129,7 @@ async def _measure(request: web.Request) -> web.StreamResponse:
         # The test sheet is nobody's homework.
         await asyncio.to_thread(partial(site.ledger.withdraw, newest.capture, by=acting(request)))
     site.bus.publish()
-    shown = str((await request.post()).get("assignment", ""))
+    shown = str((await sent_form(request)).get("assignment", ""))
     query = {"printer": test.printer, "measured": "1", **({"assignment": shown} if shown else {})}
     raise web.HTTPSeeOther("/overprint?" + urlencode(query))
 

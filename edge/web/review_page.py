@@ -18,6 +18,7 @@ from edge.web.desk import SITE, Site, acting, page_values, refuse_strangers
 from edge.web.drawing import crop_size_px
 from edge.web.review import ReviewList, changes_of, review_list
 from homework.review_groups import Crop, Group
+from ui.forms import sent_form
 from ui.pages import SECURITY_HEADERS, render
 from ui.review_view import CROP_HEIGHT_PX, CropView, group_values
 
@@ -85,7 +86,7 @@ def _deed_asked_for(site: Site, request: web.Request) -> Deed | None:
 async def _answer(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    form = await request.post()
+    form = await sent_form(request)
     changes = await asyncio.to_thread(changes_of, _texts(form), site.ledger)
     done = await asyncio.to_thread(partial(site.ledger.correct, changes, by=acting(request)))
     if done.deed is not None:

@@ -20,6 +20,7 @@ from edge.access.rooms import close_room, open_room, opened_at
 from edge.web.desk import CLOCK, SITE, Site, page_values, refuse_strangers, static_address
 from edge.web.self_view import SCORE_SETTING, WAITING, SelfView, self_view
 from edge.web.sheet_pictures import draw_kept_sheet
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import SIGNED, language_of, render
 from ui.sessions import forget_cookie
@@ -120,7 +121,7 @@ async def _service(request: web.Request) -> web.Response:
 async def _switch(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    what = str((await request.post()).get("what", ""))
+    what = str((await sent_form(request)).get("what", ""))
     if what in ("open", "hand-over"):
         await asyncio.to_thread(open_room, site.documents, ROOM, CLOCK.read())
     elif what == "close":

@@ -19,6 +19,7 @@ from homework.report_settings import (
     settings_from_form,
     settings_to_json,
 )
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 
@@ -48,7 +49,7 @@ async def _keep(request: web.Request) -> web.Response:
     """Keep all of it, or none and say at each field what is wrong with it."""
     refuse_strangers(request)
     site = request.config_dict[SITE]
-    form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    form = {name: value for name, value in (await sent_form(request)).items() if isinstance(value, str)}
     try:
         settings = settings_from_form(form)
     except SettingsError as error:

@@ -16,6 +16,7 @@ from edge.web.sheet_pictures import draw_kept_field, draw_kept_sheet, draw_kept_
 from edge.web.whose import Written
 from homework.errors import UsageError
 from homework.results import WhoWroteIt
+from ui.forms import sent_form
 from ui.pages import render
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -66,7 +67,7 @@ async def _say_whose(request: web.Request) -> web.StreamResponse:
     refuse_strangers(request)
     site = request.config_dict[SITE]
     capture = _capture(request)
-    pupil = site.documents.roster().by_id(str((await request.post()).get("pupil", "")))
+    pupil = site.documents.roster().by_id(str((await sent_form(request)).get("pupil", "")))
     if pupil is None:
         raise UsageError("Nobody of that name is on the class list.", remedy="Choose one of the list.")
     who = WhoWroteIt(pupil.class_name, pupil.seat, pupil.pupil_id, 1.0)

@@ -11,9 +11,13 @@ from edge.loading import Loadable, loadables_of_files, loadables_of_sticks, stic
 from edge.web import homework as views
 from edge.web.desk import SITE, Site, refuse_strangers, static_address
 from homework.errors import ClassboxError, UsageError
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.sent import sent_files
+
+_FILES_S = 300.0
+"""How long the files of a print run may take from a computer on a weak radio."""
 
 
 def add_start_page(app: web.Application) -> None:
@@ -89,7 +93,7 @@ def _told(one: Loadable, words: Callable[[str], str]) -> str:
 async def _load_files(request: web.Request) -> web.Response:
     """Files from this computer: a zip, or the single files of one print run."""
     refuse_strangers(request)
-    files = sent_files(await request.post(), "files")
+    files = sent_files(await sent_form(request, patience_s=_FILES_S), "files")
 
     def found() -> list[Loadable]:
         if not files:

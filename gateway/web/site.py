@@ -29,7 +29,7 @@ from gateway.web.people_rooms import add_people_rooms
 from gateway.web.rooms import Rooms, Status
 from sync.errors import StoreTrouble
 from ui.language import translator
-from ui.pages import Handler, language_of, page_application
+from ui.pages import Handler, language_of, page_application, render
 
 _HERE = Path(__file__).parent
 OPEN_DOOR = Door()
@@ -136,5 +136,5 @@ async def _with_a_store(request: web.Request, handler: Handler) -> web.StreamRes
     try:
         return await handler(request)
     except StoreTrouble as trouble:
-        text = "\n".join(trouble.said(translator(language_of(request)).gettext))
-        raise web.HTTPServiceUnavailable(text=text) from trouble
+        message, remedy = trouble.said(translator(language_of(request)).gettext)
+        return render(request, "problem.html", status=503, message=message, remedy=remedy)

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import AsyncIterator
+from typing import NoReturn
 
 import pytest
 
@@ -11,6 +12,7 @@ from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.schools import box_key
 from gateway.store.store import Store
+from gateway.store.trouble import trouble_of
 from provisioning.keys import parse_enrolment_code
 from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
@@ -151,3 +153,15 @@ async def test_a_lost_box_is_locked_out_after_a_question(office: Office, school:
 async def key_of(store: Store, box: str) -> bytes | None:
     async with store.reading() as connection:
         return await box_key(connection, store.vault, "no-1", box)
+
+
+async def test_a_database_that_is_away_is_called_that_on_a_page(
+    office: Office, school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> NoReturn:
+        raise trouble_of(OSError("gone"))
+
+    monkeypatch.setattr(school.store, "reading", away)
+    page = await office.get(HELD, status=503)
+    assert "The database cannot be used" in page
+    assert "Too many pages" not in page

@@ -24,6 +24,7 @@ from homework.merging import winner
 from homework.wording import STATUS_WORDS, Translate, called
 from sync.absences import word_of
 from sync.clock import SystemClock
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 
@@ -133,7 +134,7 @@ class _Absences:
 
     async def say(self, request: web.Request) -> web.StreamResponse:
         """`say` is `PUPIL:excused`, `PUPIL:exempt` or `PUPIL:`: what it shall be, so that a second tap does no more."""
-        said = _SAID.fullmatch(str((await request.post()).get("say", "")))
+        said = _SAID.fullmatch(str((await sent_form(request)).get("say", "")))
         if said is None:
             raise _not_ours()
         await self._report(request)
@@ -151,7 +152,7 @@ class _Absences:
 
     async def undo(self, request: web.Request) -> web.StreamResponse:
         """`did` is `PUPIL:WORD`. What somebody else has said since stays, and the page says so."""
-        did = _DID.fullmatch(str((await request.post()).get("did", "")))
+        did = _DID.fullmatch(str((await sent_form(request)).get("did", "")))
         if did is None:
             raise _not_ours()
         await self._report(request)

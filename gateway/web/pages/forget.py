@@ -19,6 +19,7 @@ from gateway.web.found import pupil_address
 from gateway.web.office import office_address, render_office
 from gateway.web.rooms import Rooms, thing_of_address
 from homework.errors import ClassboxError, UsageError
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of
 from ui.sent import sent_fields
@@ -50,7 +51,7 @@ class _Forgetting:
     async def erase(self, request: web.Request) -> web.StreamResponse:
         """Erase, where what was typed says that it is meant."""
         school, alias = self._pupil(request)
-        typed = sent_fields(await request.post()).get("typed", "")
+        typed = sent_fields(await sent_form(request)).get("typed", "")
         try:
             async with self._store.writing() as connection:
                 await pupil_called(connection, self._store.vault, school, alias.hex())

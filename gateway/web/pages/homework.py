@@ -30,6 +30,7 @@ from homework.roster import Pupil
 from homework.sheets.printing import Printed, PrintJob, print_job
 from ui.apart import apart
 from ui.draft_view import Draft, as_data, draft_values, opened, sent_draft
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of
 from ui.sent import sent_fields, sent_file
@@ -113,7 +114,7 @@ class _HomeworkPages:
         """Whatever the buttons of the draft ask for; what stands on the page comes along and is shown again."""
         school = request.match_info["school"]
         old = (await self._known(request)).assignment if "assignment" in request.match_info else None
-        post = await request.post()
+        post = await sent_form(request)
         fields = sent_fields(post)
         draft = await asyncio.to_thread(sent_draft, fields, *sent_file(post, "file"))
         action = fields.get("do", "read")
@@ -138,7 +139,7 @@ class _HomeworkPages:
     async def worksheets(self, request: web.Request) -> web.Response:
         """The sheets to hand out; the boxes are given what is printed before it leaves the house."""
         school, assignment = request.match_info["school"], (await self._known(request)).assignment
-        fields = sent_fields(await request.post())
+        fields = sent_fields(await sent_form(request))
         try:
             printed = await self._printed(
                 request,

@@ -24,6 +24,7 @@ from gateway.web.rooms import REPORT, Rooms, place_of
 from homework.corrections import Word
 from homework.errors import UsageError
 from sync.clock import SystemClock
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of, render
 from ui.report_view import report_view
@@ -66,7 +67,7 @@ def add_items(rooms: Rooms) -> None:
     async def mark(request: web.Request) -> web.StreamResponse:
         """`mark` is `SEAT:BLANK:yes` or `:no`: what it shall be, so that a second tap does no more."""
         school, class_name, assignment = place_of(request)
-        said = _MARK.fullmatch(str((await request.post()).get("mark", "")))
+        said = _MARK.fullmatch(str((await sent_form(request)).get("mark", "")))
         if said is None:
             raise UsageError("This answer is not understood.", remedy="Open the page again and answer there.")
         field = Field(assignment, class_name, int(said[1]), (request.match_info["item"], int(said[2])))

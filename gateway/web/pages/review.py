@@ -43,6 +43,7 @@ from homework.review_answers import answers_of
 from homework.review_groups import Crop, Group
 from sync.clock import SystemClock
 from sync.sealing import SealError
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import SECURITY_HEADERS, language_of, render
 from ui.review_view import CROP_HEIGHT_PX, CropView, group_values
@@ -128,7 +129,7 @@ class _Review:
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Say it, and go back to where it was said."""
         school = request.match_info["school"]
-        form = await request.post()
+        form = await sent_form(request)
         words = answers_of(_texts(form))
         said = await self._write(request, partial(answer, words=words))
         after: dict[str, str] = {}
@@ -141,7 +142,7 @@ class _Review:
     async def undo(self, request: web.Request) -> web.StreamResponse:
         """Take back what the same person said a moment ago."""
         school = request.match_info["school"]
-        form = await request.post()
+        form = await sent_form(request)
         orders = split([str(value) for value in form.getall("did", [])])
         if orders is None:
             raise web.HTTPBadRequest

@@ -34,6 +34,7 @@ from homework.errors import ClassboxError, UsageError
 from homework.oneroster import SeveralSchoolsError
 from homework.pasted_roster import without_national
 from homework.roster import MAX_SEAT, MAX_TEXT, Roster, roster_to_csv
+from ui.forms import sent_form
 from ui.language import translator
 from ui.pages import language_of
 from ui.sent import sent_fields, sent_file
@@ -66,7 +67,7 @@ class _Rosters:
 
     async def preview(self, request: web.Request) -> web.Response:
         """What was understood, before anything is kept."""
-        post = await request.post()
+        post = await sent_form(request)
         fields = sent_fields(post)
         if "again" in fields:
             return await self._page(request, fields)
@@ -113,7 +114,7 @@ class _Rosters:
 
     async def keep(self, request: web.Request) -> web.StreamResponse:
         """Make the classes what was looked at."""
-        school, body = request.match_info["school"], sent_fields(await request.post()).get("body", "")
+        school, body = request.match_info["school"], sent_fields(await sent_form(request)).get("body", "")
         try:
             async with self._store.writing() as connection:
                 known = await self._locked(connection, school)
@@ -132,7 +133,7 @@ class _Rosters:
     async def change(self, request: web.Request) -> web.StreamResponse:
         """Keep a class as it was edited."""
         school, name = request.match_info["school"], request.match_info["class_name"]
-        fields = sent_fields(await request.post())
+        fields = sent_fields(await sent_form(request))
         known = Roster(())
         try:
             async with self._store.writing() as connection:
