@@ -14,6 +14,7 @@ from multidict import MultiMapping
 
 from gateway.access.deeds import Deed
 from gateway.api.problems import NotAcceptedError
+from gateway.api.refusals import refusal
 from gateway.web.rooms import Rooms, ThingOf, thing_of_address
 from ui.forms import TooLargeError
 from ui.pages import packed
@@ -97,7 +98,7 @@ async def sent_json(request: web.Request, kind: type[Q], *, most_bytes: int = 64
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _not_accepted(error) from error
+        raise refusal(error) from error
 
 
 async def sent_bytes(request: web.Request, *, most_bytes: int) -> bytes:
@@ -167,16 +168,10 @@ def _converted(values: dict[str, str], kind: type[Q]) -> Q:
     try:
         found = msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise _not_accepted(error) from error
+        raise refusal(error) from error
     for value in values.values():
         if not value.isprintable():
             raise NotAcceptedError(
                 "A parameter holds what no text holds.", remedy="Compare it with /api/1/openapi.json."
             )
     return found
-
-
-def _not_accepted(error: Exception) -> NotAcceptedError:
-    return NotAcceptedError(
-        "The request cannot be taken: {reason}.", remedy="Compare it with /api/1/openapi.json.", reason=error
-    )

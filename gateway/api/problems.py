@@ -41,6 +41,10 @@ _WORDS: Final = {
     429: ("That was too often.", "Wait a little, then go on more slowly."),
     503: ("The database does not answer.", "Try again in a minute."),
 }
+_NO_SUCH_KEY: Final = (
+    "The key is not known here, or is good no longer.",
+    "Send one that the school's page of programs names: Authorization: Bearer KEY.",
+)
 _UNKNOWN: Final = ("That did not work.", "Try again; if it goes on, tell the technician.")
 
 
@@ -105,7 +109,10 @@ def _of_status(request: web.Request, error: web.HTTPException) -> web.Response:
         status = 403
     if status < 400:
         raise error
-    detail, remedy = _translated(request, _WORDS.get(status, _UNKNOWN))
+    words = _WORDS.get(status, _UNKNOWN)
+    if status == 401 and "Authorization" in request.headers:
+        words = _NO_SUCH_KEY
+    detail, remedy = _translated(request, words)
     response = _problem(request, status, detail, remedy.replace("{limit}", most_of(request, error)))
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
@@ -188,3 +190,47 @@ async def test_what_breaks_inside_is_a_problem_that_says_nothing_of_it(
     assert (response.status, response.content_type) == (500, "application/problem+json")
     assert "secret" not in await response.text()
     assert "a secret of the inside" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("limit=9999", "“limit”应≤ 200。"),
+        ("limit=0", "“limit”应≥ 1。"),
+        ("limit=many", "“limit”的类型应为 int。"),
+        ("limits=5", "没有“limits”这一项。"),
+        ("limit=1&limit=2", "“limit”"),
+    ],
+)
+async def test_what_is_wrong_with_a_parameter_is_said_in_one_language(office: Office, query: str, said: str) -> None:
+    response = await office.ask(office.reader, f"/api/1/schools?{query}", headers={"Accept-Language": "zh-CN"})
+    problem = await response.json()
+    assert response.status == 400
+    assert said in problem["detail"]
+    without = re.sub(r"“[^”]*”|int", "", problem["detail"])
+    assert not re.search("[A-Za-z`]", without), problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "请求体不是可读的 JSON。"),
+        (b"\xff", "请求体不是可读的 JSON。"),
+        (b"{}", "缺少“assignment”。"),
+        (b'{"assignment": 7}', "“assignment”的类型应为 str。"),
+        (b'{"assignment": "%s"}' % (b"x" * 99), "“assignment”的长度应≤ 64。"),
+        (b'{"new": 1}', "没有“new”这一项。"),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_said_in_one_language(office: Office, body: bytes, said: str) -> None:
+    key = await office.key("correct")
+    headers = {"Accept-Language": "zh-CN", "Content-Type": "application/json"}
+    response = await office.ask(key, f"/api/1/schools/{OWN}/corrections", "POST", data=body, headers=headers)
+    assert (response.status, (await response.json())["detail"]) == (400, said)
+
+
+async def test_a_key_that_nobody_knows_is_called_that(office: Office) -> None:
+    unknown, nobody = await office.ask("nope", "/api/1/schools"), await office.ask(None, "/api/1/schools")
+    assert (unknown.status, nobody.status) == (401, 401)
+    assert "The key is not known here" in (await unknown.json())["detail"]
+    assert "Nobody is named who asks" in (await nobody.json())["detail"]
