@@ -3,20 +3,28 @@
 import io
 import json
 import zipfile
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
 
 from gateway.cli import main
 from gateway.keeping.pupil_export import pupil_file
 from gateway.keeping.unpacking import COLUMNS, page_items
 from gateway.simulated_school import SimulatedSchool
+from gateway.store.pages import pack_items
+from gateway.store.store import Store
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
-from sync.records import CropRecord, crop_place
+from sync.records import DOUBT_CODES, MAX_READING, VERDICT_CODES, CropRecord, PackedItem, crop_place
 from sync.sealing import seal
+from tests.gateway.databases import on_postgresql
 from tests.gateway.judged import judged
 
 ON_BOTH = True
@@ -78,6 +86,55 @@ def test_the_commands_write_files_and_name_schools(tmp_path: Path, monkeypatch: 
     assert run("db", "export-pupil", "no-1", "3-1#7", "--to", str(tmp_path / "pupil.zip")).exit_code == 0
     assert zipfile.is_zipfile(tmp_path / "pupil.zip")
     assert (tmp_path / "pupil.zip").stat().st_mode & 0o077 == 0
+
+
+ITEM = st.builds(
+    PackedItem,
+    verdict=st.integers(0, len(VERDICT_CODES) - 1),
+    score_hundredths=st.none() | st.integers(0, 2**31 - 1),
+    reading=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_READING),
+    confidence=st.integers(0, 255),
+    doubt=st.integers(0, len(DOUBT_CODES) - 1),
+)
+
+
+@on_postgresql
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(items=st.lists(ITEM, max_size=40))
+async def test_whatever_a_page_says_the_server_reads_it_as_the_program_does(
+    store: Store, items: list[PackedItem]
+) -> None:
+    query = text("SELECT * FROM unpacked_items(:packed)")
+    async with store.reading() as connection:
+        rows = (await connection.execute(query, {"packed": pack_items(items)})).all()
+    expected = [
+        (place, len(items), one.verdict, one.score_hundredths, one.reading, one.confidence, one.doubt)
+        for place, one in enumerate(items, start=1)
+    ]
+    assert [tuple(row) for row in rows] == [
+        (*row[:4], row[4] if row[4] is None else row[4].replace("\0", " "), *row[5:]) for row in expected
+    ]
+
+
+@on_postgresql
+async def test_the_view_says_what_the_command_says(school: SimulatedSchool) -> None:
+    await _send(school)
+    codes = zip_longest(range(len(DOUBT_CODES)), range(len(VERDICT_CODES)), fillvalue=0)
+    page = school.pupils.result(school.pupils.roster.pupils[0], attempt=2)
+    every = tuple(
+        msgspec.structs.replace(item, doubt=doubt, verdict=verdict, reading="7 ²")
+        for item, (doubt, verdict) in zip(page.items, codes, strict=False)
+    )
+    assert len(every) == len(DOUBT_CODES)
+    other = msgspec.structs.replace(page, items=(*every, *page.items[len(every) :]))
+    strange = msgspec.structs.replace(school.pupils.result(school.pupils.roster.pupils[1]), sheet="OTHER")
+    await school.ingest.take([school.box.envelope(Lane.RESULTS, [other, strange])])
+    names = ", ".join(name for name, _ in COLUMNS)
+    ordered = f"SELECT {names} FROM page_items WHERE school_id = 'no-1' ORDER BY month, box_id, epoch, seq, place"
+    async with school.store.reading() as connection:
+        seen = [tuple(row) for row in await connection.execute(text(ordered))]
+    assert seen == await _items(school, everything=True)
+    assert None in {row[[name for name, _ in COLUMNS].index("item")] for row in seen}, "of a layout that has not come"
 
 
 async def _send(school: SimulatedSchool, *, documents: bool = True) -> None:
