@@ -9,6 +9,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
+from gateway.store.schools import add_school
 from tests.browser.chromium import CHROMIUM, OPTIONS
 from tests.browser.lived_in import LivedIn, lived_in
 from tests.browser.test_gateway_pages import OPENED
@@ -153,6 +154,34 @@ async def test_on_a_phone_the_bar_is_short_and_figures_have_their_words(site: Li
     for box in ("main", ".load-of"):
         assert await district.locator(box).first.evaluate("e => e.scrollWidth - e.clientWidth") <= 0, box
     await district.context.close()
+
+
+async def test_the_menu_closes_on_escape_and_when_something_else_is_clicked(site: LivedIn, browser: Browser) -> None:
+    page = await browse(browser, site, "head")
+    await page.goto(site.url + site.addresses["me"][1])
+    menu = page.locator("details.menu")
+    for close in (page.keyboard.press("Escape"), page.locator("h1").click()):
+        await menu.locator("summary").click()
+        await expect(menu.locator("nav")).to_be_visible()
+        await close
+        await expect(menu.locator("nav")).to_be_hidden()
+    await page.context.close()
+
+
+async def test_many_schools_are_narrowed_while_one_types(site: LivedIn, browser: Browser) -> None:
+    async with site.store.writing() as connection:
+        for number in range(3, 16):
+            await add_school(connection, site.store.vault, f"no-{number}", title=f"第{number}中学")
+    page = await browse(browser, site, "district")
+    await page.goto(site.url)
+    shown = page.locator("#schools li:visible")
+    await expect(shown).to_have_count(15)
+    await page.get_by_role("searchbox").fill("中学")
+    await expect(shown).to_have_count(13)
+    await page.get_by_role("searchbox").fill("第7")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/schools/no-7")
+    await page.context.close()
 
 
 async def test_who_is_signed_in_is_not_told_to_sign_in(site: LivedIn, browser: Browser) -> None:
