@@ -28,7 +28,7 @@ STATUS: Mapping[Absence, SubmissionStatus] = {Absence.EXCUSED: "excused", Absenc
 """What a report calls a pupil of whom that counts."""
 
 
-class AbsenceWord(msgspec.Struct, frozen=True, kw_only=True):
+class AbsenceWord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A person's word: the sheet is not to come, or (None) it is.
 
     `replaces` are the words on the same pupil and assignment that were known where it was made; `synced`, `wall_ms` the

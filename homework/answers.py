@@ -35,7 +35,7 @@ _JUDGE = {
 }
 
 
-class AnswerRule(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerRule(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What counts as the same answer for one item.
 
     `accepted[b]` are the accepted canonical texts of blank b (from 0). `form` demands a way of writing

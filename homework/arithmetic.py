@@ -40,7 +40,7 @@ class NoSumError(ValueError):
     """The text is no sum that can be worked out."""
 
 
-class Calculated(msgspec.Struct, frozen=True):
+class Calculated(msgspec.Struct, frozen=True, gc=False):
     """A sum's value. `division` is (dividend, divisor) of a sum that is one division of whole numbers.
 
     `fractions` says that fractions stand in the sum: then its result is written as one.
@@ -170,7 +170,7 @@ Polynomial = tuple[Fraction, ...]
 """Coefficients, the constant first; no zero at the end, so that nothing at all is 0."""
 
 
-class _Ratio(msgspec.Struct, frozen=True):
+class _Ratio(msgspec.Struct, frozen=True, gc=False):
     """A value in which the unknown may stand: one polynomial over another."""
 
     above: Polynomial

@@ -49,7 +49,7 @@ MAX_ITEMS = 199
 MAX_BLANKS = 20
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
+class Item(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One question. `id` is unique in the assignment; `points_hundredths` is shared by its blanks."""
 
     id: str
@@ -68,7 +68,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     video: str | None = None
 
 
-class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+class Assignment(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A piece of homework. `due` is an ISO 8601 time with offset, or None."""
 
     id: str

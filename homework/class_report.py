@@ -17,7 +17,7 @@ from homework.results import PageRecord, VerdictKind
 from homework.statistics import ClassFigures, PupilResult, WrongAnswer, pupil_result
 
 
-class PupilNote(msgspec.Struct, frozen=True, kw_only=True):
+class PupilNote(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a report says of a pupil beside the figures.
 
     `matched`: the roster has this pupil in this class. `missing_pages`: pages of the sheet that have not come.
@@ -30,7 +30,7 @@ class PupilNote(msgspec.Struct, frozen=True, kw_only=True):
     timing: Timing | None = None
 
 
-class ErrorGroup(msgspec.Struct, frozen=True):
+class ErrorGroup(msgspec.Struct, frozen=True, gc=False):
     """Pupils who made the same mistake in an item."""
 
     item: str
@@ -38,7 +38,7 @@ class ErrorGroup(msgspec.Struct, frozen=True):
     pupils: tuple[str, ...]
 
 
-class ClassReport(msgspec.Struct, frozen=True, kw_only=True):
+class ClassReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A class on one assignment. `assignment` is None until its document has come.
 
     `sheets` counts the pages that count; `unnamed` those of which nobody knows whose they are; `second` other

@@ -24,7 +24,7 @@ class Trend(StrEnum):
     DOWN = "down"
 
 
-class CommentFacts(msgspec.Struct, frozen=True, kw_only=True):
+class CommentFacts(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a comment is made of. `strong` and `weak` are knowledge points, the clearest first.
 
     `expected` counts the homework that this pupil was to hand in, `handed_in` what came, `late` of it after its time.

@@ -24,7 +24,7 @@ Place = tuple[str, int]
 """An item and its blank, from 1."""
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class Word(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a person says of a field now. What is UNSET stays as it was said before; None takes it back."""
 
     text: str | msgspec.UnsetType | None = msgspec.UNSET

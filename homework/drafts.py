@@ -45,7 +45,7 @@ _OWN = ("kind", "prompt", "answer", "options", "section", "points", "layer", "kn
 _CHANGEABLE = ("rule", "points_hundredths", "layer", "knowledge", "explanation", "video")
 
 
-class Head(msgspec.Struct, frozen=True, kw_only=True):
+class Head(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a draft says of the whole homework; "" where nothing is said. `due` is an ISO time with offset."""
 
     title: str = ""

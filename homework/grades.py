@@ -28,7 +28,7 @@ GRADE_WORDS = {
 """Message ids, translated where they are shown."""
 
 
-class GradeScale(msgspec.Struct, frozen=True, kw_only=True):
+class GradeScale(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """From how many percent of the pupil's own maximum each grade is given; below `passing` is 待合格."""
 
     excellent: int = 90

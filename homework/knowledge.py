@@ -40,7 +40,7 @@ class Level(StrEnum):
     TOO_FEW = "too-few"
 
 
-class Mastery(msgspec.Struct, frozen=True, kw_only=True):
+class Mastery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What `correct` of `n` answers say: the expected share, its 80 % interval, and the word for it."""
 
     correct: int
@@ -50,7 +50,7 @@ class Mastery(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
 
 
-class Count(msgspec.Struct, frozen=True):
+class Count(msgspec.Struct, frozen=True, gc=False):
     """Right answers, and answers that are decided."""
 
     correct: int = 0

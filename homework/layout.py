@@ -24,27 +24,27 @@ MARKER_DICTIONARY = "DICT_4X4_50"
 """The ArUco dictionary of our corner markers (OpenCV's name); ids 0 to 3 are TL, TR, BR, BL."""
 
 
-class Marker(msgspec.Struct, frozen=True):
+class Marker(msgspec.Struct, frozen=True, gc=False):
     """A corner marker: its four black corners clockwise from its own top left, in mm."""
 
     id: int
     corners_mm: tuple[Point, Point, Point, Point]
 
 
-class Code(msgspec.Struct, frozen=True):
+class Code(msgspec.Struct, frozen=True, gc=False):
     """The page's code (QR, see `homework/page_code.py`); the box leaves the quiet zone out."""
 
     box_mm: Box
 
 
-class Bubble(msgspec.Struct, frozen=True):
+class Bubble(msgspec.Struct, frozen=True, gc=False):
     """One bubble to mark; `box_mm` bounds its printed outline."""
 
     label: str
     box_mm: Box
 
 
-class PupilField(msgspec.Struct, frozen=True, omit_defaults=True):
+class PupilField(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """How the page says whose it is: digit cells, bubble columns, printed in the code, or by order.
 
     `digits`: `boxes_mm` are the insides of the cells, most significant first. `bubbles`: `columns` holds the
@@ -58,7 +58,7 @@ class PupilField(msgspec.Struct, frozen=True, omit_defaults=True):
     name_mm: Box | None = None
 
 
-class Field(msgspec.Struct, frozen=True, omit_defaults=True):
+class Field(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One place to answer. Written kinds have `box_mm` (inside of the frame), bubbles have `bubbles`.
 
     `around_mm` is the largest box round the field in which nothing else is printed: ink there that is not in
@@ -96,7 +96,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True):
         return (x0, y0, x1 - x0, y1 - y0)
 
 
-class Page(msgspec.Struct, frozen=True, omit_defaults=True):
+class Page(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One side of paper."""
 
     page: int
@@ -106,7 +106,7 @@ class Page(msgspec.Struct, frozen=True, omit_defaults=True):
     fields: tuple[Field, ...] = ()
 
 
-class SheetLayout(msgspec.Struct, frozen=True, omit_defaults=True):
+class SheetLayout(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The layout of one print run of an assignment; `sheet` names it and is printed in every page's code."""
 
     sheet: str

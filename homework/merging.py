@@ -45,7 +45,7 @@ class Word(Protocol):
 W = TypeVar("W", bound=Word)
 
 
-class Judgement(msgspec.Struct, frozen=True):
+class Judgement(msgspec.Struct, frozen=True, gc=False):
     """What is said of the answer: the three belong together, for a text gives the verdict back to the key."""
 
     text: str | None = None
@@ -53,7 +53,7 @@ class Judgement(msgspec.Struct, frozen=True):
     score_hundredths: int | None = None
 
 
-class Correction(msgspec.Struct, frozen=True, kw_only=True):
+class Correction(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A person's word on one field as it travels. What is UNSET it says nothing of.
 
     `read` is what the box had read, in case nobody has that any more who takes it back. `synced`, `wall_ms`: the clock

@@ -47,7 +47,7 @@ _CJK = re.compile(r"[⺀-鿿가-힣豈-﫿\U00020000-\U0003ffff]")
 _UUID = re.compile(r"\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?")
 
 
-class School(msgspec.Struct, frozen=True):
+class School(msgspec.Struct, frozen=True, gc=False):
     """A school of the export. `identifier` is the number that people know it by."""
 
     id: str
@@ -64,7 +64,7 @@ class LeftOut(NamedTuple):
     lines: tuple[int, ...]
 
 
-class OneRoster(msgspec.Struct, frozen=True):
+class OneRoster(msgspec.Struct, frozen=True, gc=False):
     """What was understood: one school's classes, whose seats had to be counted, what was left out, what to know."""
 
     version: str

@@ -15,7 +15,7 @@ import msgspec
 _PATTERN = re.compile(r"CB1/([A-Z0-9]{4,16})/([1-9][0-9]?)(?:/([^/]+)/([^/]+))?")
 
 
-class PageCode(msgspec.Struct, frozen=True):
+class PageCode(msgspec.Struct, frozen=True, gc=False):
     """The parsed code. `page` counts from 1; class and pupil are both set or both None."""
 
     sheet: str

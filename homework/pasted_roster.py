@@ -37,7 +37,7 @@ _NAMES_IN_A_LINE = re.compile(r"[、,，;；\s]+")
 Row = tuple[int, list[str]]
 
 
-class PastedRoster(msgspec.Struct, frozen=True):
+class PastedRoster(msgspec.Struct, frozen=True, gc=False):
     """What was understood. `numbered`: the list had no seats; `left_out`: it had a column of national numbers."""
 
     roster: Roster

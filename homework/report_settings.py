@@ -21,7 +21,7 @@ FIELDS = (*LINE_FIELDS, *GRADE_FIELDS)
 _WHOLE = "Write a whole number from {lowest} to {highest}."
 
 
-class ReportSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReportSettings(msgspec.Struct, frozen=True, gc=False, kw_only=True, forbid_unknown_fields=True):
     """Lines in percent, and what a pupil's work is called: a score, or one of four words."""
 
     thresholds: Thresholds = Thresholds()

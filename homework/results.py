@@ -45,14 +45,14 @@ class Doubt(StrEnum):
     MIXED_INKS = "mixed-inks"
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """One thing that the ink may say, with its calibrated probability in 0..1."""
 
     text: str
     confidence: float
 
 
-class Reading(msgspec.Struct, frozen=True):
+class Reading(msgspec.Struct, frozen=True, gc=False):
     """What stands on the paper in one field, in canonical text; the answer key never steers it.
 
     `text` is `""` when nothing was written and `None` when it cannot be read. `confidence` is the calibrated
@@ -66,7 +66,7 @@ class Reading(msgspec.Struct, frozen=True):
     candidates: tuple[Candidate, ...] = ()
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """The judgement of one field: its kind and what it earns, in hundredths.
 
     The score is None when none is given: in review, read but not judged, or blank in a B or C item that the
@@ -90,7 +90,7 @@ class MarkKind(StrEnum):
     UNCLEAR = "unclear"
 
 
-class TeacherMark(msgspec.Struct, frozen=True):
+class TeacherMark(msgspec.Struct, frozen=True, gc=False):
     """A mark of the teacher's that belongs to a field.
 
     `sure`: both what it is and that it is meant for this field are beyond doubt. `stroke` numbers the marks of a page
@@ -112,7 +112,7 @@ class Stamp(StrEnum):
     KEEP_GOING = "keep-going"
 
 
-class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Said(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
     """A person's word on one field; `read` is what the box had read, so that nothing is lost when it is taken back.
 
     `text` is what stands on the paper, in the person's eyes: the key judges it as it judges a reading. `right` judges
@@ -132,7 +132,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.right is not None or self.score_hundredths is not None
 
 
-class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
+class ItemResult(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One field of a graded page: `item` and `blank` name it (`blank` counts from 1).
 
     `mark` is the teacher's, where she left one on the paper: it counts (`homework.marks`). `own` is what the box would
@@ -154,14 +154,14 @@ class ItemResult(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.reading if self.said is None else self.said.read
 
 
-class Problem(msgspec.Struct, frozen=True):
+class Problem(msgspec.Struct, frozen=True, gc=False):
     """Something that a teacher should know about a page: a stable code, and an English sentence to translate."""
 
     code: str
     message: str
 
 
-class WhoWroteIt(msgspec.Struct, frozen=True):
+class WhoWroteIt(msgspec.Struct, frozen=True, gc=False):
     """Whose page it is, as far as the page tells. `confidence` is of the pupil or seat, 1.0 when printed."""
 
     class_name: str | None = None
@@ -170,7 +170,7 @@ class WhoWroteIt(msgspec.Struct, frozen=True):
     confidence: float = 0.0
 
 
-class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
+class PageRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One graded page. Immutable; a later look at the same page makes a new record.
 
     `page` counts from 1. `score_hundredths` sums the fields that count; `max_score_hundredths` is what the
@@ -190,7 +190,7 @@ class PageRecord(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
 
 
-class Submission(msgspec.Struct, frozen=True):
+class Submission(msgspec.Struct, frozen=True, gc=False):
     """A pupil's current pages for one assignment and attempt, in page order."""
 
     assignment: str

@@ -35,7 +35,7 @@ _FORMULA = ("=", "+", "-", "@")
 _HEADER_REMEDY = "Its first line should be: class,seat,name,pupil_id (or 班级,座号,姓名,学号)."
 
 
-class Pupil(msgspec.Struct, frozen=True):
+class Pupil(msgspec.Struct, frozen=True, gc=False):
     """One pupil. `pupil_id` is the school's own id, never a national number; `seat` counts from 1."""
 
     class_name: str
@@ -44,7 +44,7 @@ class Pupil(msgspec.Struct, frozen=True):
     pupil_id: str
 
 
-class Roster(msgspec.Struct, frozen=True):
+class Roster(msgspec.Struct, frozen=True, gc=False):
     """Pupils of one or more classes, in class and seat order."""
 
     pupils: tuple[Pupil, ...]

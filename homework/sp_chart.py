@@ -30,7 +30,7 @@ LEAST_FOR_CORRELATION = 20
 Row = tuple[bool | None, ...]
 
 
-class Fit(msgspec.Struct, frozen=True, kw_only=True):
+class Fit(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How the answers of one pupil, or those to one item, fit the order of the others.
 
     `correct` of `n` answers. `caution` is Sato's index: 0 for a perfect pattern (all that is easy right, all that is
@@ -50,7 +50,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
         return self.caution is not None and self.caution >= CAUTION and self.n >= LEAST_ANSWERS
 
 
-class SPChart(msgspec.Struct, frozen=True, kw_only=True):
+class SPChart(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The matrix: pupils from the best down, items from the easiest to the right; who is equal keeps the given order.
 
     `cells[p][i]` is whether pupil p has item i right, None where there is no answer. `s_line[p]`: right of so many

@@ -30,7 +30,7 @@ Z_95 = 1.959963984540054
 """The 97.5 % point of the normal distribution: a two-sided interval of 95 %."""
 
 
-class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+class Thresholds(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where the school draws its lines, in percent of what the pupil's own sheet could earn.
 
     优秀率 from `excellent`, 合格率 from `passing`, 低分率 below `low`; an item answered rightly by less than
@@ -44,7 +44,7 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     band_edges: tuple[int, ...] = (90, 80, 70, 60, 0)
 
 
-class PupilResult(msgspec.Struct, frozen=True, kw_only=True):
+class PupilResult(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What one pupil handed in: the fields of all pages together. `pending` counts those in review."""
 
     pupil: str
@@ -57,14 +57,14 @@ class PupilResult(msgspec.Struct, frozen=True, kw_only=True):
     pending: int = 0
 
 
-class Interval(msgspec.Struct, frozen=True):
+class Interval(msgspec.Struct, frozen=True, gc=False):
     """A confidence interval of a proportion, both ends in 0..1."""
 
     low: float
     high: float
 
 
-class WrongAnswer(msgspec.Struct, frozen=True):
+class WrongAnswer(msgspec.Struct, frozen=True, gc=False):
     """A wrong answer and who gave it (in the order of the results). `blank` is None where order is free."""
 
     blank: int | None
@@ -77,7 +77,7 @@ class WrongAnswer(msgspec.Struct, frozen=True):
         return len(self.pupils)
 
 
-class ItemFigures(msgspec.Struct, frozen=True, kw_only=True):
+class ItemFigures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One item over the class.
 
     `n` = correct + wrong + blank is the denominator; `review` and `unattempted` (B or C, left alone) stand beside.
@@ -104,7 +104,7 @@ class ItemFigures(msgspec.Struct, frozen=True, kw_only=True):
         return Fraction(self.correct, self.n) if self.n else None
 
 
-class PupilFigures(msgspec.Struct, frozen=True, kw_only=True):
+class PupilFigures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One pupil's line. `rate` (0..1) is the score out of the own maximum, None when missing or unsettled."""
 
     pupil: str
@@ -119,7 +119,7 @@ class PupilFigures(msgspec.Struct, frozen=True, kw_only=True):
     blank_items: tuple[str, ...]
 
 
-class Band(msgspec.Struct, frozen=True):
+class Band(msgspec.Struct, frozen=True, gc=False):
     """Pupils from `low_percent` to below `high_percent` (the top band includes 100)."""
 
     low_percent: int
@@ -127,7 +127,7 @@ class Band(msgspec.Struct, frozen=True):
     pupils: tuple[str, ...]
 
 
-class ClassFigures(msgspec.Struct, frozen=True, kw_only=True):
+class ClassFigures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The class on one assignment.
 
     `expected` is everyone who should hand in (neither excused nor exempt). Scores, rates and bands are over the

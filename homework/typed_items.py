@@ -45,7 +45,7 @@ _HINTS: dict[str, FieldKind] = {"判断": "judge", "选择": "letter", "填空":
 _BUBBLED = ("choice", "choices")
 
 
-class TypedItem(msgspec.Struct, frozen=True, kw_only=True):
+class TypedItem(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One question as a person edits it; all is text.
 
     `answer`: right answers parted by `|`, those of several places by `;`. `suggestions` are other answers that the

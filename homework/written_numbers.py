@@ -33,7 +33,7 @@ _FRACTION = re.compile(r"(?P<sign>[-+]?) ?(?:(?P<whole>[0-9]+) ?(?: |又) ?)?(?P
 _REMAINDER = re.compile(rf"(?P<quotient>{_DECIMAL}) ?(?:…+|⋯+|[.·・]{{3,}}|[rR]|余) ?(?P<remainder>{_DECIMAL})")
 
 
-class WrittenNumber(msgspec.Struct, frozen=True):
+class WrittenNumber(msgspec.Struct, frozen=True, gc=False):
     """A number and how it was written.
 
     `text` is its canonical text. `top` and `bottom` are set for fractions and for the fraction of a mixed

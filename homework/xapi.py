@@ -26,7 +26,7 @@ InteractionType = Literal["choice", "fill-in", "true-false", "other"]
 _INTERACTIONS: Final[Mapping[str, InteractionType]] = {"judge": "true-false", "open": "other"}
 
 
-class _Xapi(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+class _Xapi(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True, rename="camel"):
     """As the standard writes it; what is not known is left out (null is not allowed, 2.2)."""
 
 
@@ -112,7 +112,7 @@ class Statement(_Xapi, frozen=True, kw_only=True):
     version: str | None = None
 
 
-class Sheet(msgspec.Struct, frozen=True, kw_only=True):
+class Sheet(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What statements are made of: a pupil's sheet at a school whose address is `home` (an IRL without a slash)."""
 
     home: str

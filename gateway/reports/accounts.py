@@ -13,7 +13,7 @@ from gateway.store.tallies import Told
 _HERE = (RowState.CURRENT, RowState.SECOND)
 
 
-class BoxAccount(msgspec.Struct, frozen=True, kw_only=True):
+class BoxAccount(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What one box has of a class and a homework, in pages, as it said at `told_ms` (the gateway's clock)."""
 
     box: str

@@ -19,7 +19,7 @@ _MOVES_WITH_TIME = {"late", "time_unknown", "limit_ms"}
 """A box that learns what time it is changes these, and no version says so."""
 
 
-class SummaryCheck(msgspec.Struct, frozen=True, kw_only=True):
+class SummaryCheck(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was looked at, and in words what does not agree. `waiting` are older than what they are of: no fault."""
 
     summaries: int

@@ -19,7 +19,7 @@ MAX_COMMENT = 1000
 """Characters; what a slip and a report have room for."""
 
 
-class StoredComment(msgspec.Struct, frozen=True, kw_only=True):
+class StoredComment(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A comment that somebody wrote or took over; `person_id` says who, `changed_ms` when (Unix ms)."""
 
     text: str

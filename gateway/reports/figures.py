@@ -31,7 +31,7 @@ class State(StrEnum):
     """Nothing ever came."""
 
 
-class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+class Freshness(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How fresh a school's data is. `as_of_ms` (截至): up to then all boxes that work were heard; None for none.
 
     Of `boxes` that are enrolled, `heard` were within the last days and `behind` have sheets that did not come yet;
@@ -47,7 +47,7 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     told_ms: int | None
 
 
-class Adoption(msgspec.Struct, frozen=True, kw_only=True):
+class Adoption(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """How much homework went through the boxes in a term, of one grade (None: where the grade is not known).
 
     `classes` are those of the class lists and others of which a sheet came, `active` the latter. `assignments` counts
@@ -63,7 +63,7 @@ class Adoption(msgspec.Struct, frozen=True, kw_only=True):
     expected: int | None
 
 
-class PointCell(msgspec.Struct, frozen=True, kw_only=True):
+class PointCell(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A knowledge point in one class (school report) or one school (district report): right answers of `n`.
 
     All three numbers are None where they are of too few pupils.
@@ -80,7 +80,7 @@ class PointCell(msgspec.Struct, frozen=True, kw_only=True):
         return Fraction(self.correct, self.n) if self.correct is not None and self.n else None
 
 
-class PointLine(msgspec.Struct, frozen=True, kw_only=True):
+class PointLine(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A knowledge point of a subject and grade: the whole, and its parts by name. `whole.name` is the point's."""
 
     subject: str
@@ -89,7 +89,7 @@ class PointLine(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[PointCell, ...]
 
 
-class ClassDay(msgspec.Struct, frozen=True, kw_only=True):
+class ClassDay(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a class had to do for one day (the day on which it was due, else that of its first sheet), in minutes.
 
     `estimated` (估计) where a part was: pages say so beside every number. `over` is whether it exceeds `cap_min`; None
@@ -107,7 +107,7 @@ class ClassDay(msgspec.Struct, frozen=True, kw_only=True):
     over: bool | None
 
 
-class DayLoad(msgspec.Struct, frozen=True, kw_only=True):
+class DayLoad(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The load of a grade on one day over many classes: `over` of `judged` exceed the cap.
 
     `classes` had homework, on average `minutes`; of `estimated` of them a part of it was estimated. Classes that are
@@ -123,7 +123,7 @@ class DayLoad(msgspec.Struct, frozen=True, kw_only=True):
     estimated: int
 
 
-class Activity(msgspec.Struct, frozen=True, kw_only=True):
+class Activity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What came on one day: classes and assignments of which a sheet was due or came, and sheets of pupils.
 
     `handed_in` is None where the day is of too few pupils, or would give away one that is.
@@ -135,7 +135,7 @@ class Activity(msgspec.Struct, frozen=True, kw_only=True):
     handed_in: int | None
 
 
-class SchoolFigures(msgspec.Struct, frozen=True, kw_only=True):
+class SchoolFigures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A school in a term. `title` is "" where nobody said what it is called.
 
     `adoption` by grade, `points` by subject, grade and then the weakest first, `days` by class and day (the latest
@@ -153,7 +153,7 @@ class SchoolFigures(msgspec.Struct, frozen=True, kw_only=True):
     hidden: int
 
 
-class SchoolLine(msgspec.Struct, frozen=True, kw_only=True):
+class SchoolLine(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One school in the district's list, by name. The numbers are those of `Adoption`, over all grades shown."""
 
     school: str
@@ -166,7 +166,7 @@ class SchoolLine(msgspec.Struct, frozen=True, kw_only=True):
     freshness: Freshness
 
 
-class DistrictFigures(msgspec.Struct, frozen=True, kw_only=True):
+class DistrictFigures(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """All schools in a term, of one subject and grade where they are given.
 
     `points` have a part for each school where subject and grade are given; a school with too few pupils for a point is

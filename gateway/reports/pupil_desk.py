@@ -36,7 +36,7 @@ from homework.wording import item_label
 from sync.records import PackedItem
 
 
-class PupilItem(msgspec.Struct, frozen=True, kw_only=True):
+class PupilItem(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """逐题得失: one item of one sheet. `state` None: left alone (B or C), or read and not judged.
 
     `answers` are what stands on the paper, blank by blank ("" nothing, None not readable), `accepted` one right answer
@@ -57,7 +57,7 @@ class PupilItem(msgspec.Struct, frozen=True, kw_only=True):
     video: str | None
 
 
-class PupilSheet(msgspec.Struct, frozen=True, kw_only=True):
+class PupilSheet(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One assignment that this pupil's class had. `rate` (0..1) is None while anything of it is open or missing.
 
     `again` is how far its mistakes are put right (订正), None where no corrected sheet of the

@@ -44,14 +44,14 @@ __all__ = [
 ]
 
 
-class Where(msgspec.Struct, frozen=True):
+class Where(msgspec.Struct, frozen=True, gc=False):
     """An item of a sheet on which a knowledge point was answered wrongly."""
 
     assignment: str
     item: str
 
 
-class PupilPoint(msgspec.Struct, frozen=True, kw_only=True):
+class PupilPoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A knowledge point of a subject, what the pupil's answers say, and the wrong ones, the latest first."""
 
     subject: str
@@ -60,7 +60,7 @@ class PupilPoint(msgspec.Struct, frozen=True, kw_only=True):
     wrong: tuple[Where, ...]
 
 
-class Punctuality(msgspec.Struct, frozen=True, kw_only=True):
+class Punctuality(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Of `expected` sheets: in time, late (补交), handed in at a time nobody knows or without a due time, missing.
 
     请假 and 免做 are in none of them; `excused` counts both.
@@ -74,7 +74,7 @@ class Punctuality(msgspec.Struct, frozen=True, kw_only=True):
     excused: int
 
 
-class PupilReport(msgspec.Struct, frozen=True, kw_only=True):
+class PupilReport(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A pupil in a term, for one subject or (None) all. `name` comes from the school's own roster.
 
     `sheets` go from the latest back; `points` by what is weakest, those with too few answers last. `trend` is the

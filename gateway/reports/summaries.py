@@ -34,7 +34,7 @@ class Place(NamedTuple):
         return Work(self.class_name, self.assignment)
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class Summary(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A row of `class_summaries`, but for its key and `finished_ms`. What each column means stands at the table."""
 
     rows_version: int

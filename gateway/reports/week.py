@@ -24,7 +24,7 @@ class WeekClass(NamedTuple):
     subject: str | None
 
 
-class WeekLine(msgspec.Struct, frozen=True, kw_only=True):
+class WeekLine(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One class's homework in the week. `title` is the assignment's id until its document has come.
 
     `expected` is None without a class list. `pending` counts answers that wait for a look (待确认), `missing` pupils
@@ -53,14 +53,14 @@ class WeekLine(msgspec.Struct, frozen=True, kw_only=True):
     finished_ms: int | None
 
 
-class WeekDay(msgspec.Struct, frozen=True, kw_only=True):
+class WeekDay(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One day of the week with what is counted on it (`ClassDay` says which day that is)."""
 
     day: date
     lines: tuple[WeekLine, ...]
 
 
-class Week(msgspec.Struct, frozen=True, kw_only=True):
+class Week(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Seven days from `monday`, those on which there is something; the sums are over all of their lines."""
 
     monday: date

@@ -21,7 +21,7 @@ from gateway.store.tables.sheets import RowState, capture_months, class_rollups,
 _Place = TypeVar("_Place", bound=tuple[object, ...])
 
 
-class CheckResult(msgspec.Struct, frozen=True, kw_only=True):
+class CheckResult(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What was looked at, and in words what does not agree.
 
     `waiting` are the summaries that are older than what they are of; where none were looked at, they are None.

@@ -34,7 +34,7 @@ class ItemOutline(msgspec.Struct, frozen=True, gc=False):
     knowledge: tuple[str, ...] = ()
 
 
-class Outline(msgspec.Struct, frozen=True):
+class Outline(msgspec.Struct, frozen=True, gc=False):
     """Of an `Assignment` what reports over many need: a third of the time that it takes to read all of it."""
 
     title: str
@@ -44,7 +44,7 @@ class Outline(msgspec.Struct, frozen=True):
     mode: Mode = "homework"
 
 
-class Heading(msgspec.Struct, frozen=True):
+class Heading(msgspec.Struct, frozen=True, gc=False):
     """What an `Assignment` is called, and its subject: a tenth."""
 
     title: str

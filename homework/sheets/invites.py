@@ -11,7 +11,7 @@ from homework.sheets.fonts import find_fonts
 from homework.sheets.typeset import typeset
 
 
-class InviteWords(msgspec.Struct, frozen=True, kw_only=True):
+class InviteWords(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The words on an invitation. `{}` is where a value goes."""
 
     language: str
@@ -46,7 +46,7 @@ ENGLISH_INVITES = InviteWords(
 )
 
 
-class Invite(msgspec.Struct, frozen=True, kw_only=True):
+class Invite(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One invitation. `name` is "" where it is not to be printed; `qr` the address as an SVG picture."""
 
     class_name: str

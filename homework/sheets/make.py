@@ -46,7 +46,7 @@ _UNNAMED = "00000000"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-class SheetSet(msgspec.Struct, frozen=True):
+class SheetSet(msgspec.Struct, frozen=True, gc=False):
     """One print run. `worksheets_pdf` holds every copy; `layout` and `answers_pdf` are of one."""
 
     worksheets_pdf: bytes

@@ -34,7 +34,7 @@ _NEAR_SCORE: Point = (22.0, 9.5)
 Ink = Literal["colour", "black"]
 
 
-class Alignment(msgspec.Struct, frozen=True):
+class Alignment(msgspec.Struct, frozen=True, gc=False):
     """Where a printer puts what it is told to: x' = a·x - b·y + dx, y' = b·x + a·y + dy, in mm.
 
     A similarity: shift, turn and scale. The identity for a printer that was not measured.
@@ -56,7 +56,7 @@ class Alignment(msgspec.Struct, frozen=True):
         return ((self.a * u + self.b * v) / size, (self.a * v - self.b * u) / size)
 
 
-class OverMark(msgspec.Struct, frozen=True):
+class OverMark(msgspec.Struct, frozen=True, gc=False):
     """A sign to print: its middle in mm of the page, and its size."""
 
     sign: Literal["right", "wrong"]
@@ -65,7 +65,7 @@ class OverMark(msgspec.Struct, frozen=True):
     size: float = MARK_MM
 
 
-class Side(msgspec.Struct, frozen=True):
+class Side(msgspec.Struct, frozen=True, gc=False):
     """What is printed onto one side. `score` is "" for none; it stands at `score_at`, its top left corner."""
 
     marks: tuple[OverMark, ...] = ()

@@ -29,7 +29,7 @@ _LEAST_CODE_MM = 14.0
 _CODE_GAP_MM = 6.0  # four modules of quiet zone beside the code, two cells beside the marker
 
 
-class Furniture(msgspec.Struct, frozen=True, kw_only=True):
+class Furniture(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The fixed places of a page. `markers` are top left corners of ids 0-3: TL, TR, BR, BL."""
 
     page_mm: tuple[float, float]

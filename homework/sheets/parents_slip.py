@@ -14,21 +14,21 @@ from homework.sheets.fonts import find_fonts
 from homework.sheets.typeset import typeset
 
 
-class TrendPoint(msgspec.Struct, frozen=True, kw_only=True):
+class TrendPoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One homework: what stands below it, and how much of its own maximum the pupil earned, in percent."""
 
     label: str
     percent: float
 
 
-class TrendLine(msgspec.Struct, frozen=True, kw_only=True):
+class TrendLine(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The homework of one subject, from the oldest on: of two subjects nobody can say that one went down."""
 
     subject: str
     points: tuple[TrendPoint, ...]
 
 
-class WeakPoint(msgspec.Struct, frozen=True, kw_only=True):
+class WeakPoint(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A knowledge point to practise, how often it was right, and the homework in which it was not."""
 
     name: str
@@ -37,7 +37,7 @@ class WeakPoint(msgspec.Struct, frozen=True, kw_only=True):
     where: str = ""
 
 
-class ParentsSlip(msgspec.Struct, frozen=True, kw_only=True):
+class ParentsSlip(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What one slip says, in the reader's words. `lines` are short facts: handed in, in time, corrected."""
 
     name: str
@@ -53,7 +53,7 @@ class ParentsSlip(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a teacher wrote the comment, or saved it."""
 
 
-class ParentsWords(msgspec.Struct, frozen=True, kw_only=True):
+class ParentsWords(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The headings of every slip. `language` is a language tag."""
 
     language: str

@@ -21,14 +21,14 @@ _BUBBLE_MM = 5.2
 Shape = Literal["inline", "end", "options", "area"]
 
 
-class Option(msgspec.Struct, frozen=True):
+class Option(msgspec.Struct, frozen=True, gc=False):
     """One option of a choice: its label and its text."""
 
     label: str
     runs: tuple[Run, ...]
 
 
-class PlannedItem(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedItem(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One item as the template sets it; sizes are the insides of frames, in mm.
 
     `shape`: fields inside the line, at the end of the line, bubbles with the options, or an area underneath.
@@ -53,7 +53,7 @@ class PlannedItem(msgspec.Struct, frozen=True, kw_only=True):
     right_labels: tuple[str, ...]
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True):
+class Section(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A heading and its items; `hint` says how to answer, `layer` what the whole section is for."""
 
     heading: str

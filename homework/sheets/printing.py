@@ -27,7 +27,7 @@ _FONT_FILES = (
 _PREVIEW_WIDTH_PX = 900
 
 
-class PrintJob(msgspec.Struct, frozen=True, kw_only=True):
+class PrintJob(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What to set: see `make_sheets`. `pictures` pages are drawn too, as PNG."""
 
     assignment: Assignment
@@ -39,7 +39,7 @@ class PrintJob(msgspec.Struct, frozen=True, kw_only=True):
     pictures: int = 0
 
 
-class Printed(msgspec.Struct, frozen=True, kw_only=True):
+class Printed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What came of a job."""
 
     worksheets_pdf: bytes

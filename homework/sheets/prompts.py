@@ -19,7 +19,7 @@ _ARITHMETIC = re.compile(r"[×÷+=≈<>○]")
 _BUBBLED = ("choice", "choices")
 
 
-class Run(msgspec.Struct, frozen=True):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """A piece of a line: `text`, `fraction` (whole part maybe empty), `field` (blank from 1), `gap`, `break`."""
 
     kind: Literal["text", "fraction", "field", "gap", "break"]

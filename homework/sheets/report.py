@@ -11,7 +11,7 @@ from homework.sheets.fonts import find_fonts
 from homework.sheets.typeset import typeset
 
 
-class ReportBar(msgspec.Struct, frozen=True, kw_only=True):
+class ReportBar(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One item: its bar in percent of the answers that are decided, and what stands beside it.
 
     `wrong` are its commonest wrong answers, each with how many wrote it.
@@ -28,14 +28,14 @@ class ReportBar(msgspec.Struct, frozen=True, kw_only=True):
     wrong: tuple[tuple[str, str], ...]
 
 
-class ReportList(msgspec.Struct, frozen=True, kw_only=True):
+class ReportList(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A short list under a heading: a line is what comes first, and what is said of it."""
 
     heading: str
     lines: tuple[tuple[str, str], ...]
 
 
-class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
+class ReportTable(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A table; `numbers` are the columns (from 0) that stand to the right."""
 
     heading: str
@@ -44,7 +44,7 @@ class ReportTable(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[tuple[str, ...], ...]
 
 
-class ReportSheet(msgspec.Struct, frozen=True, kw_only=True):
+class ReportSheet(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What is printed, in the reader's words. `language` is a language tag; `foot` stands below every page."""
 
     language: str

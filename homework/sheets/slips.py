@@ -11,7 +11,7 @@ from homework.sheets.fonts import find_fonts
 from homework.sheets.typeset import typeset
 
 
-class SlipWords(msgspec.Struct, frozen=True, kw_only=True):
+class SlipWords(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The words on a slip. `{}` is where a value goes."""
 
     language: str
@@ -61,7 +61,7 @@ ENGLISH_SLIPS = SlipWords(
 )
 
 
-class SlipItem(msgspec.Struct, frozen=True, kw_only=True):
+class SlipItem(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One thing that is wrong. `wrote` is "" when nothing was written; `answer` and `why` are "" when not known."""
 
     label: str
@@ -71,7 +71,7 @@ class SlipItem(msgspec.Struct, frozen=True, kw_only=True):
     why: str
 
 
-class Slip(msgspec.Struct, frozen=True, kw_only=True):
+class Slip(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One pupil's slip. `review` names what nobody has judged yet: it is not called wrong."""
 
     class_name: str

@@ -17,7 +17,7 @@ _BEFORE = {"slips.typ": ("cut_apart.typ",), "invites.typ": ("cut_apart.typ",)}
 """What templates share stands before them: Typst is given one source, and reads no file."""
 
 
-class Spot(msgspec.Struct, frozen=True):
+class Spot(msgspec.Struct, frozen=True, gc=False):
     """One place as the template reported it; `box` is x, y, width, height in mm on `page` (from 1)."""
 
     what: str

@@ -7,7 +7,7 @@ import msgspec
 from homework.layout import FieldKind
 
 
-class Words(msgspec.Struct, frozen=True, kw_only=True):
+class Words(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Every phrase of the template. `{}` is where a value goes; `hints` say how a kind is answered."""
 
     language: str

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.garbage import calm_collector, settle, settle_in_quiet
+from gateway.garbage import BetweenRequests, calm_collector, settle, settle_in_quiet
 
 
 class Knot:
@@ -60,3 +60,20 @@ async def test_everything_is_looked_at_when_no_request_waits() -> None:
         await asyncio.sleep(0.01)
     assert gone() is None
     settling.cancel()
+
+
+async def test_what_is_new_is_looked_at_after_some_answers_and_not_while_a_request_waits() -> None:
+    knot = Knot()
+    gone = weakref.ref(knot)
+    del knot
+    gc.set_threshold(0)
+    answering = 1
+    between = BetweenRequests(lambda: answering)
+    for _ in range(20):
+        between.answered()
+    await asyncio.sleep(0.02)
+    assert gone() is not None
+    answering = 0
+    between.answered()
+    await asyncio.sleep(0.02)
+    assert gone() is None

@@ -29,7 +29,7 @@ _ENROLMENT_LASTS_S = 30 * 60
 _REFUSALS = (WrongError, TooOftenError)
 
 
-class _Secret(msgspec.Struct, frozen=True):
+class _Secret(msgspec.Struct, frozen=True, gc=False):
     """Of a phone that has not shown a code yet."""
 
     secret: str

@@ -41,7 +41,7 @@ _THERE_LASTS_S = 12 * 3600
 _BACK = "/login/sso/back"
 
 
-class _UnderWay(msgspec.Struct, frozen=True):
+class _UnderWay(msgspec.Struct, frozen=True, gc=False):
     """A sign-on that a browser has begun."""
 
     flow: Flow
@@ -51,7 +51,7 @@ class _UnderWay(msgspec.Struct, frozen=True):
     invite: str = ""
 
 
-class _Proposed(msgspec.Struct, frozen=True):
+class _Proposed(msgspec.Struct, frozen=True, gc=False):
     """A tie that waits for a yes."""
 
     issuer: str
