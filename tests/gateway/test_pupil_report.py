@@ -190,10 +190,12 @@ async def test_slip_and_page_have_a_line_for_each_subject_by_its_name(scene: Sce
         for line in parents_slip(report, "zh-CN", summary=False).trend
     }
     assert lines == {"语文": [100, 100], "数学": [95, 95]}
-    page = pupil_page(report, ReportSettings(), "zh-CN", sheet_address=lambda _: "")
+    page = pupil_page(report, ReportSettings(), "zh-CN", proposes=False, sheet_address=lambda _: "")
     assert re.findall("<h3>(.*?)</h3>", page.chart) == ["语文", "数学"]
     assert page.chart.count("<svg") == 2
-    one = pupil_page(await scene.report(subject="math"), ReportSettings(), "zh-CN", sheet_address=lambda _: "")
+    one = pupil_page(
+        await scene.report(subject="math"), ReportSettings(), "zh-CN", proposes=False, sheet_address=lambda _: ""
+    )
     assert ("<h3>" in one.chart, one.chart.count("<svg")) == (False, 1)
 
 
