@@ -141,24 +141,29 @@ def language_of(request: web.Request) -> str:
     )
 
 
-def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """A page in the reader's language; a language asked for in the address is remembered."""
+def page_text(request: web.Request, template: str, **values: Any) -> str:
+    """A page, or a piece of one that its script puts in place, in the reader's language."""
     language = language_of(request)
     env = request.config_dict[_TEMPLATES][language]
     other = next(name for name in LANGUAGES if name != language)
-    text = env.get_template(template).render(
+    return env.get_template(template).render(
         language=language,
         other_language=other,
         other_language_address=str(request.rel_url.update_query({"language": other})),
         signed=request.get(SIGNED),
         **values,
     )
+
+
+def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """A page in the reader's language; a language asked for in the address is remembered."""
+    text = page_text(request, template, **values)
     # A class report is 60 kB of much the same words: a seventh on the wire. No page shows a secret beside words that
     # somebody else chose, which is what compression would give away (BREACH).
     body, headers = packed(request, text.encode())
     response = web.Response(body=body, headers=headers, content_type="text/html", charset="utf-8", status=status)
     if "language" in request.query:
-        response.set_cookie(LANGUAGE_COOKIE, language, max_age=31536000, samesite="Lax", httponly=True)
+        response.set_cookie(LANGUAGE_COOKIE, language_of(request), max_age=31536000, samesite="Lax", httponly=True)
     return response
 
 

@@ -16,7 +16,7 @@ from edge.web.desk import SITE, page_values, refuse_strangers
 from edge.worker import CLASS_SETTING
 from homework.errors import UsageError
 from ui.forms import sent_form
-from ui.pages import SECURITY_HEADERS, language_of, render
+from ui.pages import SECURITY_HEADERS, language_of, page_text, render
 
 _PARTS = ("title", "badge", "said", "sheet", "side")
 """The live page's pieces that change, each a template of its own: sent whole, so that nothing can be missed."""
@@ -114,7 +114,7 @@ def _message(parts: dict[str, str], tone: Tone | None, **more: Any) -> str:
 
 async def _parts(request: web.Request) -> dict[str, str]:
     values = await page_values(request)
-    return {name: render(request, f"_{name}.html", **values).text or "" for name in _PARTS}
+    return {name: page_text(request, f"_{name}.html", **values) for name in _PARTS}
 
 
 async def _choose_class(request: web.Request) -> web.StreamResponse:

@@ -22,7 +22,7 @@ from edge.web.self_view import SCORE_SETTING, WAITING, SelfView, self_view
 from edge.web.sheet_pictures import draw_kept_sheet
 from ui.forms import sent_form
 from ui.language import translator
-from ui.pages import SIGNED, language_of, render
+from ui.pages import SIGNED, language_of, page_text, render
 from ui.sessions import forget_cookie
 
 ROOM = "self"
@@ -69,7 +69,7 @@ async def _now(request: web.Request) -> web.Response:
     after = site.bus.event_id()
     if view is None:
         return web.json_response({"closed": True})
-    html = render(request, "_self.html", **_values(request, view)).text
+    html = page_text(request, "_self.html", **_values(request, view))
     return web.json_response({"html": html, "after": after, "left_ms": view.left_ms})
 
 
