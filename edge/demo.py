@@ -13,11 +13,13 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +139,14 @@ def fetch(gateway: Running, path: str) -> Any:
 
 
 def class_report(gateway: Running, assignment: str) -> dict[str, Any]:
-    """The class report, as the gateway's interface tells it."""
+    """The class report, as the gateway's interface tells it; before it knows of the homework, that nothing came."""
     where = f"/schools/{SCHOOL}/classes/{urllib.parse.quote(CLASS_NAME)}/assignments/{assignment}/report"
-    report: dict[str, Any] = fetch(gateway, where)
+    try:
+        report: dict[str, Any] = fetch(gateway, where)
+    except urllib.error.HTTPError as answer:
+        if answer.code != HTTPStatus.NOT_FOUND:
+            raise
+        return {"sheets": 0, "unnamed": 0}
     return report
 
 

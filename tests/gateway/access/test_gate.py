@@ -166,7 +166,7 @@ async def test_homework_of_another_subject_or_of_none_that_is_known_is_closed(th
     assert await there.status("maths", REPORT) == 200
     assert await there.status("chinese", REPORT) == 403
     unknown = f"/schools/{OWN}/classes/{CLASS}/assignments/unknown"
-    assert [await there.status(who, unknown) for who in ("maths", "whole", "head")] == [403, 200, 200]
+    assert [await there.status(who, unknown) for who in ("maths", "whole", "head")] == [403, 404, 404]
     assert await there.status("head", f"/schools/{OWN}/classes/-/assignments/{ASSIGNMENT.id}") == 200
     assert await there.status("whole", f"/schools/{OWN}/classes/-/assignments/{ASSIGNMENT.id}") == 403
 
