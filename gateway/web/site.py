@@ -112,8 +112,9 @@ def _counted(rooms: Rooms) -> Middleware:
         began_s = time.perf_counter()
         status = 500
         room = rooms.room_of(request)
-        counts = room is not None and not room.path.endswith("/live")
-        if counts:
+        if room is not None and room.path.endswith("/live"):
+            room = None
+        if room is not None:
             rooms.figures.asked()
         try:
             response = await handler(request)
@@ -124,7 +125,7 @@ def _counted(rooms: Rooms) -> Middleware:
             status = response.status
             return response
         finally:
-            if room is not None and counts:
+            if room is not None:
                 rooms.figures.answered(room.path, status, time.perf_counter() - began_s)
 
     return counted

@@ -13,7 +13,7 @@ revision: str = "0025"
 down_revision: str | None = "0024"
 branch_labels: None = None
 depends_on: None = None
-rolling: bool = True
+rolling: bool = False  # an older gateway knows one lease for all summaries, and would write beside ours
 
 
 def upgrade() -> None:
