@@ -99,11 +99,12 @@ class BoxHour(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Place(NamedTuple):
-    """A class report that sheets come for."""
+    """A class report that sheets come for, the first of them `from_s` seconds after the beginning."""
 
     school: str
     class_name: str
     assignment: str
+    from_s: float
 
 
 async def make_hour(
@@ -126,9 +127,12 @@ async def make_hour(
         term, one = SchoolTerm(district, school_no, names_key), plan.classes[class_no]
         sheets = round(sheets_per_s * seconds / len(chosen))
         given = [term.extra(class_no, number=100 * number + n, day=day) for n in range(-(-sheets // one.pupils))]
-        places += [Place(plan.name, one.name, term.worksheet(each).name) for each in given]
-        times = ((order + n * len(chosen)) / sheets_per_s for n in range(sheets))
-        hour.append(_box_hour(plan.name, box, key, list(_said(term, given, times))))
+        times_s = [(order + n * len(chosen)) / sheets_per_s for n in range(sheets)]
+        places += [
+            Place(plan.name, one.name, term.worksheet(each).name, from_s)
+            for each, from_s in zip(given, times_s[:: one.pupils], strict=True)
+        ]
+        hour.append(_box_hour(plan.name, box, key, list(_said(term, given, iter(times_s)))))
     return hour, places
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
@@ -15,6 +16,9 @@ from gateway.reports.periods import term_of
 from gateway.web.found import class_address, pupil_address, school_address
 from gateway.web.rooms import report_address
 
+_ARRIVED_S = 5.0
+"""So long after the first sheet of a stack went under the camera somebody looks at its report."""
+
 
 class Targets:
     """What is looked at: anything of the first days of a term alike, and what comes just now."""
@@ -23,7 +27,8 @@ class Targets:
         self, district: District, days: int, live: list[Place], school_keys: Mapping[str, bytes], rng: random.Random
     ) -> None:
         """`live` are the reports that sheets come for."""
-        self._district, self._days, self._live, self._keys, self._rng = district, days, live, school_keys, rng
+        self._district, self._days, self._keys, self._rng = district, days, school_keys, rng
+        self._live, self._arriving = deque(sorted(live, key=lambda place: place.from_s)), list[Place]()
         self.term = f"?term={term_of(district.first_day).name}"
         """What a page is asked to tell of this term, whatever day it is."""
         self._weights = [sum(one.first for one in school.classes) for school in district.schools]
@@ -38,9 +43,14 @@ class Targets:
                 term = self._term(number)
                 return report_address(term.plan.name, term.plan.classes[one.class_no].name, term.worksheet(one).name)
 
-    def live_address(self) -> str:
-        """A class report that changes."""
-        return report_address(*self._rng.choice(self._live))
+    def live_address(self, at_s: float) -> str:
+        """A class report that changes just then; any at all while nothing has come."""
+        while self._live and self._live[0].from_s < at_s - _ARRIVED_S:
+            self._arriving.append(self._live.popleft())
+        if not self._arriving:
+            return self.report_address()
+        one = self._rng.choice(self._arriving)
+        return report_address(one.school, one.class_name, one.assignment)
 
     def class_address(self) -> str:
         """The page of a class."""
@@ -76,32 +86,33 @@ class Report(NamedTuple):
 
     name: str
     share: float
-    address: Callable[[Targets], str]
+    address: Callable[[Targets, float], str]
+    """What is looked at so many seconds after the beginning."""
     live: bool = False
     """It is there only while sheets arrive."""
 
 
 CLASS, DISTRICT = "class report", "district"
 REPORTS = (
-    Report(CLASS, 12, lambda t: t.report_address()),
-    Report("class report, sheets arriving", 8, lambda t: t.live_address(), live=True),
-    Report("class report, one click deeper", 2, lambda t: f"{t.report_address()}/more"),
-    Report("class report, one item", 3, lambda t: f"{t.report_address()}/items/1"),
-    Report("class report, projector", 1, lambda t: f"{t.report_address()}/screen"),
-    Report("class report, CSV", 1, lambda t: f"{t.report_address()}.csv"),
-    Report("class report, XLSX", 1, lambda t: f"{t.report_address()}.xlsx"),
-    Report("class report, API", 3, lambda t: f"/api/1{t.report_address()}/report"),
-    Report("class", 3, lambda t: t.class_address()),
-    Report("pupil", 5, lambda t: t.pupil_address()),
-    Report("start page", 1, lambda _: "/"),
-    Report("start page of a school", 4, lambda t: f"/?school={t.school()}"),
-    Report("school", 2, lambda t: t.school_address()),
-    Report("school, knowledge", 1, lambda t: t.school_address("/knowledge")),
-    Report("school, load", 1, lambda t: t.school_address("/load")),
-    Report(DISTRICT, 2, lambda t: f"/district{t.term}"),
-    Report("district, knowledge", 1, lambda t: f"/district/knowledge{t.term}"),
-    Report("district, load", 1, lambda t: f"/district/load{t.term}"),
-    Report("district, freshness", 1, lambda t: f"/district/freshness{t.term}"),
+    Report(CLASS, 12, lambda t, _: t.report_address()),
+    Report("class report, sheets arriving", 8, lambda t, at_s: t.live_address(at_s), live=True),
+    Report("class report, one click deeper", 2, lambda t, _: f"{t.report_address()}/more"),
+    Report("class report, one item", 3, lambda t, _: f"{t.report_address()}/items/1"),
+    Report("class report, projector", 1, lambda t, _: f"{t.report_address()}/screen"),
+    Report("class report, CSV", 1, lambda t, _: f"{t.report_address()}.csv"),
+    Report("class report, XLSX", 1, lambda t, _: f"{t.report_address()}.xlsx"),
+    Report("class report, API", 3, lambda t, _: f"/api/1{t.report_address()}/report"),
+    Report("class", 3, lambda t, _: t.class_address()),
+    Report("pupil", 5, lambda t, _: t.pupil_address()),
+    Report("start page", 1, lambda *_: "/"),
+    Report("start page of a school", 4, lambda t, _: f"/?school={t.school()}"),
+    Report("school", 2, lambda t, _: t.school_address()),
+    Report("school, knowledge", 1, lambda t, _: t.school_address("/knowledge")),
+    Report("school, load", 1, lambda t, _: t.school_address("/load")),
+    Report(DISTRICT, 2, lambda t, _: f"/district{t.term}"),
+    Report("district, knowledge", 1, lambda t, _: f"/district/knowledge{t.term}"),
+    Report("district, load", 1, lambda t, _: f"/district/load{t.term}"),
+    Report("district, freshness", 1, lambda t, _: f"/district/freshness{t.term}"),
 )
 """Every page that many look at, in one place: a new one needs a line here and nothing else. What is set for paper (PDF)
 is made by a program of its own, for one person at a time."""
@@ -115,7 +126,7 @@ def looks(targets: Targets, *, a_second: float, seconds: float, warming_s: float
         Look(
             at_s=place / a_second,
             report=report.name if place / a_second >= warming_s else "",
-            path=report.address(targets),
+            path=report.address(targets, place / a_second),
         )
         for place, report in enumerate(chosen)
     ]

@@ -81,7 +81,7 @@ async def measure(site: Site) -> dict[str, Any]:
 
 async def _row(site: Site, app: web.Application, ask: Ask, name: str, targets: Targets) -> dict[str, Any]:
     report = next(one for one in REPORTS if one.name == name)
-    paths = list(dict.fromkeys(report.address(targets) for _ in range(LOOKS + 3)))
+    paths = list(dict.fromkeys(report.address(targets, 0.0) for _ in range(LOOKS + 3)))
     first, paths = (paths[:3], paths[3:]) if len(paths) > 3 else (paths, paths * FEW_AGAIN)
     for path in first:  # templates, statements and plans are made once for all
         await ask(path)

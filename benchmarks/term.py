@@ -64,7 +64,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     first_day: date
     seconds: float
-    warming_s: float = 3.0
+    warming_s: float = 6.0
     looks: int = 20
     looks_per_s: float = LOOKS_PER_S
     sheets_per_s: float = SHEETS_PER_S
@@ -188,7 +188,7 @@ class Site:
             url = pages.hear().split()[1]
             targets = Targets(self.district, days, [], asyncio.run(self._keys()), random.Random(1))
             for report in (one for one in REPORTS if not one.live):
-                addresses = [url + report.address(targets).removeprefix("/") for _ in range(self.plan.looks + 2)]
+                addresses = [url + report.address(targets, 0.0).removeprefix("/") for _ in range(self.plan.looks + 2)]
                 for address in addresses[:2]:
                     _look(address)
                 before_s = cpu_s(pages.pid)

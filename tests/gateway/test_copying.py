@@ -1,5 +1,6 @@
 """Sheets go into PostgreSQL by COPY, inside the transaction that makes their receipt."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -54,12 +55,12 @@ async def test_when_the_server_dies_between_the_copy_and_the_commit_nothing_of_i
         envelope = school.box.envelope(Lane.RESULTS, school.pupils.results())
 
         async def die(_connection: Any) -> None:
-            own_server.kill()
+            await asyncio.to_thread(own_server.kill)
 
         after_copying(monkeypatch, die)
         with pytest.raises(StoreTrouble):
             await school.ingest.take([envelope])
-        own_server.start()
+        await asyncio.to_thread(own_server.start)
         assert await stored(store) == (0, 0)
         (receipt,) = await school.ingest.take([envelope])
         assert receipt.mark == 12
