@@ -5,6 +5,8 @@ are bounded in size too, before a byte of them is believed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -15,7 +17,13 @@ MOST_BYTES = 8192
 PATIENCE_S = 10.0
 LONG_PATIENCE_S = 60.0
 """Of a form of a page: a class list, the answers of a review."""
+SLOWEST_BYTES_A_S = 16 * 1024
+"""Of files: who is slower than this after the first minute is let go of."""
+LONGEST_S = 1800.0
+"""Whatever comes: a class's pictures, both sides, over a weak wireless network."""
 _MOST_FIELDS = 20
+
+T = TypeVar("T")
 
 
 class TooLargeError(web.HTTPRequestEntityTooLarge):
@@ -32,16 +40,39 @@ def most_of(request: web.Request, error: object) -> str:
     return f"{most_bytes // 1024**2} MB" if most_bytes >= 1024**2 else f"{most_bytes // 1024} kB"
 
 
+class Patience:
+    """How long a body may keep us waiting: `first_s`, and more for what has come of it, up to `LONGEST_S`.
+
+    Only what is awaited through `wait` counts: what we do ourselves with a piece is not the sender's fault.
+    """
+
+    def __init__(self, first_s: float) -> None:
+        self._first_s, self._waited_s, self._came_bytes = first_s, 0.0, 0
+
+    async def wait(self, coming: Awaitable[T]) -> T:
+        """The next piece. Raises `HTTPRequestTimeout` when all of it has taken too long."""
+        allowed_s = min(self._first_s + self._came_bytes / SLOWEST_BYTES_A_S, LONGEST_S)
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
+        try:
+            async with asyncio.timeout(allowed_s - self._waited_s):
+                return await coming
+        except TimeoutError as error:
+            raise web.HTTPRequestTimeout from error
+        finally:
+            self._waited_s += clock() - began_s
+
+    def came(self, size_bytes: int) -> None:
+        """So much of a file has come: the rest may take longer. What is no file gives no time."""
+        self._came_bytes += size_bytes
+
+
 async def sent_form(request: web.Request, *, patience_s: float | None = None) -> Post:
     """A form with files, or of text of any length, as `aiohttp` reads it. Raises `HTTPRequestTimeout`.
 
     `patience_s` is how long it may take to arrive, `LONG_PATIENCE_S` where that is None.
     """
-    try:
-        async with asyncio.timeout(LONG_PATIENCE_S if patience_s is None else patience_s):
-            return await request.post()
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
+    return await Patience(LONG_PATIENCE_S if patience_s is None else patience_s).wait(request.post())
 
 
 async def small_form(request: web.Request) -> dict[str, str]:
@@ -50,15 +81,11 @@ async def small_form(request: web.Request) -> dict[str, str]:
         raise web.HTTPBadRequest
     if (request.content_length or 0) > MOST_BYTES:
         raise TooLargeError(MOST_BYTES, request.content_length or 0)
-    body = b""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while piece := await request.content.read(MOST_BYTES):
-                body += piece
-                if len(body) > MOST_BYTES:
-                    raise TooLargeError(MOST_BYTES, len(body))
-    except TimeoutError as error:
-        raise web.HTTPRequestTimeout from error
+    body, patience = b"", Patience(PATIENCE_S)
+    while piece := await patience.wait(request.content.read(MOST_BYTES)):
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise TooLargeError(MOST_BYTES, len(body))
     try:
         fields = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, strict_parsing=False)
     except ValueError as error:

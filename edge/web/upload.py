@@ -2,14 +2,14 @@
 
 Plain form, no script. Each file goes to the disk as it comes in, never whole into memory, and its pages to the same
 worker as a camera's captures; the answer is given when all have been handed over, one line a file. One phone at a
-time: the next one waits.
+time: the next one waits, and whoever sends too slowly to be a phone is let go of.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -19,6 +19,8 @@ from aiohttp import BodyPartReader, web
 from edge.frames import Capture
 from edge.picture_files import PICTURES, captures_in
 from homework.errors import BadFileError, ClassboxError, UsageError
+from ui import forms
+from ui.forms import Patience
 from ui.language import translator
 from ui.pages import language_of, render
 
@@ -81,47 +83,60 @@ def _page(request: web.Request, sent: tuple[Sent, ...]) -> web.Response:
 
 async def _receive(request: web.Request, take: Take) -> list[Sent]:
     sent: list[Sent] = []
+    patience = Patience(forms.LONG_PATIENCE_S)
     try:
         parts = await request.multipart()
-        while (part := await parts.next()) is not None:
+        while (part := await patience.wait(parts.next())) is not None:
             # A field that was left empty comes as a file without a name.
             if not isinstance(part, BodyPartReader) or not part.filename:
                 continue
             if len(sent) >= MOST_FILES:
-                await part.release()
+                await _drop(part, patience)
                 if len(sent) == MOST_FILES:
                     sent.append(Sent("…", error=_too_many()))
                 continue
-            sent.append(await _take_one(part, _display_name(part.filename), take))
+            sent.append(await _take_one(part, _display_name(part.filename), take, patience))
     except (ValueError, AssertionError) as error:  # aiohttp's words for a form that breaks off
         raise UsageError("The pictures did not come whole.", remedy="Send them again.") from error
     return sent
 
 
-async def _take_one(part: BodyPartReader, name: str, take: Take) -> Sent:
+async def _take_one(part: BodyPartReader, name: str, take: Take, patience: Patience) -> Sent:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _TAKEN:
-        await part.release()
+        await _drop(part, patience)
         return Sent(name, error=_not_ours(name))
     with tempfile.TemporaryDirectory(prefix="classbox-upload-") as folder:
         # Under its own name, for that is what errors call it.
         path = Path(folder) / name
-        if not await _save(part, path):
+        if not await _save(part, path, patience):
             return Sent(name, error=_too_large(name))
         return await asyncio.to_thread(partial(_hand_over, path, name, take))
 
 
-async def _save(part: BodyPartReader, path: Path) -> bool:
+async def _save(part: BodyPartReader, path: Path, patience: Patience) -> bool:
     """Write the part to `path`. False when it is too large; what follows of it is read and dropped."""
     size = 0
     with path.open("wb") as file:
-        while chunk := await part.read_chunk(_CHUNK):
+        async for chunk in _pieces(part, patience):
             size += len(chunk)
             if size > MOST_BYTES:
-                await part.release()
-                return False
+                break
             await asyncio.to_thread(file.write, chunk)
-    return True
+    await _drop(part, patience)
+    return size <= MOST_BYTES
+
+
+async def _drop(part: BodyPartReader, patience: Patience) -> None:
+    """Read what is left: the next file stands behind it."""
+    async for _ in _pieces(part, patience):
+        pass
+
+
+async def _pieces(part: BodyPartReader, patience: Patience) -> AsyncIterator[bytes]:
+    while chunk := await patience.wait(part.read_chunk(_CHUNK)):
+        patience.came(len(chunk))
+        yield chunk
 
 
 def _hand_over(path: Path, name: str, take: Take) -> Sent:

@@ -16,6 +16,7 @@ from edge.frames import Capture
 from edge.web import upload
 from edge.web.desk import HERE as TEMPLATES_OF_THE_BOX
 from edge.web.desk import refuse_strangers
+from ui import forms
 from ui.pages import page_application
 
 
@@ -127,6 +128,47 @@ async def test_a_form_that_breaks_off_is_refused_and_the_next_one_is_taken(phone
         assert answer.status == 400
     assert phone.taken == []
     assert (await phone.send(("b.jpg", jpeg())))[0] == 200
+
+
+HEAD = b'--x\r\nContent-Disposition: form-data; name="chosen"; filename="a.jpg"\r\n\r\n'
+
+
+async def trickle(head: bytes, *, every_s: float = 0.02) -> Any:
+    yield head
+    while True:
+        await asyncio.sleep(every_s)
+        yield b"x"
+
+
+@pytest.mark.parametrize("head", [HEAD, HEAD.replace(b"a.jpg", b"a.docx"), b"--x\r\nContent-", b"-"])
+async def test_a_form_that_never_ends_is_let_go_of_and_the_phone_that_waits_is_served(phone, monkeypatch, head):
+    monkeypatch.setattr(forms, "LONG_PATIENCE_S", 0.3)
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "Accept-Language": "zh-CN"}
+    async with asyncio.timeout(20):
+        slow = asyncio.create_task(phone.client.post("/upload", data=trickle(head), headers=headers))
+        await asyncio.sleep(0.05)
+        assert (await phone.send(("b.jpg", jpeg())))[0] == 200
+        answer = await slow
+    assert answer.status == 408
+    assert "请求传得太慢" in await answer.text()
+    assert [c.source for c in phone.taken] == ["b.jpg"]
+
+
+async def test_a_slow_phone_that_goes_on_sending_is_waited_for(phone, monkeypatch):
+    monkeypatch.setattr(forms, "LONG_PATIENCE_S", 0.3)
+
+    async def slowly() -> Any:
+        yield HEAD
+        picture = jpeg() + bytes(20_000)  # a viewer reads past the end of a JPEG
+        for start in range(0, len(picture), 2_000):
+            await asyncio.sleep(0.08)
+            yield picture[start : start + 2_000]
+        yield b"\r\n--x--\r\n"
+
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with phone.client.post("/upload", data=slowly(), headers=headers) as answer:
+        assert answer.status == 200
+    assert [c.source for c in phone.taken] == ["a.jpg"]
 
 
 async def test_a_stranger_s_page_can_send_nothing(phone):
