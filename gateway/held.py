@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from importlib.metadata import version
@@ -19,15 +20,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.arrivals import Arrived
 from gateway.booking import RowName
 from gateway.clock import unix_ms
+from gateway.held_words import HeldWords, held_words
 from gateway.intake import read_record, take_in
 from gateway.keeping.stragglers import stragglers
 from gateway.poison import REFUSED, refuses
 from gateway.store.audit_lines import write_line
+from gateway.store.crops import drop_crops_of_no_page
 from gateway.store.dialect import lock_school
 from gateway.store.lanes import ANOTHER_HISTORY, LaneName, load_lane, save_lanes
 from gateway.store.store import Store
 from gateway.store.tables.sheets import held_records
 from homework.errors import ClassboxError
+from homework.wording import Translate
 from sync.errors import FutureVersion, MalformedRecord, WireError
 from sync.lanes import EPOCH_BYTES, Lane
 from sync.receipts import LaneState, with_held
@@ -38,9 +42,14 @@ _AT_ONCE = 32
 """Records of one transaction; of the largest that is 32 MiB in memory."""
 _HEAD_BYTES = 4
 """A record is an array that begins with its kind: one or three bytes, and a small number."""
+_CAPTURE_ENDS_AT = 23
+"""Of a page: the head, its version, and the capture behind two bytes that say that it is 16."""
 _SHORTEST = 8
 """Hexadecimal digits of a digest that a person must write at least."""
 
+_PAGE = 1
+_PAGE_OF = re.compile(rb"(?:[\x90-\x9f]|\xdc..)\x01[\x00-\x7f]\xc4\x10(.{16})", re.DOTALL)
+"""An array of a page's kind and some version, and its capture: that one stays where it is (`sync.records`)."""
 DEED = "decide-held"
 """What the audit calls it (`gateway.access.deeds`)."""
 Decision = Literal["taken", "refused"]
@@ -71,6 +80,15 @@ class StillUnreadableError(ClassboxError):
             reason=why.message,
         )
         self.held, self.reason = one, why.message
+
+    def words(self, translate: Translate) -> HeldWords:
+        """Why, and what can be done, in the reader's words."""
+        return held_words(self.reason, self.held.kind, translate)
+
+    def said(self, translate: Translate) -> tuple[str, str]:
+        why, remedy, _detail = self.words(translate)
+        message = translate("The record {digest} cannot be taken in: {reason}")
+        return message.format(digest=self.held.digest.hex()[:12], reason=why), remedy
 
 
 class _Readable(NamedTuple):
@@ -186,11 +204,13 @@ async def refuse(
 ) -> list[Held]:
     """Say that the records whose digests begin so count nowhere, and return them. Their bytes stay here.
 
+    The pictures of answers of a page that is refused go, unless the page is here all the same or is held once more.
     Raises `ClassboxError` as `accept` does.
     """
 
     async def work(connection: AsyncConnection, found: Sequence[Held]) -> None:
         await _decide(connection, found, "refused", now_ms())
+        await _let_pictures_go(connection, found)
         await _note(connection, found, "refuse" if noted else None, now_ms())
 
     return await _with_chosen(store, beginnings, work, school)
@@ -287,6 +307,26 @@ async def _take(connection: AsyncConnection, readable: Sequence[_Readable], now_
     if readable:
         await take_in(connection, readable[0].held.lane.school, [r.arrived() for r in readable])
         await _decide(connection, [r.held for r in readable], "taken", now_ms)
+
+
+async def _let_pictures_go(connection: AsyncConnection, refused: Sequence[Held]) -> None:
+    """Of the pages of one school among these. Pictures of what cannot be read so far as to say its capture stay."""
+    school, columns = refused[0].lane.school, held_records.c
+    beginning = func.substr(columns.payload, 1, _CAPTURE_ENDS_AT)
+    pages = columns.school_id == school, columns.lane == int(Lane.RESULTS)
+    captures: set[bytes] = set()
+    for one in refused:
+        if one.kind == _PAGE and one.lane.lane is Lane.RESULTS:
+            captures |= _captures(await connection.scalars(select(beginning).where(_is(one))))
+    if captures:
+        captures -= _captures(await connection.scalars(select(beginning).where(*pages, _undecided())))
+    await drop_crops_of_no_page(connection, school, captures)
+
+
+def _captures(beginnings: Iterable[bytes]) -> set[bytes]:
+    """What the pages that begin so are of; those that are cut short, or no pages, say nothing."""
+    found = (_PAGE_OF.match(bytes(one)) for one in beginnings)
+    return {one[1] for one in found if one is not None}
 
 
 def _name(one: Held) -> RowName:

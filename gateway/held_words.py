@@ -15,6 +15,7 @@ from gateway.poison import REFUSED
 from gateway.store.lanes import ANOTHER_HISTORY
 from homework.wording import Translate
 from sync.clock import ClockReading
+from sync.lanes import Lane
 from sync.records import (
     AbsenceRecord,
     CorrectionRecord,
@@ -83,6 +84,22 @@ class HeldWords(NamedTuple):
     why: str
     remedy: str
     detail: str = ""
+
+
+def what_is_held(lane: Lane, seq: int, size_bytes: int, _: Translate) -> str:
+    """What kind of thing it is, its number among those of its box, and how large it is."""
+    kinds = {
+        Lane.DOCUMENTS: _("a worksheet's file"),
+        Lane.RESULTS: _("a graded sheet"),
+        Lane.CROPS: _("the picture of an answer"),
+        Lane.HEALTH: _("a word of the box about itself"),
+    }
+    return _("{kind}, No. {number}, {size} bytes").format(kind=kinds[lane], number=seq, size=size_bytes)
+
+
+def decision_words(decision: str | None, _: Translate) -> str:
+    """What was decided; "" while nothing is."""
+    return {"taken": _("taken in"), "refused": _("refused"), None: ""}[decision]
 
 
 def held_words(reason: str, kind: int | None, _: Translate) -> HeldWords:

@@ -11,7 +11,9 @@ import click
 
 from gateway.commands.options import config_option, with_store
 from gateway.held import Held, accept, held, refuse
+from gateway.held_words import decision_words, held_words, what_is_held
 from gateway.store.store import Store
+from homework.wording import Translate
 from ui.language import terminal_language, translator
 
 
@@ -31,10 +33,13 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @config_option
 def show(everything: bool, as_json: bool, config_path: Path | None) -> None:
-    """List them, the oldest first: name, box, lane and number, when it came, why it is held.
+    """List them, the oldest first: name, box, what it is, when it came, why it is held and what can be done.
 
+    What the program itself said of it is in --json.
+
+    \b
     Example: classgate held list
-    """
+    """  # noqa: D301 - \b is click's
     _ = translator(terminal_language()).gettext
 
     async def work(store: Store) -> Sequence[Held]:
@@ -43,7 +48,7 @@ def show(everything: bool, as_json: bool, config_path: Path | None) -> None:
 
     found = with_store(config_path, work)
     for one in found:
-        print(json.dumps(_fields(one), ensure_ascii=False) if as_json else _line(one))
+        print(json.dumps(_fields(one), ensure_ascii=False) if as_json else _line(one, _))
     if not found and not as_json:
         print(_("Nothing is held."))
 
@@ -65,7 +70,9 @@ def accept_command(names: tuple[str, ...], config_path: Path | None) -> None:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @config_option
 def refuse_command(names: tuple[str, ...], config_path: Path | None) -> None:
-    """Say that they count nowhere. Their boxes need not keep them any longer; the bytes stay in the database.
+    """Say that they count nowhere. Their boxes need not keep them any longer.
+
+    Pictures of their answers go; the bytes of the records stay in the database.
 
     Example: classgate held refuse 3f2a91c07d1e
     """
@@ -74,11 +81,12 @@ def refuse_command(names: tuple[str, ...], config_path: Path | None) -> None:
     print(_("Refused: {count}.").format(count=len(found)))
 
 
-def _line(one: Held) -> str:
+def _line(one: Held, _: Translate) -> str:
     came = datetime.fromtimestamp(one.received_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M")
-    name = one.digest.hex()[:12]
-    where = f"{one.lane.school}/{one.lane.box} {one.lane.lane.name.lower()} {one.seq}"
-    return "  ".join([name, where, came, one.reason, *([one.decision] if one.decision else [])])
+    name, box = one.digest.hex()[:12], f"{one.lane.school}/{one.lane.box}"
+    why, remedy, _detail = held_words(one.reason, one.kind, _)
+    told = [decision_words(one.decision, _)] if one.decision else [remedy]
+    return "  ".join([name, box, what_is_held(one.lane.lane, one.seq, one.size, _), came, why, *told])
 
 
 def _fields(one: Held) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
@@ -61,6 +61,16 @@ async def keep_crops(connection: AsyncConnection, school: str, came: Sequence[tu
     ]
     if rows:
         await connection.execute(add_or_replace(connection, crops), rows)
+
+
+async def drop_crops_of_no_page(connection: AsyncConnection, school: str, captures: Collection[bytes]) -> None:
+    """Let go of the crops of these captures of which no page is here: nobody can look at them any more."""
+    page = select(page_records.c.seq).where(
+        page_records.c.school_id == school, page_records.c.capture == crops.c.capture
+    )
+    for some in batched(sorted(captures)):
+        mine = crops.c.school_id == school, crops.c.capture.in_(some)
+        await connection.execute(delete(crops).where(*mine, ~page.exists()))
 
 
 async def list_crops(connection: AsyncConnection, school: str) -> list[KeptCrop]:

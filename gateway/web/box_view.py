@@ -7,11 +7,10 @@ from typing import NamedTuple
 
 from gateway.boxes import BoxFacts
 from gateway.held import Held
-from gateway.web.held_words import held_words
+from gateway.held_words import decision_words, held_words, what_is_held
 from gateway.web.roster_view import moment
 from homework.wording import Translate, counted
 from sync.clock import ClockQuality
-from sync.lanes import Lane
 
 _DAY_MS = 86_400_000
 _QUIET_AFTER_MS = 3 * _DAY_MS
@@ -69,13 +68,6 @@ def ago(then_ms: int, now_ms: int, _: Translate) -> str:
 
 def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
     """Records as a person sees them."""
-    kinds = {
-        Lane.DOCUMENTS: _("a worksheet's file"),
-        Lane.RESULTS: _("a graded sheet"),
-        Lane.CROPS: _("the picture of an answer"),
-        Lane.HEALTH: _("a word of the box about itself"),
-    }
-    decisions = {"taken": _("taken in"), "refused": _("refused"), None: ""}
     views = []
     for one in found:
         words = held_words(one.reason, one.kind, _)
@@ -85,13 +77,11 @@ def held_views(found: Sequence[Held], _: Translate) -> list[HeldView]:
                 key=name,
                 short=name[:12],
                 box=one.lane.box,
-                what=_("{kind}, No. {number}, {size} bytes").format(
-                    kind=kinds[one.lane.lane], number=one.seq, size=one.size
-                ),
+                what=what_is_held(one.lane.lane, one.seq, one.size, _),
                 when=moment(one.received_ms),
                 why=words.why,
                 remedy=words.remedy,
-                decision=decisions[one.decision],
+                decision=decision_words(one.decision, _),
                 detail=words.detail,
             )
         )

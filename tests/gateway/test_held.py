@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -22,7 +23,7 @@ from gateway.held import accept, held, look_again, refuse
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
 from gateway.store.store import open_store
-from gateway.store.tables.sheets import raw_records
+from gateway.store.tables.sheets import crops, raw_records
 from homework.errors import ClassboxError
 from sync.box_session import BoxSession
 from sync.envelope import encode_envelope
@@ -42,6 +43,7 @@ from sync.records import (
 )
 from sync.state import BoxState
 from sync.topics import topic
+from tests.gateway.old_month import a_crop
 from tests.gateway.test_program import ASSIGNMENT, classgate, running, write_config
 
 ON_BOTH = True
@@ -304,11 +306,15 @@ def test_the_command_lists_takes_in_and_refuses(tmp_path: Path, monkeypatch: pyt
     assert [(one["box"], one["lane"], one["seq"]) for one in shown] == [("box-1", "results", n) for n in (1, 2)]
     line = classgate("held", "list", "--config", config).output.splitlines()[0]
     assert line.startswith(shown[0]["name"][:12])
-    assert "newer than this program" in line
+    assert line.endswith(
+        "A newer version of the box sent it (1).  Update Classbox here; then it is taken in by itself."
+    )
+    lines = classgate("held", "list", "--config", config, language="zh-CN").output.splitlines()
+    assert not re.search(r"[A-Za-z]{3}", re.sub(r"[0-9a-f]{12}|no-1/box-1|Classbox", "", "".join(lines))), lines
     page, broken = (one["name"][:12] for one in shown)
     refused = classgate("held", "accept", broken, "--config", config, language="zh-CN")
     assert refused.exit_code == 1
-    assert "无法收入" in refused.output
+    assert f"记录 {broken} 无法收入：盒子的版本较新（99）。 请升级这里的 Classbox，升级后会自动收下。" in refused.output
     assert "Taken in: 1." in classgate("held", "accept", page, "--config", config).output
     assert "Refused: 1." in classgate("held", "refuse", broken, "--config", config).output
     assert "Nothing is held." in classgate("held", "list", "--config", config).output
@@ -471,3 +477,35 @@ async def test_what_was_told_too_coarsely_becomes_exact_with_the_next_decision(
     assert (await sent(school, mixed)).held == ((1, 1), (3, 7))
     await refuse(school.store, [record_digest(future[n]).hex() for n in (0, 2)])
     assert (await told(school))[Lane.RESULTS].held == ((3, 3), (7, 7))
+
+
+async def test_the_pictures_of_a_refused_page_go_and_no_others(
+    school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = school.pupils.results()[:4]
+    again = msgspec.structs.replace(pages[2], revision=2)
+    await sent(school, [encode_record(pages[3])])
+    older = [encode_record(page) for page in (*pages, again)]
+    older[3] += b"\x00"  # of a paper that is here
+    with an_older_version(monkeypatch, lambda payload: payload in older):
+        await sent(school, older)
+    short = encode_record(pages[1])[:30]
+    await sent(school, [short])
+    await school.ingest.take([school.box.envelope(Lane.CROPS, [a_crop(school, page.capture) for page in pages])])
+
+    async def pictured() -> list[int]:
+        async with school.store.reading() as connection:
+            found = set((await connection.execute(select(crops.c.capture))).scalars())
+        return [n for n, page in enumerate(pages) if page.capture in found]
+
+    async def say_no(payload: bytes) -> list[int]:
+        await refuse(school.store, [record_digest(payload).hex()])
+        return await pictured()
+
+    assert await pictured() == [0, 1, 2, 3]
+    assert await say_no(older[0]) == [1, 2, 3]
+    assert await say_no(older[2]) == [1, 2, 3], "its second revision is held still"
+    assert await say_no(older[4]) == [1, 3]
+    assert await say_no(older[3]) == [1, 3], "the paper itself is here"
+    assert await say_no(older[1]) == [1, 3], "half of the record is held still"
+    assert await say_no(short) == [3], "that half says which paper it is of"

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway import held_words as words_of
+from gateway.held_words import held_words
 from gateway.simulated_school import SimulatedSchool
-from gateway.web import held_words as words_of
-from gateway.web.held_words import held_words
 from sync.errors import MalformedRecord
 from sync.lanes import Lane
 from sync.records import PageResult, decode_record, encode_record

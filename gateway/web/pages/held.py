@@ -8,7 +8,6 @@ from gateway.access.deeds import Deed
 from gateway.held import StillUnreadableError, accept, held_of_school, refuse
 from gateway.store.schools import school_key
 from gateway.web.box_view import held_views
-from gateway.web.held_words import held_words
 from gateway.web.office import office_address, render_office
 from gateway.web.rooms import Rooms
 from homework.errors import ClassboxError
@@ -89,7 +88,7 @@ class _HeldRecords:
 def _said(refused: ClassboxError, _: Translate) -> tuple[str, str]:
     if not isinstance(refused, StillUnreadableError):
         return refused.said(_)
-    words = held_words(refused.reason, refused.held.kind, _)
+    words = refused.words(_)
     return _("Nothing was taken in.") + " " + words.why, words.remedy
 
 
