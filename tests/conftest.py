@@ -18,8 +18,15 @@ LONGEST = ("tests/browser/", "tests/e2e/", "tests/crash/", "tests/broker/", "tes
 """Where files stand that take a minute or so: begun last, one would leave the other workers idle."""
 
 
+LONG_S = 900
+"""What a test may take that takes a minute or two on a machine of its own: a shared one is no fault of it."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+    for item in items:
+        if item.get_closest_marker("long") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(LONG_S))
 
 
 @pytest.fixture(scope="session")
