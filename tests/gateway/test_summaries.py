@@ -386,12 +386,14 @@ async def test_worksheets_that_come_all_the_time_let_a_school_be_looked_through_
 
     monkeypatch.setattr("gateway.reports.worker.out_of_date", counted)
     worker = scene.another_worker(scene.school.store, look_s=0.4, quiet_s=0.01)
+    began_s = asyncio.get_running_loop().time()
     task = asyncio.create_task(worker.run())
     for _ in range(50):
         worker.tell([Changed(scene.school.school, None, None)])
         await asyncio.sleep(0.02)
     task.cancel()
-    assert 2 <= len(looks) <= 5
+    # On a busy machine fifty words take longer than a second, and there may be as many looks more.
+    assert 2 <= len(looks) <= 2 + (asyncio.get_running_loop().time() - began_s) / 0.4
 
 
 async def test_a_day_that_homework_leaves_is_empty_again(scene: Scene) -> None:

@@ -447,7 +447,7 @@ async def test_a_slow_provider_is_not_waited_for(provider: HostileProvider, name
     begun_s = time.monotonic()
     with pytest.raises(ProviderAwayError):
         await signed_on(sign_on_at(provider.issuer, patience_s=0.2), provider)
-    assert time.monotonic() - begun_s < 3.0
+    assert time.monotonic() - begun_s < provider.waits_s[name]
 
 
 async def test_a_provider_that_drips_is_not_waited_for() -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, web
+from aiohttp import web
 
 import gateway.app
 from gateway.config import load_config
@@ -44,12 +44,31 @@ async def connected(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 async def ended(reader: asyncio.StreamReader) -> bool:
     with contextlib.suppress(ConnectionError):
-        return await asyncio.wait_for(reader.read(1), 3 * PATIENCE_S + 1) == b""
+        return await asyncio.wait_for(reader.read(1), 15) == b""
     return True
 
 
+async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert (await reader.readuntil(b"inside")).startswith(b"HTTP/1.1 200")
+
+
+async def answered(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has asked once. On a busy machine its request may have come too late: then another."""
+    loop = asyncio.get_running_loop()
+    while True:
+        began_s = loop.time()
+        connection = await connected(url)
+        try:
+            await ask(*connection)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            assert loop.time() - began_s > PATIENCE_S
+        else:
+            return connection
+
+
 async def test_whoever_says_nothing_or_trickles_a_request_is_let_go_and_others_are_answered(tmp_path: Path) -> None:
-    async with serving(tmp_path) as url, ClientSession() as others:
+    async with serving(tmp_path) as url:
         silent, _ = await connected(url)
         slow, writer = await connected(url)
 
@@ -61,8 +80,8 @@ async def test_whoever_says_nothing_or_trickles_a_request_is_let_go_and_others_a
                     await asyncio.sleep(0.02)
 
         trickling = asyncio.create_task(trickle())
-        async with others.get(url) as answer:
-            assert await answer.text() == "inside"
+        _, other = await answered(url)
+        other.close()
         assert await ended(silent)
         assert await ended(slow)
         trickling.cancel()
@@ -70,16 +89,15 @@ async def test_whoever_says_nothing_or_trickles_a_request_is_let_go_and_others_a
 
 async def test_whoever_has_asked_once_may_wait_before_asking_again(tmp_path: Path) -> None:
     async with serving(tmp_path) as url:
-        reader, writer = await connected(url)
+        reader, writer = await answered(url)
         for _ in range(2):
-            writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            answer = await reader.readuntil(b"inside")
-            assert answer.startswith(b"HTTP/1.1 200")
             await asyncio.sleep(2 * PATIENCE_S)
+            await ask(reader, writer)
         writer.close()
 
 
-async def test_one_address_has_only_so_many_connections(tmp_path: Path) -> None:
+async def test_one_address_has_only_so_many_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway.app, "_FIRST_REQUEST_S", 60.0)  # nobody is let go because of silence
     async with serving(tmp_path) as url:
         held = [await connected(url) for _ in range(MOST)]
         await asyncio.sleep(0.1)
@@ -87,6 +105,11 @@ async def test_one_address_has_only_so_many_connections(tmp_path: Path) -> None:
         assert await ended(reader)
         for _, writer in held:
             writer.close()
-        await asyncio.sleep(0.1)
-        async with ClientSession() as others, others.get(url) as answer:
-            assert answer.status == 200
+        async with asyncio.timeout(30):  # the gateway hears a little later that they are closed
+            while True:
+                connection = await connected(url)
+                with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                    await ask(*connection)
+                    break
+                await asyncio.sleep(0.02)
+        connection[1].close()
