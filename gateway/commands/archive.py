@@ -1,4 +1,4 @@
-"""`classgate db archive`, `archives` and `tidy`: months that are over go into files; what is old goes."""
+"""`classgate db archive` and its like: months that are over go into files, are read there and come back."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from gateway.commands.options import config_option, with_store
 from gateway.config import load_config
 from gateway.keeping.archiving import Archived, archive_month
 from gateway.keeping.retention import Retention
+from gateway.keeping.unarchiving import Contents, known_as, look_into, unarchive
 from gateway.store.archived import ArchivedMonth, archived
 from gateway.store.schools import school_ids, school_key
 from gateway.store.store import Store
 from homework.errors import ClassboxError, UsageError
+from homework.wording import Translate
 from ui.language import terminal_language, translator
 
 
@@ -87,6 +89,73 @@ def archives_command(config_path: Path | None) -> None:
     for one in with_store(config_path, work):
         when = datetime.fromtimestamp(one.archived_ms / 1000).astimezone().strftime("%Y-%m-%d")
         print(f"{one.school} {one.month} {one.rows} {when} {one.digest.hex()} {one.file or _('let go of')}")
+
+
+@click.command(name="read-archive")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, dir_okay=False))
+@config_option
+def read_archive_command(files: tuple[Path, ...], config_path: Path | None) -> None:
+    """Read archives from beginning to end: school, months, worksheets, rows, and whether they are as they were written.
+
+    Exit code 1 when one cannot be read, or is not what this gateway has archived.
+
+    \b
+    Example: classgate db read-archive /mnt/archive/no-1/*.parquet
+    """  # noqa: D301 - \b is click's
+    _ = translator(terminal_language()).gettext
+
+    async def work(store: Store) -> bool:
+        good = True
+        for file in files:
+            try:
+                contents = look_into(file)
+            except ClassboxError as error:
+                print(f"{file}: {' '.join(error.said(_))}")
+                good = False
+                continue
+            async with store.reading() as connection:
+                known = await known_as(connection, contents)
+            print(_line(file, contents, _), end=" ")
+            print(_("It is as this gateway wrote it.") if known else _("This gateway knows no such archive."))
+            good = good and known is not None
+        return good
+
+    if not with_store(config_path, work):
+        raise SystemExit(1)
+
+
+def _line(file: Path, contents: Contents, _: Translate) -> str:
+    return _(
+        "{file}: {school} {months}, {worksheets} worksheets, {classes} classes, {rows} rows, {counted} counted, "
+        "{absences} words on absences, digest {digest}."
+    ).format(
+        file=file,
+        school=" ".join(contents.schools),
+        months=" ".join(map(str, contents.months)),
+        worksheets=len({name for _month, name in contents.worksheets}),
+        classes=len(contents.classes),
+        rows=contents.rows,
+        counted=contents.counted,
+        absences=contents.absences,
+        digest=contents.digest.hex(),
+    )
+
+
+@click.command(name="unarchive")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How long [retention] leaves it here."
+)
+@config_option
+def unarchive_command(file: Path, days: int, config_path: Path | None) -> None:
+    """Put the month of an archive back, to be looked at: all of it or nothing. The file stays where it is.
+
+    Example: classgate db unarchive /mnt/archive/no-1/no-1-202609.parquet
+    """
+    _ = translator(terminal_language()).gettext
+    one, rows = with_store(config_path, lambda store: unarchive(store, file, days=days, now_ms=unix_ms()))
+    print(_("{school}: {month} is here again, {rows} rows.").format(school=one.school, month=one.month, rows=rows))
+    print(_("Archive it again when it has been looked at: who is erased meanwhile is still in the file until then."))
 
 
 @click.command(name="tidy")

@@ -12,7 +12,13 @@ from sqlalchemy import func, select
 
 from gateway.access.deeds import Deed
 from gateway.clock import unix_ms
-from gateway.commands.archive import archive_command, archives_command, tidy_command
+from gateway.commands.archive import (
+    archive_command,
+    archives_command,
+    read_archive_command,
+    tidy_command,
+    unarchive_command,
+)
 from gateway.commands.forget import forget_command, readmit_command
 from gateway.commands.options import config_option, with_store
 from gateway.commands.unpack import export_pupil_command, unpack_command
@@ -42,6 +48,8 @@ for _each in (
     readmit_command,
     archive_command,
     archives_command,
+    read_archive_command,
+    unarchive_command,
     tidy_command,
     unpack_command,
     export_pupil_command,

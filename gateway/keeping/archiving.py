@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Select, delete, func, insert, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.store.archive_file import ROWS_AT_ONCE, ArchiveError, Row, RowDigest, read_digest, write_rows
+from gateway.store.archive_file import ROWS_AT_ONCE, ArchiveError, Row, RowDigest, Word, read_digest, write_rows
 from gateway.store.archived import ArchivedMonth, archived, capture_rows, going, note_removed
 from gateway.store.audit_lines import write_line
 from gateway.store.dialect import batched, lock_school
@@ -84,7 +84,8 @@ async def archive_month(
             number += 1
             file = file.with_name(f"{school}-{month}-{number}.parquet")
         async with store.reading() as connection:
-            digest = await write_rows(file, _pieces(connection, school, month))
+            words = await _words_of(connection, school, month)
+            digest = await write_rows(file, _pieces(connection, school, month), words)
         read = await asyncio.to_thread(read_digest, file)
         if (read.value(), read.rows) != (digest.value(), digest.rows):
             raise ArchiveError(
@@ -171,6 +172,19 @@ async def _beside(connection: AsyncConnection, school: str, month: int) -> list[
     return [_plain(row) for row in await connection.execute(query.order_by(*order))]
 
 
+async def _words_of(connection: AsyncConnection, school: str, month: int) -> list[Word]:
+    """What was said of absences from the month's worksheets, in the order in which it was."""
+    columns = absences.c
+    mine = select(assignment_months.c.assignment).where(
+        assignment_months.c.school_id == school, assignment_months.c.month == month
+    )
+    query = select(columns.body, columns.origin, columns.received_ms).where(
+        columns.school_id == school, columns.assignment.in_(mine)
+    )
+    found = await connection.execute(query.order_by(columns.order_no))
+    return [Word(bytes(row.body), row.origin, row.received_ms) for row in found]
+
+
 def _plain(row: Sequence[Any]) -> Row:
     return tuple(bytes(value) if isinstance(value, memoryview | bytearray) else value for value in row)
 
@@ -218,6 +232,7 @@ async def _switch(
         digest.add(rows)
         captures |= {row[place] for row in rows}
         others += [row for row in rows if row[state] != month]
+    digest.add_words(await _words_of(connection, school, month))
     if file is not None and digest.value() != written.value():
         raise ArchiveError(
             "The month {month} of {school} has changed while it was written.", remedy="Archive it again.",

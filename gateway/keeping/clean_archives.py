@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
 from sqlalchemy import update
 
-from gateway.store.archive_file import ArchiveError, Row, read_digest, read_rows, write_rows
+from gateway.store.archive_file import ArchiveError, Row, Word, read_digest, read_rows, read_words, write_rows
 from gateway.store.archived import ArchivedMonth, archived
 from gateway.store.erased import erased_at
 from gateway.store.pages import COLUMNS
 from gateway.store.store import Store
 from gateway.store.tables.past import archived_months
+from sync.records import AbsenceRecord, decode_record
 
 _log = logging.getLogger(__name__)
 _PUPIL, _CAPTURE = COLUMNS.index("pupil"), COLUMNS.index("capture")
@@ -46,12 +47,14 @@ async def clean_archives(store: Store, school: str | None = None) -> list[Path]:
 
 
 async def _clean(store: Store, one: ArchivedMonth, path: Path, gone: Collection[bytes]) -> None:
-    papers = await asyncio.to_thread(_papers, path, gone)
-    if not papers:
+    papers = await asyncio.to_thread(papers_of, path, gone)
+    words = read_words(path)
+    left = words_without(words, gone)
+    if not papers and len(left) == len(words):
         os.utime(path)
         return
     new = _beside(path)
-    digest = await write_rows(new, _without(path, papers))
+    digest = await write_rows(new, _without(path, papers), left)
     if (await asyncio.to_thread(read_digest, new)).value() != digest.value():
         raise ArchiveError(
             "The archive {path} is not what is in the database.",
@@ -69,9 +72,19 @@ async def _clean(store: Store, one: ArchivedMonth, path: Path, gone: Collection[
     _drop_leftovers(new)
 
 
-def _papers(path: Path, gone: Collection[bytes]) -> set[bytes]:
+def papers_of(path: Path, gone: Collection[bytes]) -> set[bytes]:
     """The captures of which some row is of these pupils."""
     return {row[_CAPTURE] for rows in read_rows(path) for row in rows if row[_PUPIL] in gone}
+
+
+def words_without(words: Sequence[Word], gone: Collection[bytes]) -> list[Word]:
+    """Those that were said of others than these pupils."""
+    return [word for word in words if _whose(word) not in gone]
+
+
+def _whose(word: Word) -> bytes | None:
+    record = decode_record(word.body)
+    return record.pseudonym if isinstance(record, AbsenceRecord) else None
 
 
 async def _without(path: Path, papers: Collection[bytes]) -> AsyncIterator[list[Row]]:

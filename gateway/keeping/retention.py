@@ -19,7 +19,8 @@ from gateway.clock import unix_ms
 from gateway.config import RetentionConfig
 from gateway.keeping.archiving import archive_month, finish, first_kept, months_before
 from gateway.keeping.clean_archives import clean_archives
-from gateway.store.leases import give_lease_back, take_lease
+from gateway.keeping.unarchiving import looked_at
+from gateway.store.leases import give_lease_back, is_leased, take_lease
 from gateway.store.schools import school_ids
 from gateway.store.store import Store
 from gateway.store.tables.past import erased_pupils
@@ -89,6 +90,9 @@ class Retention:
             for month in old:
                 if not await self._mine():
                     return
+                async with self._store.reading() as connection:
+                    if await is_leased(connection, looked_at(school, month)):
+                        continue
                 try:
                     await archive_month(self._store, school, month, folder, now_ms=self._now_ms())
                 except ClassboxError as error:  # the others go all the same, and this one another day

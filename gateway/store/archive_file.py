@@ -1,7 +1,7 @@
 """A month of a school's page records as an Apache Parquet file, column by column as they lie in the database.
 
-Both ways in pieces: memory does not grow with the month. The digest is of the rows themselves, so that what is read
-back can be compared with what is in the database.
+Both ways in pieces: memory does not grow with the month. Beside the rows stands what people said of absences from the
+month's worksheets. The digest is of both themselves, so that what is read back can be compared with the database.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncIterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -27,6 +27,21 @@ _KINDS: Final = {
     **dict.fromkeys(("page", "attempt", "state"), "int16"),
 }
 """Of the columns of `page_records`; all others are bytes."""
+
+
+_WORDS: Final = b"classbox.absences"
+"""Under which name the words stand in the file. Files of older versions have none."""
+
+
+class Word(NamedTuple):
+    """What was said of an absence: its record as it is kept, the box that it came from, and when."""
+
+    body: bytes
+    origin: str
+    received_ms: int
+
+
+_words = msgspec.msgpack.Decoder(list[Word])
 
 
 class ArchiveError(ClassboxError):
@@ -46,18 +61,26 @@ class RowDigest:
             self._hash.update(msgspec.msgpack.encode(row))
         self.rows += len(rows)
 
+    def add_words(self, words: Sequence[Word]) -> None:
+        """What was said beside the rows, after all of them. Without any, the digest is that of the rows."""
+        if words:
+            self._hash.update(msgspec.msgpack.encode(words))
+
     def value(self) -> bytes:
         """Of all so far."""
         return self._hash.digest()
 
 
-async def write_rows(path: Path, pieces: AsyncIterable[Sequence[Row]]) -> RowDigest:
-    """Write rows into a new file, which stands under its name only when it is whole and on the disk.
+async def write_rows(path: Path, pieces: AsyncIterable[Sequence[Row]], words: Sequence[Word] = ()) -> RowDigest:
+    """Write rows, and what was said beside them, into a new file.
 
-    Raises `ArchiveError` when pyarrow is missing or the disk does not take it.
+    It stands under its name only when it is whole and on the disk. Raises `ArchiveError` when pyarrow is missing or
+    the disk does not take it.
     """
     pa, pq = arrow()
     schema = pa.schema([(name, getattr(pa, _KINDS[name])() if name in _KINDS else pa.binary()) for name in COLUMNS])
+    if words:
+        schema = schema.with_metadata({_WORDS: msgspec.msgpack.encode(words)})
     digest, beside = RowDigest(), path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -67,6 +90,7 @@ async def write_rows(path: Path, pieces: AsyncIterable[Sequence[Row]]) -> RowDig
                 columns = list(zip(*rows, strict=True))
                 arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
                 writer.write_table(pa.table(arrays, schema=schema))
+        digest.add_words(words)
         beside.chmod(0o600)
         _to_disk(beside)
         beside.replace(path)
@@ -101,7 +125,19 @@ def read_digest(path: Path) -> RowDigest:
     digest = RowDigest()
     for rows in read_rows(path):
         digest.add(rows)
+    digest.add_words(read_words(path))
     return digest
+
+
+def read_words(path: Path) -> list[Word]:
+    """What a file says of absences. Raises `ArchiveError` for one that cannot be read."""
+    pa, pq = arrow()
+    try:
+        with pq.ParquetFile(path) as file:
+            packed = (file.schema_arrow.metadata or {}).get(_WORDS)
+        return [] if packed is None else _words.decode(packed)
+    except (OSError, pa.ArrowException, msgspec.DecodeError) as error:
+        raise _unreadable(path, error) from error
 
 
 def read_rows(path: Path) -> Iterator[list[Row]]:
@@ -109,16 +145,24 @@ def read_rows(path: Path) -> Iterator[list[Row]]:
     pa, pq = arrow()
     try:
         with pq.ParquetFile(path) as file:
+            if not set(COLUMNS) <= set(file.schema_arrow.names):
+                raise ArchiveError(
+                    "{path} is no archive of Classbox: it has other columns.", remedy="Name another file.", path=path
+                )
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=list(COLUMNS)):
                 columns = [column.to_pylist() for column in batch.columns]
                 yield list(zip(*columns, strict=True))
     except (OSError, pa.ArrowException) as error:
-        raise ArchiveError(
-            "The archive {path} cannot be read back: {reason}.",
-            remedy="Check the disk; nothing was taken away. Archive the month again.",
-            path=path,
-            reason=error,
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ArchiveError:
+    return ArchiveError(
+        "The archive {path} cannot be read back: {reason}.",
+        remedy="Check the disk; nothing in the database has changed.",
+        path=path,
+        reason=error,
+    )
 
 
 def arrow() -> tuple[Any, Any]:

@@ -37,23 +37,33 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 async def check(connection: AsyncConnection) -> CheckResult:
     """Check every school. Reads all page records, one month of one school at a time."""
+    schools = await school_ids(connection)
+    looked = [await check_school(connection, school) for school in schools]
+    return CheckResult(
+        schools=len(schools),
+        pages=sum(one.pages for one in looked),
+        counted=sum(one.counted for one in looked),
+        faults=tuple(fault for one in looked for fault in one.faults),
+    )
+
+
+async def check_school(connection: AsyncConnection, school: str) -> CheckResult:
+    """The same of one school."""
     pages = counted = 0
     faults: list[str] = []
-    schools = await school_ids(connection)
-    for school in schools:
-        totals = Totals()
-        linked = await _linked(connection, school)
-        corrected = {one.record.capture for one in await all_corrections(connection, school)}
-        months = select(page_records.c.month).where(page_records.c.school_id == school).distinct()
-        gone = await going(connection, school)  # counts nowhere by now: `gateway.keeping.archiving` takes it away
-        for month in sorted(set((await connection.execute(months)).scalars()) - gone):
-            looked = await _look_at_month(connection, school, month, linked=linked, corrected=corrected, totals=totals)
-            pages += looked.pages
-            counted += looked.counted
-            faults += [f"{school}: {fault}" for fault in looked.faults]
-        faults += [f"{school}: {fault}" async for fault in _differences(connection, school, totals)]
-        faults += [f"{school}: {fault}" for fault in await left_of_erased(connection, school)]
-    return CheckResult(schools=len(schools), pages=pages, counted=counted, faults=tuple(faults))
+    totals = Totals()
+    linked = await _linked(connection, school)
+    corrected = {one.record.capture for one in await all_corrections(connection, school)}
+    months = select(page_records.c.month).where(page_records.c.school_id == school).distinct()
+    gone = await going(connection, school)  # counts nowhere by now: `gateway.keeping.archiving` takes it away
+    for month in sorted(set((await connection.execute(months)).scalars()) - gone):
+        looked = await _look_at_month(connection, school, month, linked=linked, corrected=corrected, totals=totals)
+        pages += looked.pages
+        counted += looked.counted
+        faults += looked.faults
+    faults += [fault async for fault in _differences(connection, school, totals)]
+    faults += await left_of_erased(connection, school)
+    return CheckResult(schools=1, pages=pages, counted=counted, faults=tuple(f"{school}: {fault}" for fault in faults))
 
 
 async def _linked(connection: AsyncConnection, school: str) -> list[tuple[int, BookedRow]]:

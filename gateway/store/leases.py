@@ -25,6 +25,12 @@ async def take_lease(connection: AsyncConnection, name: str, holder: str, *, las
     return (await connection.execute(taken.returning(leases.c.holder))).first() is not None
 
 
+async def is_leased(connection: AsyncConnection, name: str) -> bool:
+    """Whether somebody holds a lease just now."""
+    query = select(leases.c.name).where(leases.c.name == name, leases.c.until_ms > _now_ms(connection))
+    return (await connection.execute(query)).first() is not None
+
+
 async def give_lease_back(connection: AsyncConnection, name: str, holder: str) -> None:
     """Let another take it at once; nothing for who does not hold it."""
     mine = (leases.c.name == name, leases.c.holder == holder)

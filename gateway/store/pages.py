@@ -135,14 +135,14 @@ async def pages_where(
     found = await connection.execute(query, given)
     names = tuple(found.keys())
     if names == COLUMNS:
-        return [_page(row) for row in found]
+        return [row_of(row) for row in found]
     places = [names.index(name) for name in COLUMNS]
-    return [_page([row[place] for place in places]) for row in found]
+    return [row_of([row[place] for place in places]) for row in found]
 
 
 def page_row(r: Any) -> tuple[PageRow, RowState]:
     """A row that has the columns of `page_records`, perhaps among others, with its state."""
-    return _page([getattr(r, name) for name in COLUMNS])
+    return row_of([getattr(r, name) for name in COLUMNS])
 
 
 COLUMNS = (
@@ -212,7 +212,7 @@ def values_of(school: str, page: PageRow, state: RowState) -> tuple[Any, ...]:
 _STATES = {int(state): state for state in RowState}
 
 
-def _page(r: Sequence[Any]) -> tuple[PageRow, RowState]:
+def row_of(r: Sequence[Any]) -> tuple[PageRow, RowState]:
     """Of the values of `COLUMNS`. To ask a row for each of them by its name takes three times as long."""
     _, month, box_id, epoch, seq, digest, capture, revision, duplicate_of, assignment, class_name, pupil, *rest = r
     seat, sheet, page, attempt, score_hundredths, max_score_hundredths, pending, items, problems, clock, *rest = rest

@@ -58,15 +58,15 @@ def is_described(_object: object, name: str | None, kind: str, reflected: bool, 
     return not (reflected and kind == "table" and (name or "").startswith(table_of(0)[:-1]))
 
 
-async def make_months(engine: AsyncEngine, first: int) -> None:
-    """Make the table of month `first` and of the two after it, where they are missing.
+async def make_months(engine: AsyncEngine, first: int, *, ahead: int = _AHEAD) -> None:
+    """Make the table of month `first` and of those after it, where they are missing.
 
     Raises `DBAPIError` when it cannot be done, also later.
     """
     if engine.dialect.name != "postgresql":
         return
     months = [first]
-    for _ in range(_AHEAD):
+    for _ in range(ahead):
         months.append(month_after(months[-1]))
     async with engine.connect() as connection:
         missing = [month for month in months if not await is_there(connection, month)]

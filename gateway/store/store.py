@@ -18,7 +18,7 @@ from gateway.store.engine import open_engine
 from gateway.store.generation import GenerationFile, Identity
 from gateway.store.month_removal import drop_empty_months
 from gateway.store.news import Place, hear_others, tell_others, watch_others
-from gateway.store.partitions import keep_months
+from gateway.store.partitions import keep_months, make_months
 from gateway.store.schools import school_ids, school_key
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import ClassboxError
@@ -133,6 +133,11 @@ class Store:
     async def keep_months(self) -> None:
         """Make the places of the months ahead, day by day, until cancelled."""
         await keep_months(self._engine)
+
+    async def make_month(self, month: int) -> None:
+        """Make the place of one month. Raises `StoreTrouble`."""
+        async with self._watched():
+            await make_months(self._engine, month, ahead=0)
 
     async def drop_empty_months(self, months: Collection[int]) -> None:
         """Let the places of months go in which no school has anything any more. SQLite has none of their own."""

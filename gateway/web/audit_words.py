@@ -98,6 +98,7 @@ COUNTED: Mapping[str, str] = {
     "forget": "Erased a pupil: {n} sheets",
     "came-erased": "Sheets of an erased pupil came and were not kept: {n}",
     "archive": "Archived a month: {n} sheets",
+    "unarchive": "Put a month back from the archive: {n} sheets",
 }
 """Deeds whose detail says of how many records."""
 _COUNT = re.compile(r"(?:pages|records|rows)=([0-9]{1,15})")

@@ -46,6 +46,7 @@ DEEDS = {
     "readmit": "Let an erased pupil in again",
     "came-erased": "Sheets of an erased pupil came",
     "archive": "Archived a month",
+    "unarchive": "Put a month back from the archive",
     "setting": "How reports are wanted changed",
     "school": "School changed",
     "restore": "Database put back from a copy",
