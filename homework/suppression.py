@@ -25,6 +25,8 @@ def hidden(pupils: Mapping[Path, int], *, least: int = LEAST) -> frozenset[Path]
     of its parts. None of the keys is the beginning of another. What is left to show never gives, by adding and
     subtracting, a figure of fewer than `least` pupils. A figure of nobody says nothing and hides nothing.
     """
+    if not any(0 < n < least for n in pupils.values()):  # nearly always
+        return frozenset()
     sizes: dict[Path, int] = defaultdict(int)
     parts: dict[Path, list[Path]] = defaultdict(list)
     for path, n in sorted(pupils.items()):

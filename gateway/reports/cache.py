@@ -20,7 +20,7 @@ from gateway.reports.class_report import SchoolReport, class_report
 from gateway.reports.district_report import district_report
 from gateway.reports.figures import DistrictFigures, SchoolFigures
 from gateway.reports.periods import Term
-from gateway.reports.school_report import school_report
+from gateway.reports.school_report import ListSizes, school_report
 from gateway.reports.summaries import Place
 from gateway.store.archived import refuse_archived
 from gateway.store.months import known_months
@@ -76,11 +76,16 @@ class ReportCache:
     is at most `class_lasts_s` old. Those of schools and of the district follow some seconds after the sheets anyway.
     """
 
-    def __init__(self, vault: Vault, *, class_lasts_s: float = 60.0, sums_last_s: float = 15.0) -> None:
+    def __init__(
+        self, vault: Vault, *, class_lasts_s: float = 60.0, school_lasts_s: float = 15.0, district_lasts_s: float = 60.0
+    ) -> None:
         self._vault = vault
         self._classes: Kept[Place, SchoolReport] = Kept(most=64, lasts_s=class_lasts_s)
-        self._schools: Kept[tuple[str, Term], SchoolFigures | None] = Kept(most=200, lasts_s=sums_last_s)
-        self._districts: Kept[tuple[Term, str | None, int | None], DistrictFigures] = Kept(most=20, lasts_s=sums_last_s)
+        self._schools: Kept[tuple[str, Term], SchoolFigures | None] = Kept(most=200, lasts_s=school_lasts_s)
+        self._districts: Kept[tuple[Term, str | None, int | None], DistrictFigures] = Kept(
+            most=20, lasts_s=district_lasts_s
+        )
+        self._sizes = ListSizes()
 
     def forget(self) -> None:
         """Keep nothing of what was made so far: whoever looks next sees what there is now."""
@@ -123,8 +128,13 @@ class ReportCache:
         self, connection: AsyncConnection, term: Term, subject: str | None, grade: int | None, *, now_ms: int
     ) -> DistrictFigures:
         """The figures of all schools."""
+
+        async def make() -> DistrictFigures:
+            sizes = await self._sizes.read(connection)
+            return await district_report(connection, term, subject=subject, grade=grade, now_ms=now_ms, sizes=sizes)
+
         return await self._districts.of(
             (term, subject, grade),
             None,
-            lambda: district_report(connection, term, subject=subject, grade=grade, now_ms=now_ms),
+            make,
         )

@@ -10,31 +10,42 @@ from typing import Any
 from sqlalchemy import Select, bindparam, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.reports.figures import Adoption, DayLoad, DistrictFigures, PointCell, PointLine, SchoolLine, State
+from gateway.reports.activity import days_of_all
+from gateway.reports.figures import Adoption, DistrictFigures, PointCell, PointLine, SchoolLine, State
 from gateway.reports.freshness import NOTHING, freshness_of
-from gateway.reports.periods import Term, day_number, day_numbered
+from gateway.reports.periods import Term
 from gateway.reports.school_report import (
     ClassTerm,
-    activity_of,
+    Sizes,
     adoption_of,
     class_terms_of,
+    grades_gone,
     has_small_class,
     weakest_first,
 )
 from gateway.store.tables.schools import schools
-from gateway.store.tables.summaries import class_knowledge, school_days
+from gateway.store.tables.summaries import class_knowledge
 from homework.load import subject_of
 from homework.suppression import LEAST
 
 
 async def district_report(
-    connection: AsyncConnection, term: Term, *, subject: str | None = None, grade: int | None = None, now_ms: int
+    connection: AsyncConnection,
+    term: Term,
+    *,
+    subject: str | None = None,
+    grade: int | None = None,
+    now_ms: int,
+    sizes: Sizes | None = None,
 ) -> DistrictFigures:
-    """The figures as of the last summaries. With subject and grade the points have a part for each school."""
+    """The figures as of the last summaries. With subject and grade the points have a part for each school.
+
+    `sizes` are those of the class lists, where they are known already.
+    """
     subject = None if subject is None else subject_of(subject)
     titles = {row[0]: row[1] for row in await connection.execute(_TITLES)}
     fresh = await freshness_of(connection, now_ms=now_ms)
-    classes = await class_terms_of(connection, term, subject=subject)
+    classes = await class_terms_of(connection, term, subject=subject, sizes=sizes)
     # What is not told is decided over all grades, whichever are asked for: pages together tell no more than each.
     adoption = {
         school: [line for line in adoption_of(some, subject=subject) if grade in (None, line.grade)]
@@ -49,7 +60,7 @@ async def district_report(
         )
         for school, title in titles.items()
     )
-    activity, days_gone = await activity_of(connection, term, classes)
+    days = await days_of_all(connection, term, {school: grades_gone(some) for school, some in classes.items()})
     points, left_out = await _points(connection, term, subject, grade)
     states = Counter(line.freshness.state for line in lines)
     told = [(line.freshness.state, at) for line in lines if (at := line.freshness.as_of_ms) is not None]
@@ -62,9 +73,9 @@ async def district_report(
         schools=lines,
         adoption=_by_grade([line for some in adoption.values() for line in some]),
         points=points,
-        load=await _load(connection, term, grade),
-        activity=activity,
-        left_out=left_out + days_gone,
+        load=tuple(one for one in days.load if grade in (None, one.grade)),
+        activity=days.activity,
+        left_out=left_out + days.gone,
         as_of_ms=min(lagging, default=last_ms),
         complete=states[State.COMPLETE],
         behind=states[State.BEHIND],
@@ -169,32 +180,3 @@ def _knowledge(*, of_subject: bool, of_grade: bool) -> tuple[Select[tuple[Any, .
         func.sum(case((enough, 0), else_=1)).label("left_out"),
     ).group_by(each.c.subject, each.c.grade, each.c.knowledge)
     return of_schools.order_by(columns.school_id), whole
-
-
-async def _load(connection: AsyncConnection, term: Term, grade: int | None) -> tuple[DayLoad, ...]:
-    """By day and grade, the latest day first."""
-    given = {"first": day_number(term.first), "last": day_number(term.last)}
-    query = _LOAD if grade is None else _LOAD_OF_GRADE
-    found = await connection.execute(query, given | ({} if grade is None else {"grade": grade}))
-    return tuple(
-        DayLoad(
-            day=day_numbered(day),
-            grade=of_grade or None,
-            classes=int(classes),
-            judged=int(judged),
-            over=int(over),
-            minutes=float(minutes) / int(classes),
-            estimated=int(estimated),
-        )
-        for day, of_grade, classes, judged, over, minutes, estimated in found
-    )
-
-
-_SUMS = ("load_classes", "load_judged", "load_over", "load_minutes", "load_estimated")
-_LOAD = (
-    select(school_days.c.day, school_days.c.grade, *(func.sum(school_days.c[name]) for name in _SUMS))
-    .where(school_days.c.day.between(bindparam("first"), bindparam("last")), school_days.c.load_classes > 0)
-    .group_by(school_days.c.day, school_days.c.grade)
-    .order_by(school_days.c.day.desc(), school_days.c.grade)
-)
-_LOAD_OF_GRADE = _LOAD.where(school_days.c.grade == bindparam("grade"))

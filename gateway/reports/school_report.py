@@ -7,25 +7,25 @@ are sums of what the schools' own pages show.
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, bindparam, case, func, literal, select
+from sqlalchemy import Select, bindparam, case, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.reports.figures import Activity, Adoption, ClassDay, PointCell, PointLine, SchoolFigures
+from gateway.reports.activity import days_of_school
+from gateway.reports.figures import Adoption, ClassDay, PointCell, PointLine, SchoolFigures
 from gateway.reports.freshness import NOTHING, freshness_of
 from gateway.reports.periods import Term, day_number, day_numbered
 from gateway.reports.summaries import grade_of_class
 from gateway.store.tables.schools import pupils, schools
-from gateway.store.tables.summaries import class_days, class_knowledge, class_terms, school_days
+from gateway.store.tables.summaries import class_days, class_knowledge, class_terms
 from homework.knowledge import Count
 from homework.load import CAPS_MIN
-from homework.suppression import LEAST, Path, hidden, hidden_columns
+from homework.suppression import LEAST, Path, hidden
 
 LOAD_OF = timedelta(days=28)
 """The days whose load is told class by class."""
@@ -53,7 +53,8 @@ async def school_report(connection: AsyncConnection, school: str, term: Term, *,
         return None
     classes = (await class_terms_of(connection, term, school=school)).get(school, ())
     adoption = adoption_of(classes)
-    activity, days_gone = await activity_of(connection, term, {school: classes}, school=school)
+    gone = grades_gone(classes)
+    activity, days_gone = await days_of_school(connection, school, term, gone)
     points, cells_gone = await _points(connection, school, term)
     return SchoolFigures(
         school=school,
@@ -64,7 +65,7 @@ async def school_report(connection: AsyncConnection, school: str, term: Term, *,
         points=points,
         days=await _days(connection, school, term),
         activity=activity,
-        hidden=len(grades_gone(classes)) + days_gone + cells_gone,
+        hidden=len(gone) + days_gone + cells_gone,
     )
 
 
@@ -72,7 +73,12 @@ _TITLE = select(schools.c.title).where(schools.c.school_id == bindparam("school"
 
 
 async def class_terms_of(
-    connection: AsyncConnection, term: Term, *, school: str | None = None, subject: str | None = None
+    connection: AsyncConnection,
+    term: Term,
+    *,
+    school: str | None = None,
+    subject: str | None = None,
+    sizes: Sizes | None = None,
 ) -> dict[str, list[ClassTerm]]:
     """The classes of one school or of all, by school: those of the class lists, and those of which a sheet came.
 
@@ -82,9 +88,9 @@ async def class_terms_of(
     given = {"term": term.name, "subject": subject} | ({} if school is None else {"school": school})
     # Of one subject's rows the others' are not needed, but for the size and the grade of the class.
     terms = await connection.execute(_terms(of_one=school is not None, of_all=subject is None), given)
-    rows = {(name, class_name): row for name, class_name, *row in terms}
-    lists = await connection.execute(_lists(of_one=school is not None), given)
-    sizes = {(name, class_name): n for name, class_name, n in lists}
+    rows = {row[:2]: row[2:] for row in terms.all()}
+    if sizes is None:
+        sizes = await _sizes(connection, school)
     found: dict[str, list[ClassTerm]] = defaultdict(list)
     for place in sorted(rows.keys() | sizes.keys()):
         grade, most, terms_n, assignments, handed_in, expected = rows.get(place, _NOTHING)
@@ -103,6 +109,33 @@ async def class_terms_of(
 
 
 _NOTHING = (None, 0, 0, 0, 0, 0)
+Sizes = Mapping[tuple[str, str], int]
+"""How many pupils are on each class's list, by school and class."""
+
+
+async def _sizes(connection: AsyncConnection, school: str | None = None) -> Sizes:
+    lists = await connection.execute(_lists(of_one=school is not None), {} if school is None else {"school": school})
+    return {(name, class_name): n for name, class_name, n in lists.all()}
+
+
+class ListSizes:
+    """How large all classes are, counted again only when a list has changed: to count a district's pupils takes a
+    database 60 ms.
+    """
+
+    def __init__(self) -> None:
+        self._made_of: object = None
+        self._sizes: Sizes = {}
+
+    async def read(self, connection: AsyncConnection) -> Sizes:
+        """The sizes as they are in this transaction."""
+        made_of = tuple((await connection.execute(_LISTS_ARE)).all())
+        if made_of != self._made_of:
+            self._made_of, self._sizes = made_of, await _sizes(connection)
+        return self._sizes
+
+
+_LISTS_ARE = select(schools.c.school_id, schools.c.roster_version).order_by(schools.c.school_id)
 
 
 @cache
@@ -167,93 +200,19 @@ def has_small_class(classes: Sequence[ClassTerm]) -> bool:
     return any(0 < one.pupils < LEAST for one in classes)
 
 
-async def activity_of(
-    connection: AsyncConnection, term: Term, classes: Mapping[str, Sequence[ClassTerm]], *, school: str | None = None
-) -> tuple[tuple[Activity, ...], int]:
-    """What came on each day of the term, of one school or of all together, by day; and how many days are not told.
-
-    `classes` are those of the schools. In the sums over schools are the sheets of those whose own page tells them.
-    """
-    of_one = school is not None
-    days_of = {"first": day_number(term.first), "last": day_number(term.last)}
-    given = days_of if school is None else {**days_of, "school": school}
-    small = (await connection.execute(_small_days(of_one=of_one), given)).all()
-    # Of a district of small schools it takes 0.4 s: other pages are not to wait for it.
-    gone, gone_n = await asyncio.to_thread(_sheets_gone, small, classes) if small else ({}, 0)
-    days = tuple(
-        Activity(
-            day=day_numbered(day),
-            classes=int(classes_n),
-            assignments=int(assignments),
-            # Where homework was, sheets came: nothing is left only where no school tells its day.
-            handed_in=int(handed_in) - gone.get(day, 0) or None,
-        )
-        for day, classes_n, assignments, handed_in in await connection.execute(_activity(of_one=of_one), given)
-    )
-    return days, gone_n
-
-
-@cache
-def _activity(*, of_one: bool) -> Select[tuple[Any, ...]]:
-    columns = school_days.c
-    names = ("classes", "assignments", "handed_in")
-    query = select(columns.day, *(func.sum(columns[name]).label(name) for name in names))
-    return query.where(*_within(of_one=of_one)).group_by(columns.day).order_by(columns.day)
-
-
-def _within(*, of_one: bool) -> list[ColumnElement[bool]]:
-    columns = school_days.c
-    within = [columns.day.between(bindparam("first"), bindparam("last")), columns.classes > 0]
-    return [*within, columns.school_id == bindparam("school")] if of_one else within
-
-
-@cache
-def _small_days(*, of_one: bool) -> Select[tuple[Any, ...]]:
-    """All the days of those schools that have a grade's day of a few pupils."""
-    columns, within = school_days.c, _within(of_one=of_one)
-    few = select(columns.school_id).where(*within, columns.pupils < LEAST).correlate(None)
-    names = ("school_id", "day", "grade", "pupils", "expected", "assignments", "handed_in")
-    return select(*(columns[name] for name in names)).where(*within, columns.school_id.in_(few))
-
-
-def _sheets_gone(
-    rows: Iterable[Sequence[Any]], classes: Mapping[str, Sequence[ClassTerm]]
-) -> tuple[dict[int, int], int]:
-    """How many sheets are not told of each day, and of how many days of schools that is so; of `_small_days`.
-
-    The grades that a school does not tell are one here: what they come to together follows from the others.
-    """
-    pupils_of: dict[str, dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
-    sheets_of: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
-    grades_of = {school: grades_gone(some) for school, some in classes.items()}
-    for school, day, grade, pupils_n, expected, assignments, handed_in in rows:
-        row = "" if (str(grade),) in grades_of.get(school, ()) else str(grade)
-        # Of a day that nobody counted they are at least as many as an assignment has on average.
-        pupils_of[school][row, day] += pupils_n or expected // max(1, assignments)
-        sheets_of[school][day] += handed_in
-    found: dict[int, int] = defaultdict(int)
-    gone_n = 0
-    for school, cells in pupils_of.items():
-        sheets = sheets_of[school]
-        gone = set(sheets) if () in grades_of.get(school, ()) else hidden_columns(cells)
-        gone_n += len(gone)
-        for day in gone:
-            found[day] += sheets[day]
-    return found, gone_n
-
-
 def point_line(
     subject: str, grade: int | None, point: str, parts: Mapping[str, tuple[Count, int]]
 ) -> tuple[PointLine, int]:
     """A point over the parts of a whole, each with its counts and pupils; and how many figures are not told."""
     gone = hidden({(name,): n for name, (_, n) in parts.items()})
-    whole = sum((count for count, _ in parts.values()), Count())
+    counts = [count for count, _ in parts.values()]
+    whole = Count(sum([count.correct for count in counts]), sum([count.n for count in counts]))
     return (
         PointLine(
             subject=subject,
             grade=grade,
-            whole=point_cell(point, whole, sum(n for _, n in parts.values()), gone, ()),
-            parts=tuple(point_cell(name, *parts[name], gone, (name,)) for name in sorted(parts)),
+            whole=point_cell(point, whole, sum([n for _, n in parts.values()]), gone, ()),
+            parts=tuple([point_cell(name, *parts[name], gone, (name,)) for name in sorted(parts)]),
         ),
         len(gone),
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from heapq import nsmallest
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -34,6 +35,8 @@ from ui.language import translator
 
 _FEW = 10
 """So many knowledge points stand on the page of all questions; the others are one click away."""
+_NAMED = 3
+"""So many are named in its sentence."""
 STATE_WORDS = {
     State.COMPLETE: ("right", "complete"),
     State.BEHIND: ("ask", "sheets under way"),
@@ -116,52 +119,51 @@ class LoadView(NamedTuple):
 
 
 class FiguresPage(NamedTuple):
-    """The page of a school or of the district. Each question has its sentence, its chart and its table."""
+    """The page of a school or of the district. Each question has its sentence, its chart and its table; those that are
+    not on the page have nothing.
+    """
 
     title: str
     term: str
     as_of: str
     headline: str
-    schools: tuple[SchoolRow, ...]
-    adoption_says: str
-    adoption: tuple[GradeLine, ...]
-    activity: Markup
-    activity_rows: tuple[tuple[str, str, str], ...]
-    points_say: str
-    points: tuple[PointsView, ...]
-    more_points: int
-    load_says: str
-    load: LoadView
     hidden: str
+    schools: tuple[SchoolRow, ...] = ()
+    adoption_says: str = ""
+    adoption: tuple[GradeLine, ...] = ()
+    activity: Markup = Markup()
+    activity_rows: tuple[tuple[str, str, str], ...] = ()
+    points_say: str = ""
+    points: tuple[PointsView, ...] = ()
+    more_points: int = 0
+    load_says: str = ""
+    load: LoadView = LoadView(days=(), rows=(), before="", after="")
 
 
 def school_page(
-    figures: SchoolFigures, language: str, *, today: date, week: date | None = None, go: Go, every: bool = False
+    figures: SchoolFigures, language: str, *, today: date, week: date | None = None, go: Go, part: str = ""
 ) -> FiguresPage:
-    """The page of a school. `week` is any day of the week whose load is shown (the latest with homework); `every`
-    shows all knowledge points, not the weakest alone.
+    """The page of a school, or of its `part` alone: `adoption`, `knowledge` (with all points, not the weakest alone) or
+    `load`. `week` is any day of the week whose load is shown (the latest with homework).
     """
     _ = translator(language).gettext
-    fresh = figures.freshness
-    monday = monday_of(week or max((day.day for day in figures.days), default=today))
-    points = figures.points if every else _weakest(figures.points)
-    return FiguresPage(
+    page = FiguresPage(
         title=figures.title or figures.school,
         term=_term(figures.term.first, figures.term.last),
-        as_of=_as_of(fresh.as_of_ms, _),
-        headline=_school_headline(fresh, _),
-        schools=(),
-        adoption_says=_adoption_says(figures.adoption, _),
-        adoption=tuple(_grade(one, _) for one in figures.adoption),
-        activity=_activity_chart(figures.activity, _),
-        activity_rows=_activity_rows(figures.activity, _),
-        points_say=_points_say(figures.points, _),
-        points=tuple(_points(line, {}, go, None, _) for line in points),
-        more_points=len(figures.points) - len(points),
-        load_says=_class_load_says([day for day in figures.days if monday_of(day.day) == monday], _),
-        load=_class_load(figures.days, monday, go, _),
+        as_of=_as_of(figures.freshness.as_of_ms, _),
+        headline=_school_headline(figures.freshness, _),
         hidden=_hidden(figures.hidden, _),
     )
+    page = _with_adoption(page, figures, part, _)
+    if part in ("", "knowledge"):
+        page = _with_points(page, figures.points, part, lambda line: _points(line, {}, go, None, _), _)
+    if part in ("", "load"):
+        monday = monday_of(week or max([day.day for day in figures.days], default=today))
+        page = page._replace(
+            load_says=_class_load_says([day for day in figures.days if monday_of(day.day) == monday], _),
+            load=_class_load(figures.days, monday, go, _),
+        )
+    return page
 
 
 def district_page(
@@ -171,33 +173,58 @@ def district_page(
     today: date,
     week: date | None = None,
     go: Go,
-    every: bool = False,
+    part: str = "",
     opened: str | None = None,
 ) -> FiguresPage:
-    """The page of the district; see `school_page`. The schools of a knowledge point are there of `opened` alone."""
+    """The page of the district, or of its `part` (see `school_page`; `freshness` has the schools). The schools of a
+    knowledge point are there of `opened` alone.
+    """
     _ = translator(language).gettext
     titles = {line.school: line.title or line.school for line in figures.schools}
-    monday = monday_of(week or max((load.day for load in figures.load), default=today))
-    points = figures.points if every else _weakest(figures.points)
-    return FiguresPage(
+    page = FiguresPage(
         title=_("District"),
         term=_term(figures.term.first, figures.term.last),
         as_of=_as_of(figures.as_of_ms, _),
         headline=_district_headline(figures, _),
-        schools=tuple(
-            _school(line, titles[line.school], go, _)
-            for line in sorted(figures.schools, key=lambda line: by_name(titles[line.school]))
-        ),
+        hidden=_hidden(figures.left_out, _),
+    )
+    page = _with_adoption(page, figures, part, _)
+    if part in ("", "knowledge"):
+        page = _with_points(
+            page, figures.points, part, lambda line: _points(line, titles, go, _way_to(line, opened), _), _
+        )
+    if part in ("", "load"):
+        monday = monday_of(week or max([load.day for load in figures.load], default=today))
+        page = page._replace(
+            load_says=_grade_load_says([load for load in figures.load if monday_of(load.day) == monday], _),
+            load=_grade_load(figures.load, monday, _),
+        )
+    if part in ("", "freshness"):
+        by_title = sorted(figures.schools, key=lambda line: by_name(titles[line.school]))
+        page = page._replace(schools=tuple([_school(line, titles[line.school], go, _) for line in by_title]))
+    return page
+
+
+def _with_adoption(page: FiguresPage, figures: SchoolFigures | DistrictFigures, part: str, _: Translate) -> FiguresPage:
+    if part not in ("", "adoption"):
+        return page
+    return page._replace(
         adoption_says=_adoption_says(figures.adoption, _),
-        adoption=tuple(_grade(one, _) for one in figures.adoption),
+        adoption=tuple([_grade(one, _) for one in figures.adoption]),
         activity=_activity_chart(figures.activity, _),
         activity_rows=_activity_rows(figures.activity, _),
-        points_say=_points_say(figures.points, _),
-        points=tuple(_points(line, titles, go, _way_to(line, opened), _) for line in points),
-        more_points=len(figures.points) - len(points),
-        load_says=_grade_load_says([load for load in figures.load if monday_of(load.day) == monday], _),
-        load=_grade_load(figures.load, monday, _),
-        hidden=_hidden(figures.left_out, _),
+    )
+
+
+def _with_points(
+    page: FiguresPage, lines: Sequence[PointLine], part: str, view: Callable[[PointLine], PointsView], _: Translate
+) -> FiguresPage:
+    weakest = _weakest(lines)
+    shown = lines if part else weakest
+    return page._replace(
+        points_say=_points_say(weakest, _),
+        points=tuple([view(line) for line in shown]),
+        more_points=len(lines) - len(shown),
     )
 
 
@@ -257,11 +284,11 @@ def _adoption_says(adoption: Sequence[Adoption], _: Translate) -> str:
     )
 
 
-def _points_say(lines: Sequence[PointLine], _: Translate) -> str:
-    weakest = [line for line in _weakest(lines, 3) if line.whole.rate is not None]
+def _points_say(weakest: Sequence[PointLine], _: Translate) -> str:
+    """`weakest` goes from the weakest on, of those that are told."""
     if not weakest:
         return _("There is too little yet to say anything.")
-    return _("Weakest: {points}.").format(points=_(", ").join(line.whole.name for line in weakest))
+    return _("Weakest: {points}.").format(points=_(", ").join(line.whole.name for line in weakest[:_NAMED]))
 
 
 def _class_load_says(days: Sequence[ClassDay], _: Translate) -> str:
@@ -331,9 +358,15 @@ def _counts(name: str, one: Adoption | SchoolLine, _: Translate) -> GradeLine:
     )
 
 
-def _weakest(lines: Sequence[PointLine], most: int = _FEW) -> list[PointLine]:
-    known = [line for line in lines if line.whole.rate is not None]
-    return sorted(known, key=lambda line: line.whole.rate or 0)[:most]
+def _weakest(lines: Sequence[PointLine]) -> list[PointLine]:
+    # Shares of up to ten millions are the same, or one is less, as the quotients are; to compare fractions takes thirty
+    # times as long.
+    rates = [
+        (whole.correct / whole.n, place)
+        for place, line in enumerate(lines)
+        if (whole := line.whole).n and whole.correct is not None
+    ]
+    return [lines[place] for _, place in nsmallest(_FEW, rates)]
 
 
 def _way_to(line: PointLine, opened: str | None) -> str | None:
@@ -370,7 +403,7 @@ def _cell_text(cell: PointCell, _: Translate) -> str:
 
 
 def _cell_percent(cell: PointCell) -> int | None:
-    return None if cell.rate is None or cell.n is None or cell.correct is None else percent(cell.correct, cell.n)
+    return percent(cell.correct, cell.n) if cell.correct is not None and cell.n else None
 
 
 # --- a week of homework -------------------------------------------------------------------------------------

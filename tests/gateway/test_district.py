@@ -16,7 +16,7 @@ from gateway.reports.check import check_summaries
 from gateway.reports.district_report import district_report
 from gateway.reports.figures import DistrictFigures, PointLine, SchoolFigures, State
 from gateway.reports.periods import term_named, term_of
-from gateway.reports.school_report import ClassTerm, class_terms_of, point_line, school_report
+from gateway.reports.school_report import ClassTerm, ListSizes, class_terms_of, point_line, school_report
 from gateway.reports.summaries import Place
 from gateway.reports.week import Week, WeekClass, week
 from gateway.reports.worker import SummaryWorker
@@ -367,6 +367,21 @@ async def test_a_report_is_made_again_when_its_version_is_another(district: Dist
         whole = await cache.district_report(connection, TERM, None, None, now_ms=NOW_MS)
         assert await cache.district_report(connection, TERM, None, None, now_ms=NOW_MS) is whole
         assert await cache.school_report(connection, "no-1", TERM, now_ms=NOW_MS) == await district.school("no-1")
+
+
+async def test_the_district_hears_of_a_class_list_that_has_changed_and_counts_pupils_for_no_other_reason(
+    district: District,
+) -> None:
+    await district.had("no-1", {"3-1": 12})
+    sizes = ListSizes()
+    async with district.store.reading() as connection:
+        first = await sizes.read(connection)
+        assert await sizes.read(connection) is first
+    assert first["no-1", "3-1"] == 12
+    async with district.store.writing() as connection:
+        await bring_in(connection, district.store.vault, "no-1", make_roster("3-1", 15))
+    async with district.store.reading() as connection:
+        assert (await sizes.read(connection))["no-1", "3-1"] == 15
 
 
 async def test_what_is_kept_is_bounded_ends_in_time_and_is_made_once_for_all_who_ask() -> None:

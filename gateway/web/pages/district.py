@@ -40,7 +40,7 @@ def _page_of(rooms: Rooms, part: str) -> Handler:
             today=today(),
             week=day_asked(request, "week"),
             go=lambda school: school_address(school) if may(person, Deed.SEE_SCHOOL, Thing(school), at_ms) else "",
-            every=part == "knowledge",
+            part=part,
             opened=request.query.get("point"),
         )
         keys = DISTRICT_KEYS if may(person, Deed.MANAGE_DISTRICT_KEYS, Thing(), at_ms) else ""

@@ -46,7 +46,8 @@ class _Schools:
                 figures = await request.app[REPORTS].school_report(
                     connection, school, term_asked(request), now_ms=at_ms
                 )
-                classes = sorted(await class_sizes(connection, school), key=by_name)
+                # The doors to the classes stand on the page of all questions alone.
+                classes = [] if part else sorted(await class_sizes(connection, school), key=by_name)
             if figures is None:
                 raise web.HTTPNotFound
 
@@ -60,7 +61,7 @@ class _Schools:
                 today=today(),
                 week=day_asked(request, "week"),
                 go=go,
-                every=part == "knowledge",
+                part=part,
             )
             return render(
                 request,
