@@ -2,7 +2,10 @@
 
 from xml.etree import ElementTree as ET
 
-from gateway.web.charts import ChartPoint, columns_chart, trend_chart
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.web.charts import ChartPoint, columns_chart, columns_drawn_by_pygal, line_drawn_by_pygal, trend_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -52,3 +55,22 @@ def test_one_value_is_no_trend_and_nothing_is_no_column():
     assert not columns_chart([ChartPoint("a", 0), ChartPoint("b", None)], says="")
     assert not columns_chart([ChartPoint("a", 41)], says=""), "one day fills the whole chart"
     assert not columns_chart([], says="")
+
+
+VALUES = st.one_of(st.none(), st.integers(0, 100), st.floats(0, 100))
+LABELS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=5)
+
+
+@given(st.lists(st.builds(ChartPoint, LABELS, VALUES), min_size=2, max_size=30), st.text(max_size=5))
+def test_a_line_is_to_the_sign_what_pygal_draws(points: list[ChartPoint], says: str) -> None:
+    says = "".join(one for one in says if one.isprintable())
+    if sum(point.value is not None for point in points) >= 2:
+        assert trend_chart(points, says=says) == line_drawn_by_pygal(points, says=says)
+
+
+@given(
+    st.lists(st.builds(ChartPoint, LABELS, st.one_of(st.none(), st.integers(0, 20_000_000))), min_size=2, max_size=40)
+)
+def test_columns_are_to_the_sign_what_pygal_draws(points: list[ChartPoint]) -> None:
+    if sum(bool(point.value) for point in points) >= 2:
+        assert columns_chart(points, says="每天") == columns_drawn_by_pygal(points, says="每天")
