@@ -204,10 +204,13 @@ async def _school_days(books: _Books, days: Collection[date]) -> None:
     dialect, numbers = books.connection.dialect.name, sorted(map(day_number, days))
     given = {"school": books.school, "days": numbers}
     by_grade: dict[tuple[int, int], tuple[list[Any], list[Any]]] = defaultdict(lambda: ([], []))
-    for one in await books.connection.execute(_of_days(dialect), given):
-        by_grade[one.day, one.grade or grade_of_class(one.class_name) or 0][0].append(one)
+    of_class: dict[tuple[int, str], int] = {}
     for load in await books.connection.execute(_loads(dialect), given):
+        of_class[load.day, load.class_name] = load.grade or 0
         by_grade[load.day, load.grade or 0][1].append(load)
+    for one in await books.connection.execute(_of_days(dialect), given):
+        of_name = grade_of_class(one.class_name) or 0
+        by_grade[one.day, of_class.get((one.day, one.class_name), of_name)][0].append(one)
     rows = []
     for (number, grade), (some, loads) in by_grade.items():
         cap = CAPS_MIN.get(grade)
@@ -271,14 +274,17 @@ def _of_days(dialect: str) -> Select[Any]:
 @cache
 def _loads(dialect: str) -> Select[Any]:
     columns = class_days.c
-    return select(columns.day, columns.grade, columns.complete, columns.minutes, columns.estimated).where(
-        columns.school_id == bindparam("school"), among(dialect, columns.day, "days", of="INTEGER")
-    )
+    return select(
+        columns.day, columns.class_name, columns.grade, columns.complete, columns.minutes, columns.estimated
+    ).where(columns.school_id == bindparam("school"), among(dialect, columns.day, "days", of="INTEGER"))
 
 
 def _grade(class_name: str, some: Sequence[Any]) -> int | None:
-    """Of the latest assignment that says one; else what the class is called."""
-    return next((one.grade for one in reversed(some) if one.grade is not None), grade_of_class(class_name))
+    """A class is of the grade that its name says, whatever worksheets it is given: a fourth grade that repeats the
+    third's is judged by its own cap and stays in its own line. Where the name says none, the latest worksheet does.
+    """
+    known = next((one.grade for one in reversed(some) if one.grade is not None), None)
+    return grade_of_class(class_name) or known
 
 
 def _of(count: Count) -> dict[str, int]:

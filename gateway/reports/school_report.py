@@ -97,7 +97,7 @@ async def class_terms_of(
         found[place[0]].append(
             ClassTerm(
                 name=place[1],
-                grade=grade or grade_of_class(place[1]),
+                grade=grade_of_class(place[1]) or grade,
                 pupils=max(sizes.get(place, 0), most) if place in rows else 0,
                 active=terms_n > 0,
                 assignments=int(assignments),

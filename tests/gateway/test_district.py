@@ -150,6 +150,21 @@ async def test_a_day_that_has_all_its_subjects_is_judged(district: District) -> 
     )  # fmt: skip
 
 
+async def test_a_class_is_of_its_own_grade_whatever_worksheets_it_is_given(district: District) -> None:
+    """4-1 repeats the third grade's; a class whose name says no grade is of that of its worksheets."""
+    await district.had("no-1", {"4-1": 12, "火箭班": 14}, grade=3)
+    await district.had("no-1", {"4-1": 12}, grade=4, day=2)
+    both = await district.district()
+    assert [(line.grade, line.active, line.handed_in) for line in both.adoption] == [(3, 1, 14), (4, 1, 24)]
+    assert [(load.day.day, load.grade, load.classes) for load in both.load] == [(2, 4, 1), (1, 3, 1), (1, 4, 1)]
+    assert {point.grade for point in both.points} == {3, 4}
+    async with district.store.reading() as connection:
+        columns = school_days.c
+        rows = await connection.execute(select(columns.grade, columns.handed_in, columns.load_classes))
+        assert sorted(tuple(row) for row in rows) == [(3, 14, 1), (4, 12, 1), (4, 12, 1)]
+        assert (await check_summaries(connection, district.store.vault)).faults == ()
+
+
 async def test_a_class_of_nine_is_not_told_and_a_second_one_hides_it(district: District) -> None:
     await district.had("no-1", {"3-1": 9, "3-2": 20, "3-3": 30})
     found = line((await district.school("no-1")).points)
