@@ -25,7 +25,7 @@ from gateway.api.hooks import queue_finished
 from gateway.config import GatewayConfig, Parts
 from gateway.downlink import StoreDownLog
 from gateway.figures import Figures
-from gateway.garbage import calm_collector, settle_in_quiet
+from gateway.garbage import BetweenRequests, calm_collector
 from gateway.held import look_again
 from gateway.ingest import Changed, StoreIngest
 from gateway.keeping.retention import Retention
@@ -81,12 +81,13 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         changes = Changes()
         work = await _boxes(config, store, changes, say) if Parts.BOXES in parts else _Work()
         state = _State(work.status)
-        figures = Figures(version=version("classbox"))
+        figures, between = Figures(version=version("classbox")), BetweenRequests()
         site = make_site(
             store,
             changes,
             state.status,
             figures=figures,
+            between=between,
             metrics_token=config.metrics.token,
             parts=parts,
             access=access_of(config, store),
@@ -94,8 +95,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         )
         hearing = partial(store.hear_others, _tell(changes))
         hooks = (HookSender(store, config.hooks).run,) if Parts.PAGES in parts else ()
-        settling = partial(settle_in_quiet, lambda: figures.answering)
-        jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, settling, partial(_petting, supervisor))
+        jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, between.settle_in_quiet, partial(_petting, supervisor))
         async with _serving(config, site) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")

@@ -9,8 +9,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from gateway.garbage import BetweenRequests
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _ANSWER_S = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
 
@@ -30,21 +28,12 @@ class Figures:
         )
         self._streams = Gauge("classgate_streams", "Pages that are open and live.", registry=registry)
         Gauge("classgate_info", "What runs here.", ["version"], registry=registry).labels(version).set(1)
-        self.answering = 0
-        """Requests that wait for their answer now."""
-        self.between = BetweenRequests(lambda: self.answering)
         self._store = Gauge("classgate_store_up", "1 while the database does what it should.", registry=registry)
         self._now = _Now()
         registry.register(self._now)
 
-    def asked(self) -> None:
-        """A request has come; `answered` is told of it later."""
-        self.answering += 1
-
     def answered(self, page: str, status: int, seconds: float) -> None:
         """A request was answered. `page` is a pattern such as `/schools/{school}`, never an address."""
-        self.answering -= 1
-        self.between.answered()
         self._answers.labels(page, f"{status // 100}xx").observe(seconds)
 
     def stream(self, change: int) -> None:

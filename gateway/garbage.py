@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _YOUNG, _MIDDLE, _OLD = 200_000, 50, 100_000
 """So many new values are looked at in the middle of a request after all: a class report has fifty thousand for a
@@ -38,30 +39,37 @@ def settle() -> None:
 
 
 class BetweenRequests:
-    """Looks at what is new when some requests have been answered and none is being answered."""
+    """Looks at what is new when some requests have been answered and none is being answered. In the event loop."""
 
-    def __init__(self, answering: Callable[[], int]) -> None:
-        self._answering = answering
-        self._answered = 0
+    def __init__(self) -> None:
+        self._answering = self._answered = 0
 
-    def answered(self) -> None:
-        """A request was answered: to be called in the event loop."""
-        self._answered += 1
-        if self._answered >= _REQUESTS and not self._answering():
-            asyncio.get_running_loop().call_later(_PAUSE_S, self._look)
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """A request is being answered."""
+        self._answering += 1
+        try:
+            yield
+        finally:
+            self._answering -= 1
+            self._answered += 1
+            if self._may_look():
+                asyncio.get_running_loop().call_later(_PAUSE_S, self._look)
+
+    def _may_look(self) -> bool:
+        return self._answered >= _REQUESTS and not self._answering
 
     def _look(self) -> None:
-        if self._answered >= _REQUESTS and not self._answering():
+        if self._may_look():
             self._answered = 0
             gc.collect(1)
 
-
-async def settle_in_quiet(answering: Callable[[], int], *, every_s: float = SETTLE_EVERY_S) -> None:
-    """`settle` once in a while until cancelled, when no request is being answered."""
-    while True:
-        await asyncio.sleep(every_s)
-        for _ in range(_STEPS):
-            if not answering():
-                break
-            await asyncio.sleep(_STEP_S)
-        settle()
+    async def settle_in_quiet(self, *, every_s: float = SETTLE_EVERY_S) -> None:
+        """`settle` once in a while until cancelled, when no request is being answered."""
+        while True:
+            await asyncio.sleep(every_s)
+            for _ in range(_STEPS):
+                if not self._answering:
+                    break
+                await asyncio.sleep(_STEP_S)
+            settle()

@@ -19,6 +19,7 @@ from gateway.api.interface import add_interface
 from gateway.api.problems import problems
 from gateway.config import Parts
 from gateway.figures import Figures
+from gateway.garbage import BetweenRequests
 from gateway.store.store import Store
 from gateway.web.changes import Changes
 from gateway.web.figure_rooms import add_figure_rooms
@@ -26,7 +27,7 @@ from gateway.web.office_rooms import add_office_rooms
 from gateway.web.pages.health import add_health
 from gateway.web.pages.keys import add_keys
 from gateway.web.people_rooms import add_people_rooms
-from gateway.web.rooms import Rooms, Status
+from gateway.web.rooms import Room, Rooms, Status
 from sync.errors import StoreTrouble
 from ui.language import translator
 from ui.pages import Handler, language_of, page_application, render
@@ -42,6 +43,7 @@ def make_site(
     status: Callable[[], Status],
     *,
     figures: Figures | None = None,
+    between: BetweenRequests | None = None,
     metrics_token: str | None = None,
     parts: Parts = Parts.ALL,
     access: Access | None = None,
@@ -49,7 +51,15 @@ def make_site(
 ) -> web.Application:
     """The web application of a gateway, or of that part of one."""
     return make_rooms(
-        store, changes, status, figures=figures, metrics_token=metrics_token, parts=parts, access=access, door=door
+        store,
+        changes,
+        status,
+        figures=figures,
+        between=between,
+        metrics_token=metrics_token,
+        parts=parts,
+        access=access,
+        door=door,
     ).app
 
 
@@ -59,6 +69,7 @@ def make_rooms(
     status: Callable[[], Status],
     *,
     figures: Figures | None = None,
+    between: BetweenRequests | None = None,
     metrics_token: str | None = None,
     parts: Parts = Parts.ALL,
     access: Access | None = None,
@@ -70,7 +81,7 @@ def make_rooms(
     rooms = Rooms(app, store, changes, status, figures or Figures(version=version("classbox")), access)
     keys = ProgramKeys(store, now_ms=access.now_ms)
     gate = Gate(access, rooms, door, others=[keys.person])
-    app.middlewares.insert(0, _counted(rooms))
+    app.middlewares[:0] = [_let_collect(rooms, between or BetweenRequests()), _counted(rooms)]
     app.middlewares.append(_with_a_store)
     app.middlewares.append(problems())
     app.middlewares.append(gate.middleware())
@@ -105,17 +116,31 @@ def _beside(*jobs: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[web.App
     return running
 
 
+def _waited_for(rooms: Rooms, request: web.Request) -> Room | None:
+    """The room of a request whose answer somebody waits for: a live page's stream is none."""
+    room = rooms.room_of(request)
+    return None if room is not None and room.path.endswith("/live") else room
+
+
+def _let_collect(rooms: Rooms, between: BetweenRequests) -> Middleware:
+    @web.middleware
+    async def let_collect(request: web.Request, handler: Handler) -> web.StreamResponse:
+        """The collector of cycles looks when nobody waits."""
+        if _waited_for(rooms, request) is None:
+            return await handler(request)
+        with between.answering():
+            return await handler(request)
+
+    return let_collect
+
+
 def _counted(rooms: Rooms) -> Middleware:
     @web.middleware
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        """What answers cost, by page. A live page's stream is no answer that anybody waits for."""
+        """What answers cost, by page."""
         began_s = time.perf_counter()
         status = 500
-        room = rooms.room_of(request)
-        if room is not None and room.path.endswith("/live"):
-            room = None
-        if room is not None:
-            rooms.figures.asked()
+        room = _waited_for(rooms, request)
         try:
             response = await handler(request)
         except web.HTTPException as raised:

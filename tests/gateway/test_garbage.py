@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.garbage import BetweenRequests, calm_collector, settle, settle_in_quiet
+from gateway.garbage import BetweenRequests, calm_collector, settle
 
 
 class Knot:
@@ -48,12 +48,12 @@ def test_many_values_alone_never_bring_about_a_look_at_everything() -> None:
 
 
 async def test_everything_is_looked_at_when_no_request_waits() -> None:
-    waiting = 1
+    between = BetweenRequests()
     gone = let_go_after_it_was_set_aside()
-    settling = asyncio.create_task(settle_in_quiet(lambda: waiting, every_s=0.0))
-    await asyncio.sleep(0.1)
-    assert gone() is not None
-    waiting = 0
+    settling = asyncio.create_task(between.settle_in_quiet(every_s=0.0))
+    with between.answering():
+        await asyncio.sleep(0.1)
+        assert gone() is not None
     for _ in range(500):
         if gone() is None:
             break
@@ -67,13 +67,12 @@ async def test_what_is_new_is_looked_at_after_some_answers_and_not_while_a_reque
     gone = weakref.ref(knot)
     del knot
     gc.set_threshold(0)
-    answering = 1
-    between = BetweenRequests(lambda: answering)
-    for _ in range(20):
-        between.answered()
-    await asyncio.sleep(0.02)
-    assert gone() is not None
-    answering = 0
-    between.answered()
+    between = BetweenRequests()
+    with between.answering():
+        for _ in range(20):
+            with between.answering():
+                pass
+        await asyncio.sleep(0.02)
+        assert gone() is not None
     await asyncio.sleep(0.02)
     assert gone() is None
