@@ -30,12 +30,13 @@ from gateway.web.audit_words import deed_words
 from gateway.web.changes import Changes
 from homework.assignment import assignment_to_toml
 from homework.layout import layout_to_json
-from sync.lanes import Lane
+from sync.lanes import Lane, record_digest
 from sync.pseudonym import pseudonym
+from sync.records import encode_record
 from tests.gateway.judged import judged
 from tests.gateway.office import open_office
 from tests.gateway.test_crops import crop, told
-from tests.gateway.test_held import BROKEN
+from tests.gateway.test_held import BROKEN, an_older_version
 from tests.gateway.test_several import second
 from ui.language import translator
 
@@ -138,13 +139,17 @@ async def test_a_check_says_how_many_summaries_wait(school: SimulatedSchool, cla
 
 
 async def test_every_command_that_changes_reports_is_heard(
-    school: SimulatedSchool, classgate: Classgate, tmp_path: Path
+    school: SimulatedSchool, classgate: Classgate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sheets_come(school)
+    late = encode_record(msgspec.structs.replace(school.pupils.results()[0], capture=b"held".ljust(16)))
+    with an_older_version(monkeypatch, lambda payload: payload == late):
+        await school.ingest.take([school.box.envelope(Lane.RESULTS, [late])])
     heard: list[list[Place] | None] = []
     listening = asyncio.create_task(school.store.hear_others(heard.append))
     commands = {
         correct(school, 2): [("no-1", school.pupils.assignment.id, "3-1")],
+        ("held", "accept", record_digest(late).hex()): [("no-1", None, None)],
         ("setting", "report", "no-1", "--excellent", "95"): None,
         ("import-roster", str(list_of_two(tmp_path)), "--school", "no-1"): None,
         ("load", "no-1", str(printed(school, tmp_path))): None,
@@ -173,6 +178,7 @@ async def test_what_was_done_at_the_terminal_is_in_the_audit_with_who_sat_there(
     await told(school, crop(school, b"RIFF"))
     capture = crop(school, b"").capture.hex()
     await school.ingest.take([school.box.envelope(Lane.RESULTS, [BROKEN, BROKEN + b"\x00"])])
+    (tmp_path / "stick").mkdir()
     one, _other = [line.split()[0] for line in (await done(classgate, "held", "list")).splitlines()]
     assert (await asyncio.to_thread(classgate, "held", "accept", one)).exit_code != 0
     expected = {
@@ -183,9 +189,12 @@ async def test_what_was_done_at_the_terminal_is_in_the_audit_with_who_sat_there(
         ("report", "3-1"): (Deed.SEE_CLASS, ""),
         ("report", "3-1", "--csv"): (Deed.EXPORT, ".csv"),
         ("report", "3-1", "--json"): (Deed.EXPORT, ".json"),
+        ("report", "3-1", "--xlsx", str(tmp_path / "a.xlsx")): (Deed.EXPORT, ".xlsx"),
         ("crop", "open", "no-1", capture, "7", "-o", str(tmp_path / "a.webp")): (Deed.SEE_CROP, "open"),
         ("corrections", "no-1"): (Deed.EXPORT, "corrections"),
         ("held", "refuse", one): (Deed.DECIDE_HELD, "refuse"),
+        ("school", "add", "no-9"): ("school", "add"),
+        ("stick", "register", str(tmp_path / "stick"), "--school", "no-1"): (Deed.MANAGE_BOXES, "stick"),
         ("school", "rename", "no-1", "--title", "一小"): ("school", "rename"),
         ("school", "enrol", "no-1", "box-9", "--broker", "mqtt://h"): (Deed.MANAGE_BOXES, "enrol"),
         ("box", "certificate", "no-1", "box-9", str(tmp_path / "cert")): (Deed.MANAGE_BOXES, "certificate"),

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from gateway.cli import main
 from gateway.config import GatewayConfig, load_config
 from gateway.store import backup
+from gateway.store.audit_lines import who_at_terminal
 from gateway.store.schools import add_school, school_ids
 from gateway.store.store import open_store
 from tests.gateway.revisions import take_back
@@ -27,6 +28,13 @@ def classgate(config: GatewayConfig, *words: object) -> Result:
 
 def add(config: GatewayConfig, school: str) -> None:
     assert classgate(config, "school", "add", school).exit_code == 0
+
+
+def in_the_audit(config: GatewayConfig) -> list[tuple[str, str]]:
+    """What was done, of what is of no one school."""
+    with contextlib.closing(sqlite3.connect(config.data / DATABASE)) as database:
+        found = database.execute("SELECT deed, detail FROM office_audit ORDER BY at_ms, audit_id").fetchall()
+    return [(deed, str(who_at_terminal(detail)[1])) for deed, detail in found]
 
 
 def schools(config: GatewayConfig) -> list[str]:
@@ -57,6 +65,7 @@ def test_what_is_put_back_is_the_copy_and_what_was_there_stays_beside(config: Ga
     done = classgate(config, "db", "restore", copy)
     assert done.exit_code == 0, done.output
     assert schools(config) == ["one"]
+    assert in_the_audit(config) == [("restore", "")]
     assert "absences (请假, 免做) since then" in done.stdout
     first, second = (config.data / f"{DATABASE}.before-{n}" for n in (1, 2))
     assert f"lies in {first}." in done.stdout
@@ -65,6 +74,8 @@ def test_what_is_put_back_is_the_copy_and_what_was_there_stays_beside(config: Ga
     assert classgate(config, "db", "restore", first).exit_code == 0
     assert schools(config) == ["one", "two"]
     assert second.exists()
+    # The copy is of before the line that tells of it; what was there has it, and comes back with it.
+    assert in_the_audit(config) == [("export", "backup"), ("restore", "")]
 
 
 def test_a_copy_goes_onto_a_new_machine_with_its_key(config: GatewayConfig, copy: Path, tmp_path: Path):
