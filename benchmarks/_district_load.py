@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,6 +24,7 @@ from sqlalchemy import func, select
 
 from benchmarks._district import DAYS, District, SchoolPlan, Size
 from benchmarks._district_sheets import SchoolTerm, Session
+from benchmarks._shared_out import said_by
 from gateway.config import GatewayConfig, load_config
 from gateway.ingest import StoreIngest
 from gateway.store.documents import publish_classes
@@ -39,7 +39,6 @@ from sync.envelope import Envelope, chain_after
 from sync.lanes import CHALLENGE_BYTES, EPOCH_BYTES, Lane, first_link
 from sync.records import encode_record
 
-_ROOT = Path(__file__).resolve().parents[1]
 _RECORDS = 500
 """In an envelope: as many as a box sends of a long backlog."""
 
@@ -177,7 +176,7 @@ def epoch_of(plan: SchoolPlan, box: str) -> bytes:
 def load_in_processes(config: Path, district: District, days: int, *, processes: int) -> dict[str, float]:
     """Load the first `days` days, schools shared out among processes. Raises `SystemExit` when one fails."""
     numbers = sorted(range(len(district.schools)), key=lambda n: -sum(c.first for c in district.schools[n].classes))
-    running = []
+    files = []
     began_s = time.perf_counter()
     for number in range(min(processes, len(numbers))):
         what = {
@@ -190,16 +189,9 @@ def load_in_processes(config: Path, district: District, days: int, *, processes:
         }
         file = config.parent / f"loading-{number}.json"
         file.write_text(json.dumps(what), encoding="utf-8")
-        words = [sys.executable, "-m", "benchmarks._district_load", str(file)]
-        running.append(subprocess.Popen(words, cwd=_ROOT, stdout=subprocess.PIPE, text=True))
-    try:
-        said = [process.communicate()[0] for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    if any(process.returncode for process in running):
-        raise SystemExit("Loading ended early: start it again, and it goes on.")
-    figures = [json.loads(text) for text in said]
+        files.append([str(file)])
+    failed = "Loading ended early: start it again, and it goes on."
+    figures = said_by("benchmarks._district_load", files, failed=failed)
     total = {key: sum(one[key] for one in figures) for key in figures[0]}
     return {**total, "load_s": time.perf_counter() - began_s}
 

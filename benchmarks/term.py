@@ -36,6 +36,7 @@ from benchmarks._district_hour import Place, make_hour, percentile
 from benchmarks._district_load import load_in_processes, make_term_months, prepare
 from benchmarks._district_reports import CLASS, DISTRICT, REPORTS, Targets, looks
 from benchmarks._postgresql import PostgreSQL
+from benchmarks._shared_out import said_by
 from benchmarks._spoken_with import Program, cpu_s, waited_s
 from gateway.config import load_config
 from gateway.reports.periods import term_of
@@ -117,16 +118,8 @@ class Site:
         They share the schools; who is done first leaves the others to those who are at work there.
         """
         began_s = time.perf_counter()
-        words = [sys.executable, "-m", "benchmarks._term_summaries", str(self.config)]
-        running = [subprocess.Popen(words, cwd=_ROOT, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
-        try:
-            said = [process.communicate()[0] for process in running]
-        finally:
-            for process in running:
-                process.kill()
-        if any(process.returncode for process in running):
-            raise SystemExit("Making summaries ended early: start it again, and it goes on.")
-        figures = [json.loads(text) for text in said]
+        failed = "Making summaries ended early: start it again, and it goes on."
+        figures = said_by("benchmarks._term_summaries", [[str(self.config)]] * processes, failed=failed)
         made = sum(one["made"] for one in figures)
         return {
             "summaries": made,

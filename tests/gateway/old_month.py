@@ -1,5 +1,6 @@
 """A class's sheets of two months ago, which a gateway may archive."""
 
+import secrets
 import time
 
 import msgspec
@@ -8,8 +9,9 @@ from gateway.keeping.archiving import first_kept, months_before
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.partitions import make_months, month_after
 from gateway.store.tables.sheets import assignment_months
+from sync.clock import SystemClock
 from sync.lanes import Lane
-from sync.records import CropRecord, PageResult
+from sync.records import CorrectionRecord, CropRecord, PackedJudgement, PageResult
 from sync.sealing import seal
 from tests.gateway.judged import judged
 
@@ -37,6 +39,23 @@ async def a_month(school: SimulatedSchool, *, waiting: bool = False) -> int:
 def a_crop(school: SimulatedSchool, capture: bytes) -> CropRecord:
     """A picture of a field of a page."""
     return CropRecord(capture=capture, item="q1", blank=1, revision=1, sealed=seal(school.school_key, b"p", b"x"))
+
+
+def a_correction(capture: bytes) -> CorrectionRecord:
+    """What a box says of the same field."""
+    return CorrectionRecord(
+        id=secrets.token_bytes(16),
+        capture=capture,
+        item="q1",
+        blank=1,
+        judgement=PackedJudgement(None, True, None),
+        stamp=None,
+        sealed=None,
+        read=None,
+        revision=1,
+        replaces=(),
+        clock=SystemClock().read(),
+    )
 
 
 def now_ms() -> int:

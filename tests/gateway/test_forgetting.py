@@ -1,7 +1,6 @@
 """One pupil is erased at the school: nothing is left that says anything of them, and nothing comes back later."""
 
 import secrets
-import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -36,10 +35,10 @@ from homework.roster import Pupil
 from sync.clock import SystemClock
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
-from sync.records import AbsenceRecord, CorrectionRecord, CropRecord, PackedJudgement, Record, Tally, encode_record
-from sync.sealing import seal
+from sync.records import AbsenceRecord, Record, Tally, encode_record
 from tests.gateway.judged import judged
 from tests.gateway.office import open_office
+from tests.gateway.old_month import a_correction, a_crop, now_ms
 
 ON_BOTH = True
 SEVEN = 6
@@ -91,13 +90,13 @@ async def test_whatever_comes_later_of_the_pupil_is_receipted_and_not_kept(schoo
         unnamed,
         school.pupils.result(pupil, duplicate_of=papers[0], named=False),
         of_seat,
-        _correction(papers[0]),
+        a_correction(papers[0]),
         _absence(school, alias),
         school.pupils.result(school.pupils.roster.pupils[0], attempt=2),
     ]
     (receipt,) = await school.ingest.take([again.envelope(Lane.RESULTS, sent)])
     assert receipt.mark == len(sent)
-    await school.ingest.take([again.envelope(Lane.CROPS, [_crop(school, late)])])
+    await school.ingest.take([again.envelope(Lane.CROPS, [a_crop(school, late)])])
     rows = await _rows(school, page_records.c.epoch == again.epoch)
     assert sorted(row.state for row in rows) == [RowState.CURRENT] + [RowState.ERASED] * 5
     async with school.store.reading() as connection:
@@ -155,7 +154,7 @@ async def test_twice_does_no_harm_and_who_comes_back_counts_again(school: Simula
     async with school.store.writing() as connection:
         kept = await keep_classes(connection, school.store.vault, "no-1", everybody, person=0)
         assert kept.left_out == 1
-        await readmit(connection, "no-1", alias, now_ms=_now_ms())
+        await readmit(connection, "no-1", alias, now_ms=now_ms())
         kept = await keep_classes(connection, school.store.vault, "no-1", everybody, person=0)
         assert kept.left_out == 0
     await school.ingest.take([school.box.envelope(Lane.RESULTS, [school.pupils.result(pupil)])])
@@ -273,11 +272,11 @@ async def _a_term(school: SimulatedSchool) -> list[bytes]:
         [
             school.box.envelope(Lane.DOCUMENTS, school.pupils.documents()),
             school.box.envelope(Lane.RESULTS, [*sheets, *own, _absence(school, alias)]),
-            school.box.envelope(Lane.CROPS, [_crop(school, first)]),
+            school.box.envelope(Lane.CROPS, [a_crop(school, first)]),
             school.box.envelope(Lane.HEALTH, [tally]),
         ]
     )
-    now_ms = _now_ms()
+    at_ms = now_ms()
     async with store.writing() as connection:
         await keep_classes(connection, store.vault, "no-1", {"3-1": school.pupils.roster.pupils[:-1]}, person=0)
         await keep_classes(connection, store.vault, "no-1", {"3-1": school.pupils.roster.pupils}, person=0)
@@ -293,36 +292,26 @@ async def _a_term(school: SimulatedSchool) -> list[bytes]:
             term=term_of(datetime.now().astimezone().date()),
             text=pupil.name,
             person_id=1,
-            at_ms=now_ms,
+            at_ms=at_ms,
         )
-        parent = await add_person(connection, store.vault, login="parent", name="家长", now_ms=now_ms)
-        both = await add_person(connection, store.vault, login="both", name="老师", now_ms=now_ms)
-        await give(connection, parent, Grant(Role.PARENT, "no-1", "3-1", None, alias, now_ms, None), by=0)
-        await give(connection, both, Grant(Role.PARENT, "no-1", "3-1", None, alias, now_ms, None), by=0)
-        await give(connection, both, Grant(Role.HEAD, "no-1", None, None, None, now_ms, None), by=0)
+        parent = await add_person(connection, store.vault, login="parent", name="家长", now_ms=at_ms)
+        both = await add_person(connection, store.vault, login="both", name="老师", now_ms=at_ms)
+        await give(connection, parent, Grant(Role.PARENT, "no-1", "3-1", None, alias, at_ms, None), by=0)
+        await give(connection, both, Grant(Role.PARENT, "no-1", "3-1", None, alias, at_ms, None), by=0)
+        await give(connection, both, Grant(Role.HEAD, "no-1", None, None, None, at_ms, None), by=0)
     return [first, second, twin]
 
 
 async def _forget(school: SimulatedSchool, alias: bytes) -> Forgotten:
     async with school.store.writing() as connection:
         assert await pupil_called(connection, school.store.vault, "no-1", alias.hex()) == alias
-        return await forget(connection, school.store.vault, "no-1", alias, now_ms=_now_ms())
+        return await forget(connection, school.store.vault, "no-1", alias, now_ms=now_ms())
 
 
 async def _forget_and_die(school: SimulatedSchool, alias: bytes) -> None:
     async with school.store.writing() as connection:
-        await forget(connection, school.store.vault, "no-1", alias, now_ms=_now_ms())
+        await forget(connection, school.store.vault, "no-1", alias, now_ms=now_ms())
         raise ArithmeticError
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _crop(school: SimulatedSchool, capture: bytes) -> CropRecord:
-    return CropRecord(
-        capture=capture, item="q1", blank=1, revision=1, sealed=seal(school.school_key, b"picture", b"anything")
-    )
 
 
 def _absence(school: SimulatedSchool, alias: bytes) -> AbsenceRecord:
@@ -332,22 +321,6 @@ def _absence(school: SimulatedSchool, alias: bytes) -> AbsenceRecord:
         pseudonym=alias,
         absence=1,
         sealed=None,
-        replaces=(),
-        clock=SystemClock().read(),
-    )
-
-
-def _correction(capture: bytes) -> CorrectionRecord:
-    return CorrectionRecord(
-        id=secrets.token_bytes(16),
-        capture=capture,
-        item="q1",
-        blank=1,
-        judgement=PackedJudgement(None, True, None),
-        stamp=None,
-        sealed=None,
-        read=None,
-        revision=1,
         replaces=(),
         clock=SystemClock().read(),
     )

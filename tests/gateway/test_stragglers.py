@@ -14,12 +14,11 @@ from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.tables.sheets import corrections, crops, held_records, page_records
 from homework.errors import ClassboxError
-from sync.clock import ClockQuality, SystemClock
+from sync.clock import ClockQuality
 from sync.lanes import Lane
-from sync.records import CorrectionRecord, PackedJudgement
 from sync.state import BoxState
 from tests.gateway.judged import judged
-from tests.gateway.old_month import a_crop, a_month, later_ms
+from tests.gateway.old_month import a_correction, a_crop, a_month, later_ms
 
 ON_BOTH = True
 
@@ -64,7 +63,7 @@ async def test_a_correction_and_a_picture_of_an_archived_sheet_are_held_and_hang
     page = judged(school.pupils.result(school.pupils.roster.pupils[2]))  # was slid before, and comes only now
     await school.ingest.take(
         [
-            again.envelope(Lane.RESULTS, [_correction(old), page, _correction(page.capture)]),
+            again.envelope(Lane.RESULTS, [a_correction(old), page, a_correction(page.capture)]),
             again.envelope(Lane.CROPS, [a_crop(school, old), a_crop(school, page.capture)]),
         ]
     )
@@ -78,7 +77,7 @@ async def test_a_correction_and_a_picture_of_an_archived_sheet_are_held_and_hang
     assert await look_again(school.store, software="a newer one") == (0, 6)
     await refuse(school.store, [one.digest.hex() for one in waiting])
     assert await _held_of(school, again) == {}, "only now the box may let go of them"
-    await school.ingest.take([again.envelope(Lane.RESULTS, [_correction(page.capture)])])
+    await school.ingest.take([again.envelope(Lane.RESULTS, [a_correction(page.capture)])])
     assert await _beside(school) == (0, 0), "its page was refused"
     assert (await school.check()).faults == ()
 
@@ -110,19 +109,3 @@ async def _held_of(school: SimulatedSchool, box: SimulatedBox) -> dict[Lane, tup
     )  # fmt: skip
     (receipts,) = await school.ingest.standing([hello])
     return {receipt.lane: receipt.held for receipt in receipts if receipt.held}
-
-
-def _correction(capture: bytes) -> CorrectionRecord:
-    return CorrectionRecord(
-        id=secrets.token_bytes(16),
-        capture=capture,
-        item="q1",
-        blank=1,
-        judgement=PackedJudgement(None, True, None),
-        stamp=None,
-        sealed=None,
-        read=None,
-        revision=1,
-        replaces=(),
-        clock=SystemClock().read(),
-    )
