@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 
@@ -13,12 +14,17 @@ from sqlalchemy import update
 from gateway.store.archive_file import ArchiveError, Row, Word, read_digest, read_rows, read_words, write_rows
 from gateway.store.archived import ArchivedMonth, archived
 from gateway.store.erased import erased_at
+from gateway.store.leases import give_lease_back, take_lease
 from gateway.store.pages import COLUMNS
 from gateway.store.store import Store
 from gateway.store.tables.past import archived_months
 from sync.records import AbsenceRecord, decode_record
 
 _log = logging.getLogger(__name__)
+_NAME = "clean-archives"
+_LASTS_MS = 600_000
+"""Of one file; whoever is killed at it keeps the others waiting so long."""
+_TRIES, _TRY_S = 150, 0.2
 _PUPIL, _CAPTURE = COLUMNS.index("pupil"), COLUMNS.index("capture")
 
 
@@ -26,14 +32,43 @@ async def clean_archives(store: Store, school: str | None = None) -> list[Path]:
     """Take erased pupils out of the archives of a school, or of all; returns the files that could not be looked into.
 
     A file that is newer than every erasure is not read. Killed in between, the file that the database names is whole,
-    and the next run looks again.
+    and the next run looks again. One at a time does it: of two each would take the other's new file for a leftover.
     """
+    async with store.reading() as connection:
+        if not any(one.file for one in await archived(connection, school)):
+            return []
+    holder = secrets.token_hex(8)
+    alone = await _is_alone(store, holder)
+    try:
+        return await _clean_all(store, school, holder, alone=alone)
+    finally:
+        async with store.writing() as connection:
+            await give_lease_back(connection, _NAME, holder)
+
+
+async def _is_alone(store: Store, holder: str) -> bool:
+    for _ in range(_TRIES):
+        if await _take(store, holder):
+            return True
+        await asyncio.sleep(_TRY_S)
+    return False
+
+
+async def _take(store: Store, holder: str) -> bool:
+    async with store.writing() as connection:
+        return await take_lease(connection, _NAME, holder, lasts_ms=_LASTS_MS)
+
+
+async def _clean_all(store: Store, school: str | None, holder: str, *, alone: bool) -> list[Path]:
     async with store.reading() as connection:
         files = [one for one in await archived(connection, school) if one.file]
         erased = {name: (await erased_at(connection, name)).pupils for name in {one.school for one in files}}
     unread = []
     for one in files:
         path = Path(one.file)
+        if not (alone and await _take(store, holder)):
+            unread.append(path)
+            continue
         try:
             _drop_leftovers(path)
             written_ms = os.stat(path).st_mtime_ns // 1_000_000  # noqa: PTH116 - a moment's look

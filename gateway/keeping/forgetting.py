@@ -19,7 +19,7 @@ from gateway.keys import Vault
 from gateway.store.audit_lines import write_line
 from gateway.store.dialect import add_or_replace, batched, lock_school
 from gateway.store.documents import publish_classes
-from gateway.store.down_log import append
+from gateway.store.down_log import append, standing_body
 from gateway.store.erased import erased_at, place_digest
 from gateway.store.erasing import erase_absences, erase_kept_records, erase_rows, rows_of_pupil
 from gateway.store.lanes import LaneName
@@ -41,7 +41,7 @@ from gateway.store.tables.schools import documents, down_log, pupils
 from gateway.store.tables.sheets import page_records, tallies
 from gateway.store.tables.summaries import comments
 from homework.errors import ClassboxError, UsageError
-from sync.down_bodies import Erasure, erasure_body
+from sync.down_bodies import Erasure, erasure_body, read_erasure
 from sync.lanes import Lane
 from sync.records import Tally, decode_record, encode_record
 
@@ -121,7 +121,10 @@ async def forget(
     }
     kept = ("erased_ms", "place") if place is not None else ("erased_ms",)
     await connection.execute(add_or_replace(connection, erased_pupils, only=kept), row)
-    body = erasure_body(Erasure(alias, now_ms, tuple(sorted(captures))))
+    # Of a second erasure the papers are nobody's here any more; boxes that have not heard of the first need them.
+    before = await standing_body(connection, school, "erasure", alias.hex())
+    papers = captures | (set() if before is None else set(read_erasure(before).captures))
+    body = erasure_body(Erasure(alias, now_ms, tuple(sorted(papers))))
     await append(connection, school, "erasure", alias.hex(), body)
     await write_line(
         connection,

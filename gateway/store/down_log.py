@@ -26,6 +26,7 @@ from sync.down_bodies import (
     digest_of_packed,
     next_chain,
     packed,
+    unpacked,
 )
 from sync.down_messages import MAX_INLINE_BYTES, PART_BYTES, Entry, Want
 from sync.offers import Head, LogEntry
@@ -168,6 +169,14 @@ async def heads(connection: AsyncConnection, incarnation: bytes) -> dict[str, He
         row.school_id: Head(incarnation, row.place, bytes(row.chain))
         for row in await connection.execute(select(down_heads))
     }
+
+
+async def standing_body(connection: AsyncConnection, school: str, kind: Kind, key: str) -> bytes | None:
+    """What the newest entry of a kind and key says, None where there is none."""
+    mine = down_log.c.school_id == school, down_log.c.kind == kind, down_log.c.key == key
+    query = select(down_log.c.packed).where(*mine, down_log.c.packed.is_not(None))
+    found = (await connection.execute(query.order_by(down_log.c.place.desc()).limit(1))).scalar_one_or_none()
+    return None if found is None else unpacked(bytes(found))
 
 
 async def entries_after(connection: AsyncConnection, school: str, place: int, *, at_most: int) -> list[LogEntry]:

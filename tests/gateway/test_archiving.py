@@ -1,5 +1,6 @@
 """Months that are over go into a file and from here; nothing is lost, and nothing counts twice."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from tests.gateway.judged import judged
 from tests.gateway.old_month import a_month, later_ms, now_ms
+from tests.gateway.test_several import second
 
 ON_BOTH = True
 
@@ -142,6 +144,22 @@ async def test_who_is_erased_later_goes_from_the_archive_too(school: SimulatedSc
     assert _files(tmp_path) == [file], "what a run that was killed has left goes"
     file.unlink()
     assert await clean_archives(school.store) == [file], "a folder that is not there is told"
+
+
+async def test_two_gateways_that_clean_an_archive_at_once_leave_one_whole_file(
+    school: SimulatedSchool, tmp_path: Path, config: GatewayConfig
+) -> None:
+    month = await a_month(school)
+    await archive_month(school.store, "no-1", month, tmp_path, now_ms=later_ms())
+    alias = pseudonym(school.school_key, school.pupils.roster.pupils[6].pupil_id)
+    async with school.store.writing() as connection:
+        await forget(connection, school.store.vault, "no-1", alias, now_ms=later_ms())
+    async with second(config, tmp_path) as other:
+        assert await asyncio.gather(*(clean_archives(store) for store in (school.store, other, other))) == [[], [], []]
+    (file,) = (tmp_path / "no-1").glob("*.parquet")
+    async with school.store.reading() as connection:
+        (known,) = await archived(connection)
+    assert (Path(known.file), known.digest, known.rows) == (file, read_digest(file).value(), 11)
 
 
 async def test_what_is_old_goes_by_itself_and_only_one_gateway_does_it(

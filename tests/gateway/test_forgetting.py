@@ -1,5 +1,6 @@
 """One pupil is erased at the school: nothing is left that says anything of them, and nothing comes back later."""
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,21 +25,23 @@ from gateway.reports.periods import term_of
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool
 from gateway.store.class_lists import keep_classes, whole_roster
-from gateway.store.down_log import entries_after
+from gateway.store.down_log import entries_after, standing_body
 from gateway.store.past_lists import all_past
 from gateway.store.schema import metadata
-from gateway.store.store import open_store
+from gateway.store.store import Store, open_store
 from gateway.store.tables.people import audit, people
 from gateway.store.tables.sheets import RowState, crops, page_records
 from homework.corrections import Word
 from homework.roster import Pupil
 from sync.clock import SystemClock
+from sync.down_bodies import read_erasure
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
 from sync.records import AbsenceRecord, Record, Tally, encode_record
 from tests.gateway.judged import judged
 from tests.gateway.office import open_office
 from tests.gateway.old_month import a_correction, a_crop, now_ms
+from tests.gateway.test_several import second
 
 ON_BOTH = True
 SEVEN = 6
@@ -103,6 +106,28 @@ async def test_whatever_comes_later_of_the_pupil_is_receipted_and_not_kept(schoo
         assert (await connection.execute(select(func.count()).select_from(crops))).scalar_one() == 0
         lines = (await connection.execute(select(audit.c.deed, audit.c.detail))).all()
     assert ("came-erased", "records=7") in [tuple(line) for line in lines]
+    assert (await school.check()).faults == ()
+
+
+async def test_two_gateways_that_erase_a_pupil_at_once_erase_the_pupil_once_and_tell_boxes_of_every_paper(
+    school: SimulatedSchool, config: GatewayConfig, tmp_path: Path
+) -> None:
+    _pupil, alias = _seven(school)
+    papers = await _a_term(school)
+
+    async def at(store: Store) -> Forgotten:
+        async with store.writing() as connection:
+            return await forget(connection, store.vault, "no-1", alias, now_ms=now_ms())
+
+    async with second(config, tmp_path) as other, asyncio.timeout(30):
+        gone = await asyncio.gather(at(school.store), at(other), at(school.store), at(other))
+    assert sorted(one.pages for one in gone) == [0, 0, 0, 3]
+    async with school.store.reading() as connection:
+        body = await standing_body(connection, "no-1", "erasure", alias.hex())
+        lines = (await connection.execute(select(audit.c.detail).where(audit.c.deed == "forget"))).scalars().all()
+    assert body is not None
+    assert set(read_erasure(body).captures) == set(papers), "also those that the first erasure found"
+    assert sorted(lines) == ["pages=0", "pages=0", "pages=0", "pages=3"]
     assert (await school.check()).faults == ()
 
 
