@@ -93,7 +93,10 @@ def documents_sent(box: Box) -> int:
 
 
 def test_what_is_loaded_at_the_school_while_the_box_is_away_is_there_when_it_comes(school: SchoolOfTwo):
-    """D11: worksheets and class list stand on its pages, and sheets that were there before grade themselves."""
+    """D11: worksheets and class list stand on its pages, and sheets that were there before grade themselves.
+
+    Who is erased at the school then is erased on the box.
+    """
     box = school.boxes[0]
     for scan in (school.made / "scans").iterdir():
         (box.scans / scan.name).write_bytes(scan.read_bytes())
@@ -114,6 +117,11 @@ def test_what_is_loaded_at_the_school_while_the_box_is_away_is_there_when_it_com
     school.say("import-roster", box.data.parent / "new.csv", "--school", "no-1")
     comes(lambda: "改名" in box.page("classes/one?class=3-1") or "改名" in box.page("classes/list.csv"))
     assert documents_sent(box) == 0, "what came down is no news for the school"
+
+    school.say("db", "forget", "no-1", "3-1#3", "--yes")
+    comes(lambda: "改名" not in box.page("classes/list.csv"))
+    comes(lambda: box.status()["pupils"] == 5)
+    comes(lambda: "up to date" in school.say("box", "list"))
 
 
 def test_what_one_box_was_given_the_other_has_too(school: SchoolOfTwo):
