@@ -24,6 +24,7 @@ from homework.errors import ClassboxError
 from ui.assets import SHARED, address_in, served_from
 from ui.forms import most_of
 from ui.language import LANGUAGES, choose_language, translator
+from ui.strangers import SAFE_METHODS
 
 _log = logging.getLogger(__name__)
 LANGUAGE_COOKIE = "language"
@@ -146,10 +147,12 @@ def page_text(request: web.Request, template: str, **values: Any) -> str:
     language = language_of(request)
     env = request.config_dict[_TEMPLATES][language]
     other = next(name for name in LANGUAGES if name != language)
+    # What answers a form cannot be opened again by its address: a link would lose what stands there, or lead nowhere.
+    again = request.method in SAFE_METHODS
     return env.get_template(template).render(
         language=language,
         other_language=other,
-        other_language_address=str(request.rel_url.update_query({"language": other})),
+        other_language_address=str(request.rel_url.update_query({"language": other})) if again else None,
         signed=request.get(SIGNED),
         **values,
     )

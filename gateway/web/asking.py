@@ -21,3 +21,11 @@ def person_of(request: web.Request) -> Person:
 def may_here(request: web.Request, deed: Deed, thing: Thing) -> bool:
     """Whether who asks may do that to that, now."""
     return may(person_of(request), deed, thing, unix_ms())
+
+
+def is_welcomed(request: web.Request) -> bool:
+    """Whether somebody came in for the first time, with a password of ours: the page then leads to the second step.
+
+    Not who signs in elsewhere: there is no password of ours then, and no second step.
+    """
+    return "welcome" in request.query and not person_of(request).strong

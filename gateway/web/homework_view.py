@@ -48,7 +48,7 @@ def _line(one: Homework, list_address: str, _: Translate) -> HomeworkLine:
         _("{points} points").format(points=total),
     ]
     if assignment.grade is not None:
-        about.insert(0, _("year {grade}").format(grade=assignment.grade))
+        about.insert(0, _("Grade {grade}").format(grade=assignment.grade))
     return HomeworkLine(
         title=assignment.title,
         address=f"{list_address}/{quote(assignment.id, '')}",

@@ -119,11 +119,11 @@ def _waits(line: WeekLine, _: Translate) -> list[tuple[str, str]]:
     if line.pending:
         waits.append(("ask", _("{n} to look at").format(n=line.pending)))
     if line.missing:
-        waits.append(("blank", f"{_('not handed in')} {line.missing}"))
+        waits.append(("blank", _("{n} not handed in").format(n=line.missing)))
     if line.reteach:
         waits.append(("wrong", counted(_, line.reteach, "{n} item to teach again", "{n} items to teach again")))
     if line.again_owes:
-        waits.append(("ask", f"{_('to put right')} {line.again_owes}"))
+        waits.append(("ask", _("{n} to put right").format(n=line.again_owes)))
     return waits
 
 

@@ -71,7 +71,7 @@ def test_from_an_empty_box_to_a_graded_class(
     page.get_by_role("link", name="On to the homework").click()
     page.get_by_role("link", name="New homework").click()
     page.get_by_label("Name of this homework").fill("第三单元 口算")
-    page.get_by_label("Year of school").select_option("3")
+    page.get_by_label("School grade").select_option("3")
     page.get_by_label("One question on each line").fill(LINES)
     page.get_by_role("button", name="Read these questions").click()
     expect(page.locator(".items > li")).to_have_count(7)

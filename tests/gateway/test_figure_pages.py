@@ -108,8 +108,8 @@ async def test_the_district_says_how_many_schools_are_in_a_figure_and_greys_thos
     page = await served.get("/district")
     assert "2 所学校中 1 所数据齐全" in page
     assert "1 所还没有数据" in page
-    rows = re.findall(r"<tr( class=\"late-data\")?><th scope=\"row\"><a href=\"/schools/(no-\d)\"", page)
-    assert rows == [("", "no-1"), (' class="late-data"', "no-2")]
+    rows = re.findall(r"<tr( class=\"late-data nothing\")?><th scope=\"row\"><a href=\"/schools/(no-\d)\"", page)
+    assert rows == [("", "no-1"), (' class="late-data nothing"', "no-2")]
     assert "截至" in page
 
 

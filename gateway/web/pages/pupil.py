@@ -19,6 +19,7 @@ from gateway.reports.periods import Term
 from gateway.reports.pupil_report import Opened, PupilReport, PupilSheet, Sees, pupil_report
 from gateway.reports.settings import report_settings
 from gateway.store.schools import KnownPupil, class_pupils, pupils_named
+from gateway.web.asking import is_welcomed
 from gateway.web.found import attachment, class_address, person_of, place_in, pupil_address, term_asked
 from gateway.web.pupil_view import OPENED, parents_slip, parents_words, pupil_page
 from gateway.web.rooms import Rooms, report_address, some_subject, thing_of_address
@@ -101,6 +102,7 @@ class _Pupils:
             if may(person, Deed.FORGET, Thing(school=report.school, pupil=report.pupil), at_ms)
             else "",
             longest=LONGEST_COMMENT,
+            welcome=is_welcomed(request),
         )
 
     async def slip(self, request: web.Request) -> web.Response:

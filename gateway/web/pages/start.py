@@ -17,7 +17,7 @@ from gateway.clock import unix_ms
 from gateway.store.reading import Cursor, headings_named, report_lines
 from gateway.store.schools import class_sizes, pupils_named, school_titles
 from gateway.store.stock import Begun, how_far
-from gateway.web.asking import may_here
+from gateway.web.asking import is_welcomed, may_here
 from gateway.web.chosen import Chosen
 from gateway.web.found import class_address, person_of, pupil_address, school_address
 from gateway.web.office import doors_of_schools, office_address, office_doors
@@ -107,12 +107,11 @@ class _Start:
         steps = _steps(request, asked, begun, _)
         if not steps and not lines:
             steps = _first_step(request, taught, bare, _)
+        welcome = is_welcomed(request)
         if len(doors) == 1 and doors[0].main and not (lines or steps or several):  # a family with one child
-            raise web.HTTPSeeOther(doors[0].address)
+            raise web.HTTPSeeOther(doors[0].address + ("?welcome" if welcome else ""))
         heading = _("Classes and worksheets") if lines else offices.get(str(wanted), _("Home"))
         choice = Chosen([(titles[one], where) for one, where in several.items()], request.query.get("find", ""))
-        # Not to whoever signs in elsewhere: there is no password of ours then, and no second step.
-        welcome = "welcome" in request.query and not seen.person.strong
         view = StartView(heading, tuple(doors), lines, steps, choice, welcome)
         return render(request, "start.html", view=view, live="/live")
 

@@ -245,7 +245,7 @@ async def test_a_class_gets_slips_each_good_for_one_child_and_once(there: Town) 
     assert await there.status("child", REPORTS) == 403
     again = words_of(await (await there.ask("head", f"{place}/slips", "POST", data={"role": "pupil"})).read())
     assert again.replace("\u200b", "").count("http") == 11, "who has a password gets no slip"
-    assert "(11)" in await text_of(there, "whole", place)
+    assert "（11 张）" in await text_of(there, "whole", place)
 
 
 async def test_an_account_says_nothing_of_the_child(there: Town) -> None:
