@@ -21,6 +21,7 @@ class Door(NamedTuple):
     address: str
     words: str
     here: bool
+    """The reader is there, or on a page behind it."""
 
 
 _PAGES = (
@@ -41,7 +42,7 @@ def office_address(school: str, page: str) -> str:
 def office_doors(request: web.Request, school: str, _: Translate) -> list[Door]:
     """The pages of a school's office that the reader may open."""
     return [
-        Door(address, _(words), request.path == address)
+        Door(address, _(words), f"{request.path}/".startswith(f"{address}/"))
         for page, words, deed in _PAGES
         if may_here(request, deed, Thing(school=school, class_name=SOME, subject=SOME))
         for address in (office_address(school, page),)

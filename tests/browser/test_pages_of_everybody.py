@@ -154,6 +154,22 @@ async def test_what_is_shown_once_has_no_way_that_loses_it(site: LivedIn, browse
     await page.context.close()
 
 
+async def test_who_is_refused_need_not_type_it_anew_and_sees_where_that_was(site: LivedIn, browser: Browser) -> None:
+    page = await browse(browser, site, "head")
+    await page.goto(site.url + site.addresses["keys"][1])
+    await page.get_by_label("给哪个程序用").fill("图书馆")
+    await page.get_by_label("有效天数").fill("9")
+    await page.get_by_role("button", name="生成密钥").click()
+    await expect(page.get_by_role("alert")).to_be_visible()
+    await expect(page.get_by_label("给哪个程序用")).to_have_value("图书馆")
+    await expect(page.get_by_label("有效天数")).to_have_value("9")
+    await page.get_by_label("程序的网址").fill("http://a.b")
+    await page.get_by_role("button", name="添加").click()
+    await expect(page.get_by_label("程序的网址")).to_have_value("http://a.b")
+    await expect(page.locator(".office [aria-current]")).to_have_text("程序")
+    await page.context.close()
+
+
 async def test_on_a_phone_the_bar_is_short_and_figures_have_their_words(site: LivedIn, browser: Browser) -> None:
     teacher = await browse(browser, site, "teacher", phone=True)
     await teacher.goto(site.url + site.addresses["report"][1])

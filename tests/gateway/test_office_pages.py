@@ -96,7 +96,7 @@ async def test_one_that_still_cannot_be_read_stays_and_refusing_is_asked_about(
         HELD, {"record": name, "do": "accept"}, status=400
     )
     question = await office.post(HELD, {"record": name, "do": "refuse"})
-    assert "Refuse 1 records?" in question
+    assert "Refuse this record?" in question
     assert name in await office.get(HELD)
     assert "Refused: 1." in await office.post(HELD, {"record": name, "do": "refuse", "sure": "1"})
     assert "Nothing waits." in await office.get(HELD)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
@@ -35,6 +36,7 @@ from ui.pages import language_of, render
 KEYS = "/schools/{school}/keys"
 DISTRICT_KEYS = "/district/keys"
 DAYS = (30, 180, 365)
+NOTHING_TYPED: Final[Mapping[str, str]] = {"title": "", "days": "", "url": ""}
 WORDS = {
     Deed.SEE_CLASS: "Class reports and class lists, with names",
     Deed.SEE_PUPIL: "Pupils' reports, with names",
@@ -98,7 +100,7 @@ class _Keys:
                     now_ms=now_ms,
                 )
         except UsageError as refused:
-            return await self._page(request, refused=refused)
+            return await self._page(request, refused=refused, typed=form)
         return await self._page(request, made=made)
 
     async def end(self, request: web.Request) -> web.Response:
@@ -123,7 +125,7 @@ class _Keys:
                 now_ms = self._rooms.access.now_ms()
                 _, secret = await add_hook(connection, store.vault, school, url, made_by=person.id, now_ms=now_ms)
         except UsageError as refused:
-            return await self._page(request, refused=refused)
+            return await self._page(request, refused=refused, typed=form)
         return await self._page(request, secret=secret)
 
     async def end_telling(self, request: web.Request) -> web.Response:
@@ -142,7 +144,9 @@ class _Keys:
         made: str | None = None,
         secret: str | None = None,
         refused: ClassboxError | None = None,
+        typed: Mapping[str, str] = NOTHING_TYPED,
     ) -> web.Response:
+        """`typed` stands in the form again: who was refused need not type it anew."""
         school, now_ms = request.match_info.get("school"), self._rooms.access.now_ms()
         words = translator(language_of(request)).gettext
         store = self._rooms.store
@@ -165,6 +169,7 @@ class _Keys:
             made=made,
             secret=secret,
             refused=None if refused is None else refused.said(words),
+            typed={**NOTHING_TYPED, **typed},
             choices=[
                 (deed.value, words(WORDS[deed])) for deed in can_give(self._rooms.person(request), school, now_ms)
             ],
