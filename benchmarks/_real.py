@@ -36,8 +36,12 @@ from sync.embedded_broker import LOOPBACK, Broker
 _SHEETS = 12
 """Shown to a box in each round."""
 _ROUNDS = 4
-_DEATH_S = 4.0
-"""How long a process may take to come to the step at which it dies."""
+_DEATH_S = 30.0
+"""How long a process may take to come to the step at which it dies: a second or two, on a full machine far longer."""
+_MEETS_S = 20.0
+"""And until it has taken in what it is to forget when it is put back: on a quiet machine it has, in most runs."""
+_MOST_PATIENCE = 10
+"""So many times its patience a run waits at most: two copies of a card may move for ever and come to no rest."""
 _TURNS_OF_A_FULL_DISK = 25
 """Of 0.2 s, until a gateway has met it: on a busy machine its next batch takes a while to come."""
 _CARD_KB, _GATEWAY_KB = 24_000, 64_000
@@ -62,7 +66,7 @@ _QUICK, _AWAY = Way(bits_per_s=100_000_000), Way(bits_per_s=100_000_000, loss=1.
 class Plan(NamedTuple):
     """What makes a run: a seed, and for a test of the test the rounds and the fault (a key of `REAL_MUTANTS`).
 
-    `server`: the gateway stores in PostgreSQL. What has not come to rest after `patience_s` never will.
+    `server`: the gateway stores in PostgreSQL. Where nothing moved for `patience_s`, nothing will come to rest.
     """
 
     seed: int
@@ -208,8 +212,12 @@ class RealRun:
     def _gateway_put_back(self) -> None:
         copy = self._folder / f"copy-{self.tally['fault: gateway put back']}.sqlite"
         self._gateway.back_up(copy)
+        before, late_s = len(self._gateway.counted()), self._rng.random()
         self._show()
-        time.sleep(self._rng.random())
+        time.sleep(late_s)
+        end_s = time.monotonic() + _MEETS_S
+        while late_s > 0.3 and len(self._gateway.counted()) <= before and time.monotonic() < end_s:
+            time.sleep(0.1)
         self._gateway.put_back(copy, noticed=self._noticed or self._rng.random() < 0.5)
         self._put_back = True
         self._struck("gateway put back")
@@ -310,20 +318,22 @@ class RealRun:
     # --- what came of it -----------------------------------------------------------------------------------
 
     def _rest(self) -> None:
-        """Wait until every box counts everything as delivered and the gateway has it."""
-        end_s = time.monotonic() + self._patience_s
-        while not self._settled() and time.monotonic() < end_s:
+        """Wait until every box counts everything as delivered and the gateway has it, as long as something moves."""
+        moved_s, last = time.monotonic(), self._left()
+        end_s = moved_s + _MOST_PATIENCE * self._patience_s
+        while any(last) and moved_s + self._patience_s > time.monotonic() < end_s:
             time.sleep(0.1)
+            if (left := self._left()) != last:
+                moved_s, last = time.monotonic(), left
         self._end_boxes()
         self.tally["sheets_refused_by_a_full_disk"] += sum(box.refused for box in self._boxes)
         self.tally["batches_refused_by_a_full_disk"] += self._refused_batches()
         self._gateway.kill()
 
-    def _settled(self) -> bool:
-        if any(box.waiting() for box in self._boxes):
-            return False
+    def _left(self) -> list[int]:
+        """For each box what waits in it and what of its card does not count yet: nothing, once all is at rest."""
         counted = self._gateway.counted().keys()
-        return all(box.on_card() <= counted for box in self._boxes)
+        return [left for box in self._boxes for left in (box.waiting(), len(box.on_card() - counted))]
 
     def _count(self) -> None:
         counted = self._gateway.counted()

@@ -43,7 +43,7 @@ def test_faults_put_back_into_the_programs_are_found_out():
     """A test of the test."""
     plans = [
         Plan(0, ("gateway killed",) * 4, "receipt before the records", patience_s=5.0),
-        Plan(0, ("gateway killed", "put back") * 2, "forget on PUBACK", patience_s=5.0),
+        Plan(1, ("gateway killed", "put back") * 2, "forget on PUBACK", patience_s=5.0),
     ]
     for plan, tally in play_all(plans, at_once=2):
-        assert tally["lost"] > 0, plan
+        assert tally["lost"] > 0, (plan, tally)
