@@ -7,12 +7,12 @@ does not stay wrong.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, bindparam, delete, func, select
+from sqlalchemy import Select, Table, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.reports.periods import Term, day_number, day_numbered, term_of
@@ -36,14 +36,16 @@ UNDER_WAY_FOR = timedelta(days=60)
 
 
 class Touched:
-    """Which classes and days of a school have another summary than before."""
+    """Which classes, days and subjects of a school have another summary than before."""
 
     def __init__(self) -> None:
         self.days: dict[str, set[date]] = defaultdict(set)
+        self.subjects: dict[str, set[str]] = defaultdict(set)
 
-    def add(self, class_name: str, day: int) -> None:
-        """A summary of the class has changed that is, or was, counted on this day."""
+    def add(self, class_name: str, day: int, subject: str) -> None:
+        """A summary of the class has changed that is, or was, counted on this day and for this subject."""
         self.days[class_name].add(day_numbered(day))
+        self.subjects[class_name].add(subject)
 
 
 class _Books:
@@ -54,13 +56,16 @@ class _Books:
         self._wrong, self._look_only = wrong, look_only
 
     async def make_so(
-        self, table: Table, where: Iterable[ColumnElement[bool]], rows: Sequence[Mapping[str, Any]]
+        self, table: Table, query: Select[Any], given: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
     ) -> list[Mapping[str, Any]]:
-        """Make the school's rows that fulfil `where` these. Returns those that were not right; no other is touched."""
+        """Make the school's rows that a query of `table` finds these. Returns those that were not right.
+
+        No other is touched. `given` are the query's parameters but for the school.
+        """
         key = [column.name for column in table.primary_key.columns]
         names = [column.name for column in table.columns]
         right = {tuple(row[name] for name in key): {name: row[name] for name in names} for row in rows}
-        found = await self.connection.execute(select(table).where(table.c.school_id == self.school, *where))
+        found = await self.connection.execute(query, {"school": self.school, **given})
         there = {tuple(row[name] for name in key): dict(row) for row in found.mappings()}
         if self._look_only and table is school_days:
             for place, row in there.items():
@@ -91,7 +96,7 @@ async def aggregate(
     changed: set[date] = set()
     for class_name, days in sorted(touched.days.items()):
         for term in sorted({term_of(day) for day in days}):
-            await _term(books, class_name, term)
+            await _term(books, class_name, term, () if look_only else touched.subjects[class_name])
         changed |= days | await _days(books, class_name, days)
     if changed:
         await _school_days(books, changed)
@@ -127,7 +132,7 @@ async def freshness(connection: AsyncConnection, school: str, today: date) -> No
         "behind": len({box for boxes in lists for box in boxes.split("\n")}),
         "told_ms": told_ms,
     }
-    await _Books(connection, school, []).make_so(school_freshness, (), [row])
+    await _Books(connection, school, []).make_so(school_freshness, _all_of(school_freshness), {}, [row])
 
 
 _TOLD = (
@@ -139,11 +144,14 @@ _UNDER_WAY = select(func.sum(class_summaries.c.under_way), func.max(class_summar
 _BEHIND = select(class_summaries.c.behind).where(*_TOLD, class_summaries.c.behind != "")
 
 
-async def _term(books: _Books, class_name: str, term: Term) -> None:
-    """A class's term by subject, and what it knows."""
-    found = await _summaries(books, class_name, term.first, term.last)
+async def _term(books: _Books, class_name: str, term: Term, subjects: Collection[str]) -> None:
+    """A class's term in these subjects (without any: in all), and what it knows of them."""
+    named = {"subjects": sorted(subjects)} if subjects else {}
+    dialect = books.connection.dialect.name if subjects else None
+    days = {"first": day_number(term.first), "last": day_number(term.last)}
+    given = {"school": books.school, "class_name": class_name, **named, **days}
     by_subject: dict[str, list[Any]] = defaultdict(list)
-    for one in found:
+    for one in await books.connection.execute(_counted(dialect), given):
         by_subject[one.subject].append(one)
     terms, points = [], []
     for subject, some in by_subject.items():
@@ -159,14 +167,16 @@ async def _term(books: _Books, class_name: str, term: Term) -> None:
                 pupils[point] = max(pupils[point], handed_in)
         for point, count in together(by_point for _, by_point in counts).items():
             points.append({**here, "knowledge": point, "grade": grade, "pupils": pupils[point], **_of(count)})
+    there = {"class_name": class_name, "term": term.name, **named}
     for table, rows in ((class_terms, terms), (class_knowledge, points)):
-        await books.make_so(table, (table.c.class_name == class_name, table.c.term == term.name), rows)
+        await books.make_so(table, _of_term(dialect, table), there, rows)
 
 
 async def _days(books: _Books, class_name: str, days: Collection[date]) -> set[date]:
     """What a class had to do on these days, and on those after them for which a subject may be missing now or not."""
     first, last = min(days), max(days) + LATELY
-    found = await _summaries(books, class_name, first - LATELY, last)
+    window = {"class_name": class_name, "first": day_number(first - LATELY), "last": day_number(last)}
+    found = await books.connection.execute(_OF_CLASS, {"school": books.school, **window})
     by_day: dict[date, list[Any]] = defaultdict(list)
     for one in found:
         by_day[day_numbered(one.day)].append(one)
@@ -192,11 +202,8 @@ async def _days(books: _Books, class_name: str, days: Collection[date]) -> set[d
                 "complete": load.complete,
             }
         )
-    where = (
-        class_days.c.class_name == class_name,
-        class_days.c.day.between(day_number(first), day_number(last)),
-    )
-    return {day_numbered(row["day"]) for row in await books.make_so(class_days, where, rows)}
+    there = {"class_name": class_name, "first": day_number(first), "last": day_number(last)}
+    return {day_numbered(row["day"]) for row in await books.make_so(class_days, _DAYS_OF_CLASS, there, rows)}
 
 
 async def _school_days(books: _Books, days: Collection[date]) -> None:
@@ -235,13 +242,34 @@ async def _school_days(books: _Books, days: Collection[date]) -> None:
                 "pupils": sum(pupils.values()),
             }
         )
-    await books.make_so(school_days, (school_days.c.day.in_(numbers),), rows)
+    await books.make_so(school_days, _rows_of_days(dialect), {"days": numbers}, rows)
 
 
-async def _summaries(books: _Books, class_name: str, first: date, last: date) -> Sequence[Any]:
-    days = {"first": day_number(first), "last": day_number(last)}
-    given = {"school": books.school, "class_name": class_name, **days}
-    return list(await books.connection.execute(_OF_CLASS, given))
+# Statements are built once: to build one, and the name under which its text is kept, costs more than to run it.
+
+
+@cache
+def _all_of(table: Table) -> Select[Any]:
+    return select(table).where(table.c.school_id == bindparam("school"))
+
+
+@cache
+def _of_term(dialect: str | None, table: Table) -> Select[Any]:
+    """The rows of a class's term: with a `dialect` those of some subjects."""
+    columns = table.c
+    query = _all_of(table).where(columns.class_name == bindparam("class_name"), columns.term == bindparam("term"))
+    return query if dialect is None else query.where(among(dialect, columns.subject, "subjects", of="VARCHAR"))
+
+
+@cache
+def _rows_of_days(dialect: str) -> Select[Any]:
+    return _all_of(school_days).where(among(dialect, school_days.c.day, "days", of="INTEGER"))
+
+
+_DAYS_OF_CLASS = _all_of(class_days).where(
+    class_days.c.class_name == bindparam("class_name"),
+    class_days.c.day.between(bindparam("first"), bindparam("last")),
+)
 
 
 def _summaries_with(*names: str) -> Select[tuple[Any, ...]]:
@@ -251,17 +279,27 @@ def _summaries_with(*names: str) -> Select[tuple[Any, ...]]:
     )
 
 
-_OF_CLASS = (
-    _summaries_with(
-        *("assignment", "subject", "grade", "day", "minutes", "minutes_estimated"),
-        *("handed_in", "expected", "late", "knowledge"),
+def _of_class(*names: str) -> Select[tuple[Any, ...]]:
+    columns = class_summaries.c
+    return (
+        _summaries_with(*names)
+        .where(
+            columns.class_name == bindparam("class_name"), columns.day.between(bindparam("first"), bindparam("last"))
+        )
+        .order_by(columns.day, columns.assignment)
     )
-    .where(
-        class_summaries.c.class_name == bindparam("class_name"),
-        class_summaries.c.day.between(bindparam("first"), bindparam("last")),
-    )
-    .order_by(class_summaries.c.day, class_summaries.c.assignment)
-)
+
+
+_OF_CLASS = _of_class("subject", "grade", "day", "minutes", "minutes_estimated")
+
+
+@cache
+def _counted(dialect: str | None) -> Select[tuple[Any, ...]]:
+    """What a class's term is summed up of: with a `dialect` in some subjects."""
+    query = _of_class("subject", "grade", "handed_in", "expected", "late", "knowledge")
+    if dialect is None:
+        return query
+    return query.where(among(dialect, class_summaries.c.subject, "subjects", of="VARCHAR"))
 
 
 @cache

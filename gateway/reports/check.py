@@ -46,7 +46,7 @@ async def check_summaries(connection: AsyncConnection, vault: Vault) -> SummaryC
                 faults += [f"{school}: the summary of {place.class_name}, {place.assignment} says {one}"
                            for one in _differences(row, right)]  # fmt: skip
             if place.class_name:
-                touched.add(place.class_name, row.day)
+                touched.add(place.class_name, row.day, row.subject)
         wrong = await aggregate(connection, school, touched, look_only=True)
         faults += [f"{school}: the sum {one} is not that of its summaries" for one in wrong]
     return SummaryCheck(summaries=looked, waiting=waiting, faults=tuple(faults))

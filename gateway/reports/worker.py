@@ -347,9 +347,9 @@ class SummaryWorker:
                     finished.append(Finished(place, now_ms, now))
             rows.append({**place._asdict(), **msgspec.structs.asdict(now), "finished_ms": finished_ms})
             if place.class_name:
-                touched.add(place.class_name, now.day)
+                touched.add(place.class_name, now.day, now.subject)
                 if old is not None:
-                    touched.add(place.class_name, old.day)
+                    touched.add(place.class_name, old.day, old.subject)
         for row in rows:
             row["school_id"] = row.pop("school")
         if rows:

@@ -410,6 +410,25 @@ async def test_a_day_that_homework_leaves_is_empty_again(scene: Scene) -> None:
     assert [row["day"] for row in await scene.rows(class_days)] == [20261201]
 
 
+async def test_a_worksheet_that_turns_out_to_be_of_another_subject_leaves_nothing_with_the_one_that_it_had(
+    scene: Scene,
+) -> None:
+    await scene.come(*scene.sheets(1, 2))
+    pupils, other = scene.school.pupils, {"id": "hw-other", "subject": "english"}
+    pupils.assignment = msgspec.structs.replace(pupils.assignment, **other)
+    pupils.layout = msgspec.structs.replace(pupils.layout, assignment="hw-other")
+    await scene.come(*scene.sheets(1, 2, 3))
+    await scene.worker.catch_up()
+    assert {row["subject"]: row["handed_in"] for row in await scene.rows(class_terms)} == {"math": 2, "english": 3}
+    scene.now_ms += 1
+    pupils.assignment = msgspec.structs.replace(pupils.assignment, subject="math")
+    await scene.ingest.take([scene.school.box.envelope(Lane.DOCUMENTS, pupils.documents())])
+    await scene.worker.catch_up()
+    assert {row["subject"]: row["handed_in"] for row in await scene.rows(class_terms)} == {"math": 5}
+    assert {row["subject"] for row in await scene.rows(class_knowledge)} == {"math"}
+    assert (await scene.check()).faults == ()
+
+
 async def test_one_class_that_cannot_be_told_keeps_no_other_from_it(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -519,5 +538,6 @@ async def test_the_check_finds_a_sum_of_nothing(scene: Scene) -> None:
     async with scene.school.store.writing() as connection:
         one = class_knowledge.c.knowledge == "估算"
         await connection.execute(update(class_knowledge).where(one).values(knowledge="x"))
+        await connection.execute(update(class_terms).values(subject="y"))
     faults = (await scene.check()).faults
-    assert any("'x'" in fault for fault in faults)
+    assert all(any(f"'{sum_of_nothing}'" in fault for fault in faults) for sum_of_nothing in "xy")
