@@ -400,7 +400,7 @@ def _item_figures(
         interval=interval,
         reteach=reteach,
         borderline=reteach and interval is not None and lines.reteach < interval.high * 100,
-        common_wrong=_wrong_answers(given, free_order)[:common_wrong],
+        common_wrong=_wrong_answers(given, free_order)[:common_wrong] if common_wrong else (),
     )
 
 

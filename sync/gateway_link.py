@@ -72,7 +72,7 @@ class GatewayLink:
         software: str = "",
         down_log: DownLog | None = None,
         batch: int = 64,
-        gather_s: float = 0.1,
+        gather_s: float = 0.25,
         longest_pause_s: float = 15.0,
         group: str | None = None,
         turn: Turn | None = None,
@@ -81,8 +81,8 @@ class GatewayLink:
         """Set up a link; nothing happens before `run`. At most `batch` messages share a transaction.
 
         After one that was smaller what comes within `gather_s` of its beginning goes into the next, because a
-        transaction costs more than another message in it: of 500 single sheets a second a gateway has a quarter less
-        to do so, and receipts come 0.05 s later. The first message after a silence waits for nobody.
+        transaction costs more than another message in it. The first message after a silence waits for nobody, the
+        others half of that on average.
 
         Several gateways on one store have the same `group`, a secret, under which a broker that can shares the
         envelopes among them. All else is heard by the one whose `turn` it is, and so are the envelopes where the

@@ -91,11 +91,11 @@ async def class_report(
 
 
 async def report_from(shelf: Shelf, work: Work) -> SchoolReport:
-    """The same from a shelf that serves many, without the pictures of wrong answers."""
-    return (await _report(shelf, work))[0]
+    """The same from a shelf that serves many, without the wrong answers that are common and their pictures."""
+    return (await _report(shelf, work, common_wrong=0))[0]
 
 
-async def _report(shelf: Shelf, work: Work) -> tuple[SchoolReport, _Who]:
+async def _report(shelf: Shelf, work: Work, *, common_wrong: int = 5) -> tuple[SchoolReport, _Who]:
     roster = await shelf.pupils(work.class_name)
     every = await shelf.pages(work)
     rows = [(row, state) for row, state in every if row.attempt == 1]
@@ -113,7 +113,7 @@ async def _report(shelf: Shelf, work: Work) -> tuple[SchoolReport, _Who]:
     due = due_ms(document.due if document is not None else None)
     results, notes = _results(who, layouts, timings(spans, due), await shelf.absences(work.assignment))
     settings = await shelf.settings()
-    figures = class_figures(document.items if document else (), results, settings.thresholds)
+    figures = class_figures(document.items if document else (), results, settings.thresholds, common_wrong=common_wrong)
     again = again_of(who.attempts())
     called = {known.pseudonym: known.pupil.name for known in (*roster, *guests)}
     second = dict.fromkeys(

@@ -8,6 +8,7 @@ once their leases have run out.
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Iterable
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +29,15 @@ class Shares:
 
     def __init__(self, name: str) -> None:
         self._name = name
+        self._ours_until_s: dict[str, float] = {}
+
+    def has(self, school: str) -> bool:
+        """Whether the school is surely this gateway's for a while: nobody else can have taken it since it was kept."""
+        return time.monotonic() < self._ours_until_s.get(school, float("-inf"))
+
+    def forget(self) -> None:
+        """Ask anew whose each school is."""
+        self._ours_until_s.clear()
 
     async def take(self, connection: AsyncConnection, school: str) -> bool:
         """Make a school this gateway's. Returns whether it was another's since, who may have done what is known here.
@@ -40,11 +50,16 @@ class Shares:
 
     async def keep(self, connection: AsyncConnection, school: str) -> None:
         """Keep it from now on so long, until the transaction ends even if that is longer. Raises `NotOurTurn`."""
+        asked_s = time.monotonic()
         if not await take_lease(connection, lease_of(school), self._name, lasts_ms=round(LASTS_S * 1000)):
+            self._ours_until_s.pop(school, None)
             raise NotOurTurn
+        # Should this transaction fail, the lease is as old as it was; then all is looked at anew (`forget`).
+        self._ours_until_s[school] = asked_s + LASTS_S / 2
 
     async def give_back(self, connection: AsyncConnection) -> None:
         """Let others have all of them at once."""
+        self.forget()
         await give_leases_back(connection, _PREFIX, self._name)
 
     def in_order(self, schools: Iterable[str]) -> list[str]:

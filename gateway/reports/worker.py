@@ -74,9 +74,10 @@ async def _nothing(connection: AsyncConnection, finished: Sequence[Finished]) ->
 class SummaryWorker:
     """Told what has changed (`tell`), works it off in `run`. `quiet_s` is how long a class has to be quiet before.
 
-    A class that never is, is looked at `longest_s` after its first change. Every `sweep_s` all is compared, every
-    `look_s` it is looked for homework that was due, and no sooner again through a school that has something new. `zone`
-    is where the schools are (None: where this machine is).
+    A class that never is, is looked at `longest_s` after its first change. After some classes of a school others wait
+    `gather_s` (None: twice `quiet_s`) for one another, because a transaction costs as much as a summary in it. Every
+    `sweep_s` all is compared, every `look_s` it is looked for homework that was due, and no sooner again through a
+    school that has something new. `zone` is where the schools are (None: where this machine is).
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class SummaryWorker:
         zone: tzinfo | None = None,
         quiet_s: float = 5.0,
         longest_s: float = 60.0,
+        gather_s: float | None = None,
         look_s: float = 60.0,
         sweep_s: float = 600.0,
         now_ms: Callable[[], int] = unix_ms,
@@ -96,6 +98,7 @@ class SummaryWorker:
         self._on_finished = on_finished
         self._zone = zone
         self._quiet_s, self._longest_s, self._look_s, self._sweep_s = quiet_s, longest_s, look_s, sweep_s
+        self._gather_s = 2 * quiet_s if gather_s is None else gather_s
         self._now_ms = now_ms
         self._waiting: dict[Place, _Waiting] = {}
         self._schools: set[str] = set()
@@ -103,6 +106,7 @@ class SummaryWorker:
         self._theirs_until_s: dict[str, float] = {}
         self._known: dict[str, Versions] = {}
         self._school_looked_s: dict[str, float] = {}
+        self._worked_s: dict[str, float] = {}
         self._looked_s = self._swept_s = float("-inf")
         self._news = asyncio.Event()
         self._hurries = False
@@ -170,13 +174,17 @@ class SummaryWorker:
 
     async def _work_at(self, school: str) -> None:
         """Do what there is to do at one school. Raises `NotOurTurn` when another gateway works there."""
-        async with self._store.writing() as connection:
-            was_anothers = await self._shares.take(connection, school)
+        was_anothers = False
+        if not self._shares.has(school):
+            async with self._store.writing() as connection:
+                was_anothers = await self._shares.take(connection, school)
         self._theirs_until_s.pop(school, None)
         now_s = time.monotonic()
         if was_anothers or (school in self._schools and self._due_s(school) <= now_s):
             await self._look_through(school, was_anothers=was_anothers)
         ripe = sorted(place for place in self._waiting if place.school == school and self._ripe_s(place) <= now_s)
+        if ripe:
+            self._worked_s[school] = now_s
         for start in range(0, len(ripe), _AT_ONCE):  # of a class one after another: they share its list
             began_s = time.monotonic()
             await self._keep(school, ripe[start : start + _AT_ONCE])
@@ -205,7 +213,8 @@ class SummaryWorker:
         )
         self._news.clear()
         if self._waiting or self._schools:  # what comes meanwhile is not ripe before
-            await asyncio.sleep(min(self._quiet_s, max(0.0, next_s - now_s)))
+            # Not for every class by itself: hundreds may be waiting, and all are looked at each time.
+            await asyncio.sleep(min(self._quiet_s, max(self._quiet_s / 10, next_s - now_s)))
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, next_s - now_s)):
@@ -214,7 +223,8 @@ class SummaryWorker:
     def _ripe_s(self, place: Place) -> float:
         waiting = self._waiting[place]
         ripe_s = min(waiting.last_s + self._quiet_s, waiting.first_s + self._longest_s)
-        return max(ripe_s, self._theirs_until_s.get(place.school, float("-inf")))
+        gathered_s = self._worked_s.get(place.school, float("-inf")) + self._gather_s
+        return max(ripe_s, gathered_s, self._theirs_until_s.get(place.school, float("-inf")))
 
     def _due_s(self, school: str) -> float:
         """When a school of which something has changed may be looked through again.
@@ -230,8 +240,10 @@ class SummaryWorker:
         self._waiting.clear()
         self._schools.clear()
         self._theirs_until_s.clear()
+        self._shares.forget()
         self._known.clear()
         self._school_looked_s.clear()
+        self._worked_s.clear()
         self._looked_s = self._swept_s = float("-inf")
 
     async def _look(self) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ColumnElement, literal_column, or_, select, update
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, bindparam, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import insert_into
@@ -11,23 +14,26 @@ from gateway.store.tables.schools import leases
 
 async def take_lease(connection: AsyncConnection, name: str, holder: str, *, lasts_ms: int) -> bool:
     """Take a lease that is free, or keep one that is the holder's own, from now on so long. False for another's."""
-    until = _now_ms(connection) + lasts_ms
-    row = {"name": name, "holder": holder, "until_ms": until}
-    taken = (
-        insert_into(connection.dialect.name, leases)
-        .values(row)
-        .on_conflict_do_update(
-            index_elements=[leases.c.name],
-            set_={"holder": holder, "until_ms": until},
-            where=or_(leases.c.holder == holder, leases.c.until_ms <= _now_ms(connection)),
-        )
-    )
-    return (await connection.execute(taken.returning(leases.c.holder))).first() is not None
+    given = {"of_name": name, "of_holder": holder, "lasts_ms": lasts_ms}
+    return (await connection.execute(_take(connection.dialect.name), given)).first() is not None
+
+
+@cache
+def _take(dialect: str) -> Any:
+    """Built once: gateways keep a lease in every transaction that makes summaries."""
+    holder, now_ms = bindparam("of_holder", type_=leases.c.holder.type), _now_ms(dialect)
+    until_ms = now_ms + bindparam("lasts_ms", type_=BigInteger)
+    statement = insert_into(dialect, leases).values(name=bindparam("of_name"), holder=holder, until_ms=until_ms)
+    return statement.on_conflict_do_update(
+        index_elements=[leases.c.name],
+        set_={"holder": holder, "until_ms": until_ms},
+        where=or_(leases.c.holder == holder, leases.c.until_ms <= now_ms),
+    ).returning(leases.c.holder)
 
 
 async def is_leased(connection: AsyncConnection, name: str) -> bool:
     """Whether somebody holds a lease just now."""
-    query = select(leases.c.name).where(leases.c.name == name, leases.c.until_ms > _now_ms(connection))
+    query = select(leases.c.name).where(leases.c.name == name, leases.c.until_ms > _now_ms(connection.dialect.name))
     return (await connection.execute(query)).first() is not None
 
 
@@ -45,11 +51,14 @@ async def give_leases_back(connection: AsyncConnection, prefix: str, holder: str
 
 async def holder_of(connection: AsyncConnection, name: str) -> str | None:
     """Who took a lease last, whether it still lasts or not; None where nobody ever did."""
-    holder: str | None = await connection.scalar(select(leases.c.holder).where(leases.c.name == name))
+    holder: str | None = await connection.scalar(_HOLDER, {"name": name})
     return holder
 
 
-def _now_ms(connection: AsyncConnection) -> ColumnElement[int]:
-    if connection.dialect.name == "sqlite":
+_HOLDER = select(leases.c.holder).where(leases.c.name == bindparam("name"))
+
+
+def _now_ms(dialect: str) -> ColumnElement[int]:
+    if dialect == "sqlite":
         return literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", BigInteger)
     return literal_column("(extract(epoch FROM clock_timestamp()) * 1000)::bigint", BigInteger)

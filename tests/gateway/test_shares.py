@@ -5,14 +5,16 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.ingest import Changed
-from gateway.reports.shares import NotOurTurn, Shares, lease_of
+from gateway.reports.shares import LASTS_S, NotOurTurn, Shares, lease_of
 from gateway.reports.shelf import Shelf, Work
 from gateway.reports.summaries import Summary, summarise
 from gateway.reports.worker import SummaryWorker
@@ -92,6 +94,42 @@ async def test_a_school_that_is_anothers_is_left_to_it_and_taken_over_when_that_
     assert await worker.catch_up() == 1
     assert worker.theirs == frozenset()
     assert not await hold(store, "no-1")
+
+
+async def test_whose_a_school_is_is_not_asked_again_while_nobody_else_can_have_taken_it(
+    store: Store, school: SimulatedSchool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await come(school)
+    worker, now_s = SummaryWorker(store, quiet_s=0.0), 1000.0
+    monkeypatch.setattr("gateway.reports.shares.time", SimpleNamespace(monotonic=lambda: now_s))
+    assert await worker.catch_up() == 1
+    changed = Changed("no-1", school.pupils.assignment.id, "3-1")
+    await hold_after_running_out(store)
+    worker.tell([changed])
+    await worker._turn()
+    assert worker.theirs == {"no-1"}, "what is written is written under the lease all the same"
+    await run_out(store)
+    asked: list[str] = []
+    take = Shares.take
+
+    async def seen(self: Shares, connection: AsyncConnection, name: str) -> bool:
+        asked.append(name)
+        return await take(self, connection, name)
+
+    monkeypatch.setattr(Shares, "take", seen)
+    assert await worker.catch_up() == 0
+    assert asked == ["no-1"]
+    for later_s, expected in ((1.0, 1), (LASTS_S, 2), (1.0, 2)):
+        now_s += later_s
+        worker.tell([changed])
+        await worker._turn()
+        assert len(asked) == expected
+    assert worker.made == 4
+
+
+async def hold_after_running_out(store: Store) -> None:
+    await run_out(store)
+    assert await hold(store, "no-1")
 
 
 async def test_a_turn_that_is_lost_while_a_summary_is_made_writes_nothing(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -373,6 +374,27 @@ async def test_a_class_is_looked_at_when_it_has_been_quiet_and_at_last_when_it_n
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_classes_of_a_school_that_are_done_soon_after_one_another_are_summed_up_together(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the hour before lessons one is done every few seconds; the first waits for nobody."""
+    now_s = 1000.0
+    monkeypatch.setattr("gateway.reports.worker.time", SimpleNamespace(monotonic=lambda: now_s))
+    names = ("3-1", "5-5", "5-6")
+    await scene.come(*(scene.school.pupils.result(Pupil(name, 1, "", f"X{name}")) for name in names))
+    worker = scene.another_worker(scene.school.store, quiet_s=5.0)
+    assert await worker.catch_up() == 3
+    first, second, third = (Changed(scene.school.school, scene.school.pupils.assignment.id, name) for name in names)
+    made = []
+    for later_s, changed in ((60.0, first), (5.0, second), (3.0, third), (2.0, None), (4.9, None), (0.2, None)):
+        now_s += later_s
+        await worker._turn()
+        made.append(worker.made)
+        if changed is not None:
+            worker.tell([changed])
+    assert made == [3, 4, 4, 4, 4, 6]
 
 
 async def test_worksheets_that_come_all_the_time_let_a_school_be_looked_through_once_in_a_while(
