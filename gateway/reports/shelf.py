@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import BindParameter, bindparam, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.booking import RowName
@@ -34,6 +34,30 @@ from sync.placing import BoxTimes, Placed
 
 Digests = Mapping[tuple[str, str], bytes]
 """The digest of the version that counts of each document, by kind and id."""
+
+
+# Statements are built once: to build one, and the name under which its text is kept, costs more than to run it.
+_WORKS: BindParameter[Any] = bindparam("works", expanding=True)
+_VERSIONS = (
+    select(class_rollups.c.class_name, class_rollups.c.assignment, func.sum(class_rollups.c.version))
+    .where(
+        class_rollups.c.school_id == bindparam("school"),
+        tuple_(class_rollups.c.assignment, class_rollups.c.class_name).in_(_WORKS),
+    )
+    .group_by(class_rollups.c.class_name, class_rollups.c.assignment)
+)
+_OF_SCHOOL = select(schools.c.roster_version, schools.c.settings_version, schools.c.documents_version).where(
+    schools.c.school_id == bindparam("school")
+)
+_PAGES = (
+    select(page_records)
+    .where(
+        page_records.c.school_id == bindparam("school"),
+        page_records.c.month.in_(bindparam("months", expanding=True)),
+        tuple_(page_records.c.assignment, page_records.c.class_name).in_(_WORKS),
+    )
+    .order_by(page_records.c.received_ms, page_records.c.box_id, page_records.c.epoch, page_records.c.seq)
+)
 
 
 async def document_digests(connection: AsyncConnection, school: str, names: Collection[str] | None) -> Digests:
@@ -178,35 +202,21 @@ class Shelf:
 
     async def _fetch_versions(self, works: Iterable[Work]) -> None:
         works = list(works)
-        columns = class_rollups.c
         sums: dict[Work, int] = defaultdict(int)
-        query = (
-            select(columns.class_name, columns.assignment, func.sum(columns.version))
-            .where(
-                columns.school_id == self.school,
-                tuple_(columns.assignment, columns.class_name).in_([(one.assignment, one.class_name) for one in works]),
-            )
-            .group_by(columns.class_name, columns.assignment)
-        )
-        for class_name, assignment, version in await self.connection.execute(query):
+        given = {"school": self.school, "works": [(one.assignment, one.class_name) for one in works]}
+        for class_name, assignment, version in await self.connection.execute(_VERSIONS, given):
             sums[Work(class_name, assignment)] = int(version)
-        of_school = (schools.c.roster_version, schools.c.settings_version, schools.c.documents_version)
-        row = (await self.connection.execute(select(*of_school).where(schools.c.school_id == self.school))).first()
+        row = (await self.connection.execute(_OF_SCHOOL, {"school": self.school})).first()
         for work in works:
             self._versions[work] = ReportVersion(0, 0, 0, 0) if row is None else ReportVersion(sums[work], *row)
 
     async def _fetch_pages(self, works: Collection[Work]) -> None:
         months = await known_months(self.connection, self.school, sorted({work.assignment for work in works}))
-        columns = page_records.c
-        query = (
-            select(page_records)
-            .where(
-                columns.school_id == self.school,
-                columns.month.in_(sorted(set(months.values()))),
-                tuple_(columns.assignment, columns.class_name).in_([(one.assignment, one.class_name) for one in works]),
-            )
-            .order_by(columns.received_ms, columns.box_id, columns.epoch, columns.seq)
-        )
+        given = {
+            "school": self.school,
+            "months": sorted(set(months.values())),
+            "works": [(one.assignment, one.class_name) for one in works],
+        }
         self._pages |= {work: [] for work in works}
-        for row, state in await pages_where(self.connection, query):
+        for row, state in await pages_where(self.connection, _PAGES, given):
             self._pages[Work(row.class_name or "", row.assignment or "")].append((row, state))

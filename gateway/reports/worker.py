@@ -18,7 +18,7 @@ from datetime import date, tzinfo
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import select, tuple_
+from sqlalchemy import bindparam, select, tuple_
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -398,13 +398,15 @@ def _with_its_own_roster(summary: Summary, old: Any, excused: int | None) -> Sum
 
 
 async def _kept(connection: AsyncConnection, school: str, places: Iterable[Place]) -> dict[Place, Any]:
-    columns = class_summaries.c
     found: dict[Place, Any] = {}
     for some in batched(sorted(places)):
-        names = [(place.assignment, place.class_name) for place in some]
-        query = select(class_summaries).where(
-            columns.school_id == school, tuple_(columns.assignment, columns.class_name).in_(names)
-        )
-        for row in await connection.execute(query):
+        given = {"school": school, "names": [(place.assignment, place.class_name) for place in some]}
+        for row in await connection.execute(_KEPT, given):
             found[Place(school, row.class_name, row.assignment)] = row
     return found
+
+
+_KEPT = select(class_summaries).where(
+    class_summaries.c.school_id == bindparam("school"),
+    tuple_(class_summaries.c.assignment, class_summaries.c.class_name).in_(bindparam("names", expanding=True)),
+)
