@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.keys import Vault
@@ -31,12 +31,20 @@ async def stored_comment(
     connection: AsyncConnection, vault: Vault, school: str, pupil: bytes, term: Term
 ) -> StoredComment | None:
     """The comment of that term, None where nobody wrote one. Raises `ClassboxError` when there is no such school."""
-    row = (await connection.execute(select(comments).where(*_is(school, pupil, term)))).first()
+    given = {"school": school, "pupil": pupil, "term": term.name}
+    row = (await connection.execute(_STORED, given)).first()
     if row is None:
         return None
     names = Vault(await school_key(connection, vault, school))
     text = names.open(bytes(row.text_sealed), purpose=_purpose(pupil, term)).decode()
     return StoredComment(text=text, person_id=row.person_id, changed_ms=row.changed_ms)
+
+
+_STORED = select(comments).where(
+    comments.c.school_id == bindparam("school"),
+    comments.c.pupil == bindparam("pupil"),
+    comments.c.term == bindparam("term"),
+)
 
 
 async def keep_comment(

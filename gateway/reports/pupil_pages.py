@@ -29,7 +29,11 @@ def blanks_of(rows: Iterable[PageRow], layouts: Mapping[str, SheetLayout]) -> Bl
     found: dict[str, list[PackedItem]] = {}
     for row in rows:
         packed = unpack_items(row.items)
-        for name, one in zip(_names(row, layouts.get(row.sheet), len(packed)), packed, strict=True):
+        names = _names(row, layouts.get(row.sheet), len(packed))
+        if not found and len(set(names)) == len(names):  # nearly always
+            found = {name: [one] for name, one in zip(names, packed, strict=True)}
+            continue
+        for name, one in zip(names, packed, strict=True):
             there = found.get(name)
             if there is None:
                 found[name] = [one]

@@ -6,7 +6,7 @@ the parents see nothing but that it was handed in (`Sees`).
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
@@ -224,35 +224,46 @@ def _held_back(line: Line) -> Line:
 
 def _points(lines: Sequence[Line]) -> tuple[PupilPoint, ...]:
     """By what is weakest over all subjects. `lines` go from the latest back."""
-    pairs: dict[str, Counter[tuple[tuple[str, ...], VerdictKind | None]]] = defaultdict(Counter)
+    correct, blank, review, is_wrong = VerdictKind.CORRECT, VerdictKind.BLANK, VerdictKind.REVIEW, VerdictKind.WRONG
+    # Of two thousand items nearly all are of few points: they are counted by what they are about, and opened once.
+    counted: dict[str, dict[tuple[str, ...], list[int]]] = {}
     wrong: dict[tuple[str, str], list[Where]] = defaultdict(list)
     for line in lines:
         subject, about = line.sheet.subject, line.known
-        pairs[subject].update(zip([about.get(name, ()) for name in line.states], line.states.values(), strict=True))
+        counts = counted.setdefault(subject, {})
         for name, state in line.states.items():
-            if state is VerdictKind.WRONG or state is VerdictKind.BLANK:
-                for point in dict.fromkeys(about.get(name, ())):
+            if state is None or state is review:  # no answer
+                continue
+            points = about.get(name, ())
+            count = counts.get(points)
+            if count is None:
+                count = counts[points] = [0, 0]
+            count[1] += 1
+            if state is correct:
+                count[0] += 1
+            elif state is is_wrong or state is blank:
+                for point in dict.fromkeys(points):
                     wrong[subject, point].append(Where(line.sheet.assignment, name))
     known = {
         (subject, point): mastery(*count)
-        for subject, counted in pairs.items()
-        for point, count in _sums(counted).items()
+        for subject, counts in counted.items()
+        for point, count in _sums(counts).items()
     }
     return tuple(
-        PupilPoint(subject=name[0], knowledge=name[1], mastery=known[name], wrong=tuple(wrong[name]))
-        for name in weakest_first(known)
+        [
+            PupilPoint(subject=name[0], knowledge=name[1], mastery=known[name], wrong=tuple(wrong.get(name, ())))
+            for name in weakest_first(known)
+        ]
     )
 
 
-def _sums(counted: Mapping[tuple[tuple[str, ...], VerdictKind | None], int]) -> dict[str, list[int]]:
+def _sums(counts: Mapping[tuple[str, ...], Sequence[int]]) -> dict[str, list[int]]:
     """Right answers and all answers by point (`homework.knowledge.of_states`, of many that are alike at once)."""
     sums: dict[str, list[int]] = {}
-    for (points, state), n in counted.items():
-        if state is None or state is VerdictKind.REVIEW:  # no answer
-            continue
+    for points, (correct, n) in counts.items():
         for point in dict.fromkeys(points):
             count = sums.setdefault(point, [0, 0])
-            count[0] += n if state is VerdictKind.CORRECT else 0
+            count[0] += correct
             count[1] += n
     return sums
 

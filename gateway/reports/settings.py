@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +15,12 @@ from sync.down_bodies import unpacked
 async def report_settings(connection: AsyncConnection, school: str) -> ReportSettings:
     """The school's settings; the usual ones where it never said any."""
     packed = (await connection.execute(_NEWEST, {"school": school})).scalar_one_or_none()
-    return settings_from_json(None if packed is None else unpacked(bytes(packed)).decode())
+    return _settings(None if packed is None else bytes(packed))
+
+
+@lru_cache(maxsize=256)
+def _settings(packed: bytes | None) -> ReportSettings:
+    return settings_from_json(None if packed is None else unpacked(packed).decode())
 
 
 _NEWEST = (

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from sqlalchemy import BindParameter, Select, bindparam, func, literal, select, text, tuple_
+from sqlalchemy import BindParameter, Select, bindparam, func, select, text, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.store.dialect import among, batched
@@ -100,23 +100,36 @@ async def report_lines(
 
     Of `classes` only (None: of all), at most `limit` of them, those after the cursor of the last one that is known.
     """
+    given: dict[str, Any] = {"school": school}
+    if classes is not None:
+        given["classes"] = sorted(classes)
+    if before is not None:
+        given |= before._asdict()
+    query = _report_lines(of_some=classes is not None, later=before is not None, limit=limit)
+    return [
+        ReportLine(school, class_name, assignment, pages, pending, version, first_ms, last_ms)
+        for class_name, assignment, pages, pending, version, first_ms, last_ms in await connection.execute(query, given)
+    ]
+
+
+@lru_cache(maxsize=32)
+def _report_lines(*, of_some: bool, later: bool, limit: int | None) -> Select[tuple[Any, ...]]:
     columns = class_rollups.c
     place = (columns.last_ms, columns.assignment, columns.class_name)
     query = (
-        select(class_rollups)
-        .where(columns.school_id == school, columns.attempt == 1, columns.pages > 0)
+        select(*(columns[name] for name in ReportLine._fields[1:]))
+        .where(columns.school_id == _SCHOOL, columns.attempt == 1, columns.pages > 0)
         .order_by(*(column.desc() for column in place))
         .limit(limit)
     )
-    if classes is not None:
-        query = query.where(columns.class_name.in_(sorted(classes)))
-    if before is not None:
+    if of_some:
+        query = query.where(columns.class_name.in_(bindparam("classes", expanding=True)))
+    if later:
         # The first condition says nothing new, but it is what the index answers.
-        query = query.where(columns.last_ms <= before.last_ms, tuple_(*place) < tuple_(*map(literal, before)))
-    return [
-        ReportLine(school, r.class_name, r.assignment, r.pages, r.pending, r.version, r.first_ms, r.last_ms)
-        for r in await connection.execute(query)
-    ]
+        first = bindparam("last_ms", type_=columns.last_ms.type)
+        rest = (bindparam(name, type_=columns[name].type) for name in ("assignment", "class_name"))
+        query = query.where(columns.last_ms <= first, tuple_(*place) < tuple_(first, *rest))
+    return query
 
 
 async def month_of(connection: AsyncConnection, school: str, assignment: str) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tuple_, update
@@ -76,8 +76,12 @@ async def add_school(connection: AsyncConnection, vault: Vault, school: str, *, 
 
 async def school_titles(connection: AsyncConnection) -> dict[str, str]:
     """What people call each school, by its id and in the order of what it is called; the id where nobody said."""
-    titles = {name: title or name for name, title in await connection.execute(_TITLES)}
-    return dict(sorted(titles.items(), key=lambda one: (by_name(one[1]), by_name(one[0]))))
+    return dict(_in_order(tuple([(name, title or name) for name, title in await connection.execute(_TITLES)])))
+
+
+@lru_cache(maxsize=16)
+def _in_order(titles: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(titles, key=lambda one: (by_name(one[1]), by_name(one[0]))))
 
 
 _TITLES = select(schools.c.school_id, schools.c.title)

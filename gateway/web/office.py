@@ -49,6 +49,12 @@ def office_doors(request: web.Request, school: str, _: Translate) -> list[Door]:
     ]
 
 
+def has_office(request: web.Request, school: str) -> bool:
+    """Whether the reader may open any of them."""
+    thing = Thing(school=school, class_name=SOME, subject=SOME)
+    return any(may_here(request, deed, thing) for _, _, deed in _PAGES)
+
+
 def doors_of_schools(request: web.Request, schools: Mapping[str, str], _: Translate) -> list[Door]:
     """The same of several schools (id to title), whose titles then stand before the words."""
     found = {school: office_doors(request, school, _) for school in schools}

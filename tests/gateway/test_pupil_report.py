@@ -23,7 +23,7 @@ from homework.absences import Absence
 from homework.again import AgainState
 from homework.comments import proposed
 from homework.errors import ClassboxError, UsageError
-from homework.knowledge import Level
+from homework.knowledge import Level, of_states
 from homework.lateness import Timing
 from homework.report_settings import ReportSettings
 from homework.results import VerdictKind
@@ -31,7 +31,7 @@ from homework.roster import Pupil, Roster
 from sync.clock import ClockQuality, ClockReading
 from sync.lanes import Lane
 from sync.pseudonym import pseudonym
-from sync.records import PageResult
+from sync.records import VERDICT_CODES, PageResult
 from tests.gateway.absent import at_box
 from tests.gateway.judged import judged
 from ui.language import translator
@@ -126,6 +126,21 @@ async def test_what_is_weak_is_told_with_the_sheets_on_which_it_showed(scene: Sc
     assert weak[0].mastery.n == 2 * sum("两位数乘一位数" in item.knowledge for item in scene.model.items)
     assert all(point.mastery.level is Level.TOO_FEW for point in report.points if point.mastery.n < 4)
     assert "多练练“两位数乘一位数”" in proposed(report.facts, translator("zh-CN").gettext)
+
+
+async def test_what_waits_for_a_look_is_no_answer_and_the_others_are_counted_as_everywhere(scene: Scene) -> None:
+    await scene.homework({})
+    first, *others = [scene.sheet(seat, {0, 7}, at_ms=scene.due_ms) for seat in EVERYBODY]
+    waits = msgspec.structs.replace(
+        first.items[3], verdict=VERDICT_CODES.index(VerdictKind.REVIEW), score_hundredths=None
+    )
+    mine = msgspec.structs.replace(first, items=(*first.items[:3], waits, *first.items[4:]), pending=1)
+    await scene.ingest.take([scene.school.box.envelope(Lane.RESULTS, [mine, *others])])
+    report = await scene.report()
+    states = [(item.knowledge, item.state) for item in report.sheets[0].items]
+    assert VerdictKind.REVIEW in [state for _, state in states]
+    counted = {point.knowledge: (point.mastery.correct, point.mastery.n) for point in report.points}
+    assert counted == {point: (count.correct, count.n) for point, count in of_states(states).items() if count.n}
 
 
 async def test_a_sheet_is_told_item_by_item(scene: Scene) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -20,7 +20,7 @@ from gateway.store.stock import Begun, how_far
 from gateway.web.asking import is_welcomed, may_here
 from gateway.web.chosen import Chosen
 from gateway.web.found import class_address, person_of, pupil_address, school_address
-from gateway.web.office import doors_of_schools, office_address, office_doors
+from gateway.web.office import doors_of_schools, has_office, office_address
 from gateway.web.rooms import Rooms, report_address
 from gateway.web.start_view import (
     Door,
@@ -43,6 +43,10 @@ _LINES = 50
 """Homework on one page, a school."""
 _MOST_SCHOOLS = 5
 """Whoever sees more schools than these chooses one first."""
+
+
+_Open = Mapping[str, Collection[str] | None]
+"""The schools of which somebody sees something, with the classes; None: all of them."""
 
 
 class _Seen(NamedTuple):
@@ -70,7 +74,8 @@ class _Start:
         async with self._rooms.store.reading() as connection:
             titles = await school_titles(connection)
             schools = tuple(titles)
-            open_to = [one for one in schools if visible_classes(seen.person, one, seen.at_ms) != frozenset()]
+            classes = {one: visible_classes(seen.person, one, seen.at_ms) for one in schools}
+            open_to = {one: some for one, some in classes.items() if some is None or some}
             shown = [one for one in open_to if wanted in (None, one)] if len(open_to) <= _MOST_SCHOOLS else []
             if wanted in open_to:
                 shown = [str(wanted)]
@@ -90,13 +95,13 @@ class _Start:
             bare = {one for one in taught if len(taught) == 1 and not await class_sizes(connection, one)}
         own = {grant.school for grant in seen.person.grants}
         near = asked if None in own else {one: title for one, title in asked.items() if one in own}
-        offices = {one: title for one, title in near.items() if office_doors(request, one, _)}
+        offices = {one: title for one, title in near.items() if has_office(request, one)}
         several = {}
         if len(offices) <= _MOST_SCHOOLS:
             doors += [Door(one.words, one.address, main=False) for one in doors_of_schools(request, offices, _)]
         else:
             several = {one: f"/?{urlencode({'school': one})}" for one in offices}
-        places = {school_address(one): one for one in titles}
+        places = {school_address(one): one for one in asked}
         through = {places[door.address] for door in doors if door.address in places}
         if several or len(through) > _MOST_SCHOOLS:
             doors = [door for door in doors if door.address not in places]
@@ -119,7 +124,7 @@ class _Start:
         return await self._rooms.stream(request, None)
 
     async def _doors(
-        self, connection: AsyncConnection, titles: dict[str, str], open_to: list[str], seen: _Seen, _: Translate
+        self, connection: AsyncConnection, titles: dict[str, str], open_to: _Open, seen: _Seen, _: Translate
     ) -> list[Door]:
         person, at_ms = seen
         doors = []
@@ -132,8 +137,7 @@ class _Start:
             for one, title in titles.items()
             if may(person, Deed.SEE_SCHOOL, Thing(school=one), at_ms)
         ]
-        for one in open_to:
-            classes = visible_classes(person, one, at_ms)
+        for one, classes in open_to.items():
             doors += [Door(name, class_address(one, name), main=False) for name in sorted(classes or (), key=by_name)]
         return doors + await self._children(connection, seen, _)
 
