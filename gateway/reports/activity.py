@@ -36,15 +36,15 @@ async def days_of_school(
     connection: AsyncConnection, school: str, term: Term, grades_gone: Collection[Path]
 ) -> tuple[tuple[Activity, ...], int]:
     """What came to a school on each day of the term, by day; and how many days are not told."""
-    rows = (await connection.execute(_OF_SCHOOL, {"school": school, **_within(term)})).all()
-    few = any(row.pupils < LEAST for row in rows)
+    rows = [_Row(*row) for row in await connection.execute(_OF_SCHOOL, {"school": school, **_within(term)})]
+    few = any((row.pupils or 0) < LEAST for row in rows)
     gone, gone_n = _sheets_gone(map(_small_day, rows), {school: grades_gone}) if few else ({}, 0)
     return _activity(rows, gone), gone_n
 
 
 async def days_of_all(connection: AsyncConnection, term: Term, grades_gone: GradesGone) -> DaysOfAll:
     """The same of all schools together, and their load."""
-    rows = (await connection.execute(_OF_ALL, _within(term))).all()
+    rows = [_Row("", *row) for row in await connection.execute(_OF_ALL, _within(term))]
     gone: Mapping[int, int] = {}
     gone_n = 0
     if any(row.pupils is not None and row.pupils < LEAST for row in rows):
@@ -54,6 +54,26 @@ async def days_of_all(connection: AsyncConnection, term: Term, grades_gone: Grad
     return DaysOfAll(_activity([row for row in rows if row.classes], gone), gone_n, _load(rows))
 
 
+class _Row(NamedTuple):
+    """A day of a grade, of a school or of all. To ask a row of the database for a value by its name takes ten times as
+    long.
+    """
+
+    school_id: str
+    day: int
+    grade: int
+    pupils: int | None
+    classes: int
+    assignments: int
+    handed_in: int
+    expected: int
+    load_classes: int = 0
+    load_judged: int = 0
+    load_over: int = 0
+    load_minutes: int = 0
+    load_estimated: int = 0
+
+
 def _within(term: Term) -> dict[str, int]:
     return {"first": day_number(term.first), "last": day_number(term.last)}
 
@@ -61,10 +81,10 @@ def _within(term: Term) -> dict[str, int]:
 _TERM = (school_days.c.day.between(bindparam("first"), bindparam("last")),)
 _ACTIVE = (*_TERM, school_days.c.classes > 0)
 _LOADS = ("load_classes", "load_judged", "load_over", "load_minutes", "load_estimated")
-_SENT = ("classes", "assignments", "handed_in")
+_SENT = ("classes", "assignments", "handed_in", "expected")
 _OF_SCHOOL = (
     select(
-        *(school_days.c[name] for name in ("school_id", "day", "grade", "pupils", "expected")),
+        *(school_days.c[name] for name in ("school_id", "day", "grade", "pupils")),
         *(school_days.c[name] for name in _SENT),
     )
     .where(*_ACTIVE, school_days.c.school_id == bindparam("school"))
@@ -93,11 +113,11 @@ _SMALL = select(
 """All the days of those schools that have a grade's day of a few pupils."""
 
 
-def _small_day(row: Any) -> tuple[Any, ...]:
+def _small_day(row: _Row) -> tuple[Any, ...]:
     return row.school_id, row.day, row.grade, row.pupils, row.expected, row.assignments, row.handed_in
 
 
-def _activity(rows: Sequence[Any], gone: Mapping[int, int]) -> tuple[Activity, ...]:
+def _activity(rows: Sequence[_Row], gone: Mapping[int, int]) -> tuple[Activity, ...]:
     """`rows` are of days and grades, in the order of days."""
     found = []
     for day, some in groupby(rows, key=lambda row: row.day):
@@ -114,7 +134,7 @@ def _activity(rows: Sequence[Any], gone: Mapping[int, int]) -> tuple[Activity, .
     return tuple(found)
 
 
-def _load(rows: Iterable[Any]) -> tuple[DayLoad, ...]:
+def _load(rows: Iterable[_Row]) -> tuple[DayLoad, ...]:
     """By day and grade, the latest day first."""
     some = [row for row in rows if row.load_classes]
     some.sort(key=lambda row: -row.day)  # within a day they stay in the order of grades

@@ -88,7 +88,10 @@ async def class_terms_of(
     given = {"term": term.name, "subject": subject} | ({} if school is None else {"school": school})
     # Of one subject's rows the others' are not needed, but for the size and the grade of the class.
     terms = await connection.execute(_terms(of_one=school is not None, of_all=subject is None), given)
-    rows = {row[:2]: row[2:] for row in terms.all()}
+    rows = {
+        (name, class_name): (grade, most, terms_n, assignments, handed_in, expected)
+        for name, class_name, grade, most, terms_n, assignments, handed_in, expected in terms.all()
+    }
     if sizes is None:
         sizes = await _sizes(connection, school)
     found: dict[str, list[ClassTerm]] = defaultdict(list)
