@@ -19,6 +19,7 @@ from gateway.store.generation import GenerationFile, Identity
 from gateway.store.month_removal import drop_empty_months
 from gateway.store.news import Place, hear_others, tell_others, watch_others
 from gateway.store.partitions import keep_months, make_months
+from gateway.store.quick import QuickReads
 from gateway.store.schools import school_ids, school_key
 from gateway.store.trouble import in_trouble, trouble_of
 from homework.errors import ClassboxError
@@ -27,6 +28,13 @@ from sync.errors import StoreTrouble
 _log = logging.getLogger(__name__)
 _GENERATION_LASTS_S = 60.0
 """A copy that is older than this, when something is committed, is known for an old one (`gateway.store.generation`)."""
+
+
+def _for_reads(engine: AsyncEngine) -> AsyncEngine:
+    """The same engine for looks, which are each of one moment; SQLite's are anyway."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(reading=True)
+    return engine.execution_options(reading=True, isolation_level="REPEATABLE READ")
 
 
 class Store:
@@ -40,6 +48,7 @@ class Store:
     ) -> None:
         """`open_store` makes it ready."""
         self._engine = engine
+        self._reads = _for_reads(engine)
         self._identity = Identity(file)
         self._now_s = now_s
         self._moved_s: float | None = None
@@ -69,12 +78,8 @@ class Store:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """A consistent look that keeps no writer waiting. Raises `StoreTrouble`."""
-        async with self._watched(clears=False), self._engine.connect() as connection:
-            await connection.execution_options(reading=True)
-            if connection.dialect.name == "postgresql":  # SQLite's reads are snapshots anyway
-                await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                yield connection
+        async with self._watched(clears=False), self._reads.connect() as connection, connection.begin():
+            yield QuickReads(connection) if self.on_a_server else connection
 
     async def incarnation_in(self, connection: AsyncConnection) -> bytes:
         """Which store this transaction is in: what its receipts must say. It may have been put back since the start."""
