@@ -43,7 +43,9 @@ class _Reading:
         timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
         print("ready", flush=True)
         began_s, url = begin(await asyncio.to_thread(sys.stdin.readline))
-        async with aiohttp.ClientSession(url, timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session:
+        # Each look is another person's, so that it comes over a connection of its own.
+        own = aiohttp.TCPConnector(limit=0, force_close=True)
+        async with aiohttp.ClientSession(url, timeout=timeout, connector=own) as session:
             tasks = []
             for look in looks:
                 at_s = began_s + look.at_s

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -38,3 +40,19 @@ def cpu_s(pid: int) -> float:
 def waited_s(pid: int) -> float:
     """How long the program's main thread could have run, and others had the processor."""
     return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+
+
+_GIVE = """
+import os, sys
+os.dup2(int(sys.argv[1]), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def given_listener(number: int, words: Sequence[str]) -> list[str]:
+    """The command that runs another and gives it a file that listens, as systemd does (sd_listen_fds(3)).
+
+    Let the file of that `number` through (`pass_fds`).
+    """
+    return [sys.executable, "-c", _GIVE, str(number), *words]

@@ -17,12 +17,13 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -37,13 +38,13 @@ from benchmarks._district_load import load_in_processes, make_term_months, prepa
 from benchmarks._district_reports import CLASS, DISTRICT, REPORTS, Targets, looks
 from benchmarks._postgresql import PostgreSQL
 from benchmarks._shared_out import said_by
-from benchmarks._spoken_with import Program, cpu_s, waited_s
+from benchmarks._spoken_with import Program, cpu_s, given_listener, waited_s
 from gateway.config import load_config
 from gateway.reports.periods import term_of
 from gateway.store.check import check
 from gateway.store.schools import school_key
 from gateway.store.store import open_store
-from sync.embedded_broker import Broker, free_port
+from sync.embedded_broker import Broker
 
 SHARES = (0.01, 0.1, 1.0)
 QUICK = 0.1
@@ -70,7 +71,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     looks_per_s: float = LOOKS_PER_S
     sheets_per_s: float = SHEETS_PER_S
     page_processes: int = 2
-    """Of their own, on one port, where pages and ingest are apart."""
+    """Of their own, on one socket, where pages and ingest are apart."""
 
 
 class Site:
@@ -218,9 +219,9 @@ class Site:
             reading = stack.enter_context(self._process("_district_looks", "looks"))
             if apart:
                 programs = {"ingest": stack.enter_context(self._gateway("boxes"))}
-                port = {"CLASSGATE_WEB_LISTEN": f"127.0.0.1:{free_port()}", "CLASSGATE_WEB_SHARED": "true"}
+                listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0), backlog=128)))
                 for n in range(1, plan.page_processes + 1):
-                    programs[f"pages_{n}"] = stack.enter_context(self._gateway("pages", **port))
+                    programs[f"pages_{n}"] = stack.enter_context(self._gateway("pages", listener))
             else:
                 programs = {"gateway": stack.enter_context(self._gateway("all"))}
             page_url = [one.hear().split()[1] for one in programs.values()][-1]
@@ -259,10 +260,14 @@ class Site:
             )
         return msgspec.msgpack.encode(hour), places
 
-    def _gateway(self, parts: str, **settings: str) -> AbstractContextManager[Program]:
+    def _gateway(self, parts: str, listener: socket.socket | None = None) -> AbstractContextManager[Program]:
+        """`listener` is given to it as a service manager does that listens for several."""
         words = [sys.executable, "-c", "from gateway.cli import main; main()", "run", "--config", str(self.config)]
         words += ["--parts", parts]
-        return self._running(f"gateway-{parts}", words, signal.SIGTERM, **settings)
+        if listener is None:
+            return self._running(f"gateway-{parts}", words, signal.SIGTERM)
+        number = listener.fileno()
+        return self._running(f"gateway-{parts}", given_listener(number, words), signal.SIGTERM, keep=(number,))
 
     def _process(self, module: str, file: str, *, niceness: int = 0) -> AbstractContextManager[Program]:
         words = ["nice", "-n", str(niceness), sys.executable, "-m", f"benchmarks.{module}", str(self.folder / file)]
@@ -270,13 +275,13 @@ class Site:
 
     @contextmanager
     def _running(
-        self, name: str, words: list[str], end: signal.Signals = signal.SIGKILL, **settings: str
+        self, name: str, words: list[str], end: signal.Signals = signal.SIGKILL, *, keep: tuple[int, ...] = ()
     ) -> Iterator[Program]:
         with (self.folder / f"{name}.log").open("a") as log:
             process = subprocess.Popen(
                 words,
                 cwd=_ROOT,
-                env=os.environ | settings,
+                pass_fds=keep,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

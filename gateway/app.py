@@ -96,7 +96,7 @@ async def run_gateway(config: GatewayConfig, parts: Parts = Parts.ALL) -> None:
         hearing = partial(store.hear_others, _tell(changes))
         hooks = (HookSender(store, config.hooks).run,) if Parts.PAGES in parts else ()
         jobs: tuple[_Job, ...] = (*work.jobs, *hooks, hearing, between.settle_in_quiet, partial(_petting, supervisor))
-        async with _serving(config, site) as url, _running(*jobs):
+        async with _serving(config, site, supervisor) as url, _running(*jobs):
             print(f"ready {url}", flush=True)
             supervisor.ready(f"ready {url}")
             calm_collector()
@@ -275,7 +275,7 @@ async def _running(*jobs: _Job) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _serving(config: GatewayConfig, application: web.Application) -> AsyncIterator[str]:
+async def _serving(config: GatewayConfig, application: web.Application, supervisor: Supervisor) -> AsyncIterator[str]:
     tls = None if config.web.cert is None or config.web.key is None else server_context(config.web.cert, config.web.key)
     most = min(_MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
     listening = Listening(
@@ -298,7 +298,10 @@ async def _serving(config: GatewayConfig, application: web.Application) -> Async
     assert server is not None
     try:
         try:
-            host, port = listening.start(server, config.host, config.port, shared=config.web.shared)
+            if supervisor.listens:
+                host, port = listening.start_on(supervisor.listener(), server)
+            else:
+                host, port = listening.start(server, config.host, config.port, shared=config.web.shared)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 message = "The port {port} is in use already."

@@ -108,7 +108,6 @@ class Listening:
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
         try:
-            listener.setblocking(False)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if shared:
                 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -119,6 +118,11 @@ class Listening:
         except OSError:
             listener.close()
             raise
+        return self.start_on(listener, protocols)
+
+    def start_on(self, listener: socket.socket, protocols: Callable[[], asyncio.Protocol]) -> tuple[str, int]:
+        """The same on a socket that listens already."""
+        listener.setblocking(False)
         self._socket = listener
         self._accepting = asyncio.create_task(self._accept(listener, protocols), name="accepting")
         bound = listener.getsockname()
@@ -164,6 +168,8 @@ class Listening:
             task = asyncio.create_task(self._greet(connection, protocols, _Place(self._of_address, who)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+            # Another process may listen on the same socket, and have nothing to do: first what was taken.
+            await asyncio.sleep(0)
 
     async def _greet(self, connection: socket.socket, protocols: Callable[[], asyncio.Protocol], place: _Place) -> None:
         """Find out what a connection speaks and hand it on; whatever goes wrong costs this one only."""

@@ -13,6 +13,10 @@ from collections.abc import Mapping
 log = logging.getLogger(__name__)
 
 
+_FIRST_GIVEN = 3
+"""The number of the first file that a program is given beside the three that each has."""
+
+
 class Supervisor:
     """Whoever started the program and wants to hear of it; silent when nobody does."""
 
@@ -25,6 +29,15 @@ class Supervisor:
             int(micros) / 2_000_000 if micros.isdecimal() and int(micros) and meant else None
         )
         """How often it wants to hear that all is well; None: it does not watch."""
+        given = environment.get("LISTEN_FDS", "") not in ("", "0")
+        self.listens = given and environment.get("LISTEN_PID") == str(os.getpid())
+        """Whether it listens on the program's address itself, maybe for several programs at once (sd_listen_fds(3))."""
+
+    def listener(self) -> socket.socket:
+        """The socket on which it listens: where several programs have it, whoever is free takes the next visitor."""
+        listener = socket.socket(fileno=_FIRST_GIVEN)
+        listener.set_inheritable(False)
+        return listener
 
     def ready(self, status: str) -> None:
         """The program can be used."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks._spoken_with import given_listener
 from gateway.config import load_config
 from gateway.store.schools import add_school
 from gateway.store.store import open_store
@@ -32,9 +33,15 @@ TOKEN = "a token of twenty-four"
 class Program:
     """A `classgate run` process."""
 
-    def __init__(self, config: Path, *words: str, as_a_service: bool = False, **environment: str) -> None:
+    def __init__(
+        self, config: Path, *words: str, as_a_service: bool = False, listener: int | None = None, **environment: str
+    ) -> None:
+        command = [str(CLASSGATE), "run", "--config", str(config), *words]
+        if listener is not None:
+            command = given_listener(listener, command)
         self.process = subprocess.Popen(
-            [CLASSGATE, "run", "--config", config, *words],
+            command,
+            pass_fds=() if listener is None else (listener,),
             start_new_session=as_a_service,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,8 +60,10 @@ class Program:
 
 
 @contextmanager
-def running(config: Path, *words: str, as_a_service: bool = False, **environment: str) -> Iterator[Program]:
-    program = Program(config, *words, as_a_service=as_a_service, **environment)
+def running(
+    config: Path, *words: str, as_a_service: bool = False, listener: int | None = None, **environment: str
+) -> Iterator[Program]:
+    program = Program(config, *words, as_a_service=as_a_service, listener=listener, **environment)
     try:
         yield program
     finally:
@@ -161,6 +170,27 @@ def test_two_processes_share_a_port_and_one_that_ends_costs_no_page(config: Path
         assert len(began()) == 1
 
 
+def test_of_processes_on_one_socket_whoever_is_free_takes_the_next_visitor(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number = listener.fileno()
+        with (
+            running(config, "--parts", "pages", listener=number) as one,
+            running(config, "--parts", "pages", listener=number) as other,
+        ):
+            assert one.url == other.url == f"http://127.0.0.1:{listener.getsockname()[1]}"
+            other.process.send_signal(signal.SIGSTOP)  # as busy as can be
+            assert {one.ask("/health")[0] for _ in range(20)} == {200}
+            other.process.send_signal(signal.SIGCONT)
+            one.process.send_signal(signal.SIGTERM)
+            assert one.process.wait(30) == 0
+            assert {other.ask("/health")[0] for _ in range(5)} == {200}
+
+
+def test_a_socket_that_was_meant_for_another_program_is_left_alone(config: Path) -> None:
+    with running(config, LISTEN_FDS="1", LISTEN_PID="1", CLASSGATE_WEB_LISTEN="127.0.0.1:0") as gateway:
+        assert gateway.ask("/health")[0] == 200
+
+
 def test_a_supervisor_hears_that_it_is_ready_alive_and_ending(config: Path, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(str(tmp_path / "notify"))
@@ -185,15 +215,21 @@ def test_a_log_for_programs_has_one_object_a_line(config: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed here")
-def test_systemd_takes_the_unit(tmp_path: Path) -> None:
-    text = UNIT.read_text(encoding="utf-8")
-    copy = tmp_path / UNIT.name
-    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+def test_systemd_takes_the_units(tmp_path: Path) -> None:
+    text = re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", UNIT.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    pages, more = tmp_path / "classgate-pages@.service", tmp_path / "classgate-pages@.service.d"
+    for copy in (tmp_path / UNIT.name, pages):
+        copy.write_text(text, encoding="utf-8")
+    more.mkdir()
+    conf = UNIT.with_name("classgate-pages.conf").read_text(encoding="utf-8")
+    (more / "pages.conf").write_text(re.sub(r"/opt\S+", "/bin/true", conf), encoding="utf-8")
+    shutil.copy(UNIT.with_name("classgate-pages.socket"), tmp_path)
+    units = (UNIT.name, "classgate-pages.socket", "classgate-pages@1.service")
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", copy],
+        ["systemd-analyze", "verify", "--man=no", *(tmp_path / name for name in units)],
         capture_output=True,
         text=True,
         check=False,
     )
-    ours = [line for line in done.stderr.splitlines() if UNIT.name in line]
+    ours = [line for line in done.stderr.splitlines() if "classgate" in line]
     assert ours == []
