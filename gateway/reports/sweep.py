@@ -107,6 +107,8 @@ _OLD = (
         _PAGES.outerjoin(
             class_summaries,
             (_KEPT.school_id == _PAGES.c.school_id)
+            # Said once more for PostgreSQL, which would read the summaries of all schools else.
+            & (_KEPT.school_id == bindparam("school"))
             & (_KEPT.assignment == _PAGES.c.assignment)
             & (_KEPT.class_name == _PAGES.c.class_name),
         )
