@@ -53,7 +53,7 @@ _MOST_OF_AN_ADDRESS = 400
 """A school behind one router. Behind a proxy of ours all come from it, and it is the proxy that counts."""
 _FIRST_REQUEST_S = 10.0
 """How long a connection may take to bring its first whole request: whoever trickles one has no more than that."""
-_BEHIND_PAGES = 5
+_BEHIND_PAGES = 10
 """How much nicer a program that only takes in what boxes send is to others on its machine. Sheets wait safely in their
 box and nobody sees it; who has asked for a page sits before it."""
 _PATIENCE_S = 3.0

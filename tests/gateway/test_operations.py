@@ -135,7 +135,7 @@ def test_who_waits_for_a_page_goes_before_sheets_that_wait_in_their_box(config: 
     mine = os.getpriority(os.PRIO_PROCESS, 0)
     with running(config, "--parts", "boxes") as boxes:
         assert boxes.ask("/health")[0] == 200
-        assert os.getpriority(os.PRIO_PROCESS, boxes.process.pid) == min(mine + 5, 19)
+        assert os.getpriority(os.PRIO_PROCESS, boxes.process.pid) == min(mine + 10, 19)
         with running(config, "--parts", "pages") as pages:
             assert pages.ask("/health")[0] == 200
             assert os.getpriority(os.PRIO_PROCESS, pages.process.pid) == mine
