@@ -16,7 +16,7 @@ from gateway.reports.periods import term_of
 from gateway.web.found import class_address, pupil_address, school_address
 from gateway.web.rooms import report_address
 
-_ARRIVED_S = 5.0
+_ARRIVED_S = 15.0
 """So long after the first sheet of a stack went under the camera somebody looks at its report."""
 
 

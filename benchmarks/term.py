@@ -109,18 +109,21 @@ class Site:
     def stage(self, days: int) -> dict[str, Any]:
         """Bring so many days of the term in."""
         asyncio.run(self._prepared())
-        processes = (os.cpu_count() or 1) if self._server is not None else 1
-        loaded = load_in_processes(self.config, self.district, days, processes=processes)
-        return {"days": days, **loaded, **self._summaries(processes), **self.disk()}
+        loaded = load_in_processes(self.config, self.district, days, processes=self._processes)
+        return {"days": days, **loaded, **self.make_summaries(), **self.disk()}
 
-    def _summaries(self, processes: int) -> dict[str, float]:
+    @property
+    def _processes(self) -> int:
+        return (os.cpu_count() or 1) if self._server is not None else 1
+
+    def make_summaries(self) -> dict[str, float]:
         """Bring what schools and districts are told up to date, as gateways do a class at a time over the term.
 
         They share the schools; who is done first leaves the others to those who are at work there.
         """
         began_s = time.perf_counter()
         failed = "Making summaries ended early: start it again, and it goes on."
-        figures = said_by("benchmarks._term_summaries", [[str(self.config)]] * processes, failed=failed)
+        figures = said_by("benchmarks._term_summaries", [[str(self.config)]] * self._processes, failed=failed)
         made = sum(one["made"] for one in figures)
         return {
             "summaries": made,
@@ -177,6 +180,7 @@ class Site:
 
         The processor's time in the gateway's process is what a busy machine does not change.
         """
+        self.make_summaries()  # and so in `under_load`: of what an hour left behind that was cut off
         rows = []
         with self._gateway("pages") as pages:
             url = pages.hear().split()[1]
@@ -207,6 +211,7 @@ class Site:
     def under_load(self, *, days: int, number: int, apart: bool) -> dict[str, Any]:
         """Ask for pages while sheets come; `number` tells the hours of a term apart. Figures, and a row a report."""
         plan = self.plan
+        self.make_summaries()
         with ExitStack() as stack:
             broker = stack.enter_context(Broker.start(kind="mosquitto"))
             self._write_config(broker.url)
