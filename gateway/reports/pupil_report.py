@@ -6,6 +6,7 @@ the parents see nothing but that it was handed in (`Sees`).
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
@@ -136,6 +137,10 @@ EVERYTHING = Sees(subjects=None, unreleased=None)
 FAMILY = Sees(subjects=None, unreleased=frozenset())
 
 
+_AT_A_STRETCH = 16
+"""So many sheets are put together before others who wait for a page have their turn: all of a term take long."""
+
+
 async def pupil_report(
     connection: AsyncConnection,
     vault: Vault,
@@ -169,16 +174,21 @@ async def pupil_report(
     await desk.read(connection, school)
     absences = await absences_of_pupil(connection, school, pupil)
     wanted = None if subject is None else subject_of(subject)
-    lines = [
-        line
-        for name in desk.names()
-        if (line := desk.line(name, absences.get(name), zone=zone)) is not None
-        and term.first <= line.sheet.day <= term.last
-        and wanted in (None, line.sheet.subject)
-        and (sees.subjects is None or line.sheet.subject in sees.subjects)
-    ]
+    lines: list[Line] = []
+    for place, name in enumerate(desk.names(), start=1):
+        line = desk.line(name, absences.get(name), zone=zone)
+        if (
+            line is not None
+            and term.first <= line.sheet.day <= term.last
+            and wanted in (None, line.sheet.subject)
+            and (sees.subjects is None or line.sheet.subject in sees.subjects)
+        ):
+            lines.append(line)
+        if place % _AT_A_STRETCH == 0:
+            await asyncio.sleep(0)
     lines.sort(key=lambda line: (line.sheet.day, line.sheet.assignment), reverse=True)
     punctuality = _punctuality([line.sheet for line in lines])
+    await asyncio.sleep(0)
     shown = [line if sees.tells(line.sheet) else _held_back(line) for line in lines]
     told = [line for line in shown if line.blanks]
     whole = {line.sheet.assignment for line in told} if opened is None else opened.among(shown)

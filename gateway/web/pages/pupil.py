@@ -80,17 +80,19 @@ class _Pupils:
                 return ""
             return report_address(report.school, sheet.class_name, sheet.assignment)
 
+        page = pupil_page(
+            report,
+            settings,
+            language,
+            sheet_address=class_report,
+            proposes=editable,
+            opened=opened,
+        )
+        await asyncio.sleep(0)  # a term's sheets took long: others have their turn
         return render(
             request,
             "pupil.html",
-            page=pupil_page(
-                report,
-                settings,
-                language,
-                sheet_address=class_report,
-                proposes=editable,
-                opened=opened,
-            ),
+            page=page,
             address=address,
             query=_query(request),
             class_address=class_address(report.school, report.class_name)
