@@ -20,6 +20,7 @@ from gateway.api.problems import problems
 from gateway.config import Parts
 from gateway.figures import Figures
 from gateway.garbage import BetweenRequests
+from gateway.store.archived import InArchiveError
 from gateway.store.store import Store
 from gateway.web.changes import Changes
 from gateway.web.figure_rooms import add_figure_rooms
@@ -82,7 +83,7 @@ def make_rooms(
     keys = ProgramKeys(store, now_ms=access.now_ms)
     gate = Gate(access, rooms, door, others=[keys.person])
     app.middlewares[:0] = [_let_collect(rooms, between or BetweenRequests()), _counted(rooms)]
-    app.middlewares.append(_with_a_store)
+    app.middlewares.append(_in_words)
     app.middlewares.append(problems())
     app.middlewares.append(gate.middleware())
     rooms.files("/static", _HERE / "static")
@@ -157,10 +158,17 @@ def _counted(rooms: Rooms) -> Middleware:
 
 
 @web.middleware
-async def _with_a_store(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Say in words what keeps a page from being shown when the database is away."""
+async def _in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say what keeps a page from being shown: the database is away, or the sheets lie in an archive."""
+    _ = translator(language_of(request)).gettext
     try:
         return await handler(request)
     except StoreTrouble as trouble:
-        message, remedy = trouble.said(translator(language_of(request)).gettext)
+        # Whoever looks at a report can do nothing about it, and must not think that the sheets are gone.
+        message = _("The pages cannot be shown just now. Nothing is lost.")
+        remedy = _("Try again in a minute. If it goes on, tell the technician: {trouble}")
+        remedy = remedy.format(trouble=" ".join(trouble.said(_)))
         return render(request, "problem.html", status=503, message=message, remedy=remedy)
+    except InArchiveError as error:
+        message, remedy = error.said(_)
+        return render(request, "problem.html", status=410, message=message, remedy=remedy)

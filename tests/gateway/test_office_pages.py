@@ -10,6 +10,7 @@ import pytest
 from gateway.held import held_of_school
 from gateway.simulated_class import SimulatedBox
 from gateway.simulated_school import SimulatedSchool, make_school
+from gateway.store.archived import InArchiveError
 from gateway.store.schools import box_key
 from gateway.store.store import Store
 from gateway.store.trouble import trouble_of
@@ -163,5 +164,17 @@ async def test_a_database_that_is_away_is_called_that_on_a_page(
 
     monkeypatch.setattr(school.store, "reading", away)
     page = await office.get(HELD, status=503)
+    assert "Nothing is lost" in page
     assert "The database cannot be used" in page
     assert "Too many pages" not in page
+
+
+async def test_a_report_whose_sheets_lie_in_an_archive_is_gone_and_not_a_mistake(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> None:
+        raise InArchiveError("The sheets of this homework went into the archive of {month}.", remedy="", month=202608)
+
+    monkeypatch.setattr("gateway.reports.cache.refuse_archived", refuse)
+    page = await office.get("/schools/no-1/classes/3-1/assignments/of-august", status=410)
+    assert "archive of 202608" in page
