@@ -13,6 +13,7 @@ from aiohttp import web
 
 import gateway.app
 from gateway.config import load_config
+from ui.supervisor import Supervisor
 
 PATIENCE_S, MOST = 0.3, 20
 
@@ -27,7 +28,7 @@ async def serving(folder: Path) -> AsyncIterator[str]:
     config.write_text('data = "data"\n[web]\nlisten = "127.0.0.1:0"\n')
     app = web.Application()
     app.router.add_get("/", _answer)
-    async with gateway.app._serving(load_config(config), app) as url:
+    async with gateway.app._serving(load_config(config), app, Supervisor({})) as url:
         yield url
 
 
