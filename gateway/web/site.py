@@ -32,6 +32,7 @@ from gateway.web.rooms import Room, Rooms, Status
 from sync.errors import StoreTrouble
 from ui.language import translator
 from ui.pages import Handler, language_of, page_application, render
+from ui.strangers import SAFE_METHODS
 
 _HERE = Path(__file__).parent
 OPEN_DOOR = Door()
@@ -160,15 +161,15 @@ def _counted(rooms: Rooms) -> Middleware:
 @web.middleware
 async def _in_words(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Say what keeps a page from being shown: the database is away, or the sheets lie in an archive."""
-    _ = translator(language_of(request)).gettext
     try:
         return await handler(request)
-    except StoreTrouble as trouble:
-        # Whoever looks at a report can do nothing about it, and must not think that the sheets are gone.
-        message = _("The pages cannot be shown just now. Nothing is lost.")
-        remedy = _("Try again in a minute. If it goes on, tell the technician: {trouble}")
-        remedy = remedy.format(trouble=" ".join(trouble.said(_)))
-        return render(request, "problem.html", status=503, message=message, remedy=remedy)
-    except InArchiveError as error:
+    except (StoreTrouble, InArchiveError) as error:
+        _ = translator(language_of(request)).gettext
         message, remedy = error.said(_)
-        return render(request, "problem.html", status=410, message=message, remedy=remedy)
+        if isinstance(error, InArchiveError):
+            return render(request, "problem.html", status=410, message=message, remedy=remedy)
+        if request.method in SAFE_METHODS:  # what was typed into a form is another matter
+            # Whoever looks at a report can do nothing about it, and must not think that the sheets are gone.
+            trouble, message = f"{message} {remedy}", _("The pages cannot be shown just now. Nothing is lost.")
+            remedy = _("Try again in a minute. If it goes on, tell the technician: {trouble}").format(trouble=trouble)
+        return render(request, "problem.html", status=503, message=message, remedy=remedy)

@@ -167,6 +167,10 @@ async def test_a_database_that_is_away_is_called_that_on_a_page(
     assert "Nothing is lost" in page
     assert "The database cannot be used" in page
     assert "Too many pages" not in page
+    monkeypatch.setattr(school.store, "writing", away)
+    refused = await office.post(HELD, {"record": "00" * 32, "do": "refuse", "sure": "1"}, status=503)
+    assert "The database cannot be used" in refused
+    assert "Nothing is lost" not in refused, "of what was typed into a form nobody can promise that"
 
 
 async def test_a_report_whose_sheets_lie_in_an_archive_is_gone_and_not_a_mistake(
